@@ -1,0 +1,56 @@
+# Every target sets up what it needs first; that is instant when nothing changed.
+.DEFAULT_GOAL := help
+.PHONY: help setup retrain test up down status schedule-on schedule-off lint lock clean
+MAKEFLAGS += --no-print-directory
+
+# What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
+# (no expansion by a shell), so that nothing in it is ever executed.
+override SOURCE := $(value SOURCE)
+override WINDOW := $(value WINDOW)
+override MODEL := $(value MODEL)
+override SET := $(value SET)
+override SEED := $(value SEED)
+override RELEASE := $(value RELEASE)
+override FORCE := $(value FORCE)
+export SOURCE WINDOW MODEL SET SEED RELEASE FORCE
+
+TFX := .venv/bin/python
+AIRFLOW := .venv-airflow/bin/python
+
+help:
+	@echo 'make retrain      run news_retrain once: SOURCE=demo|tfds|FOLDER MODEL=preset SET="training.epochs=2 …"'
+	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
+	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
+	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
+	@echo 'make test, lint   the tests, the checkers'
+	@echo 'make lock         resolve both lock files anew'
+	@echo 'make clean        free disk: caches, leftovers, logs; ENVIRONMENTS=1 the installed packages too'
+
+setup:
+	@.ci/setup tfx
+	@.ci/setup airflow
+
+retrain: setup
+	@$(AIRFLOW) -m pipelines.airflow_run
+
+up down status schedule-on schedule-off: setup
+	@$(AIRFLOW) -m pipelines.stack $@
+
+test: setup
+	$(TFX) -m pytest tests --ignore=tests/dags -m "not e2e"
+	$(AIRFLOW) -m pytest tests/dags
+
+lint: setup
+	$(TFX) -m ruff check .
+	$(TFX) -m ruff format --check .
+	PYTHONPATH=dags .venv/bin/lint-imports
+
+lock: setup
+	.tools/uv/bin/uv pip compile pyproject.toml --group tfx --group dev --generate-hashes --no-annotate --no-header \
+	  --python-version 3.10 --quiet -o docker/tfx.lock
+	.tools/uv/bin/uv pip compile pyproject.toml --group airflow --group dev --generate-hashes --no-annotate --no-header \
+	  --python-version 3.10 --quiet -o docker/airflow.lock
+
+# Without `setup`: it must work on a full disk. Any Python will do.
+clean:
+	@python3 -m pipelines.clean

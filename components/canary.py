@@ -1,0 +1,75 @@
+"""Canary: does the exported model work for somebody who does not have this project?
+
+Reads: the candidate, its blessing, some held-out rows. Makes: InfraBlessing and `report.json`. Refuses: nothing by
+exception; a model that fails is not blessed, with reasons.
+
+The questions are asked by `canary_probe.py` in a fresh process that cannot import the project.
+"""
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
+from tfx.utils import path_utils
+
+from components import examples as records
+
+ROWS = 256  # held-out rows whose answers are counted
+MARGIN = 0.1  # how far these few rows may fall below the floor: four standard errors at 0.8
+TIMEOUT = 300  # seconds for the whole probe; loading TensorFlow takes most of it
+PROBE = Path(__file__).with_name("canary_probe.py")
+
+
+def probe(model_dir: Path, labels: list[str], texts: list[str]) -> dict:
+    """The answers of a fresh process: see `canary_probe.py`; `{"error": …}` where it died."""
+    question = json.dumps({"model": str(model_dir), "labels": labels, "texts": texts})
+    # -I: no PYTHON* variables, no user site; -S: no .pth files, so that an editable install of the project stays out.
+    command = [sys.executable, "-I", "-S", str(PROBE), sysconfig.get_paths()["purelib"]]
+    try:
+        done = subprocess.run(command, input=question, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {TIMEOUT} s"}
+    if done.returncode:
+        return {"error": (done.stderr.strip().splitlines() or ["no output"])[-1][:500]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def judge(report: dict, truth: list[int], limits: dict) -> list[str]:
+    """Reasons against the model; empty where it may be pushed. limits: `GateConfig` as a dict."""
+    if "error" in report:
+        return [f"the model could not be asked in a fresh process: {report['error']}"]
+    reasons = list(report["faults"])
+    answers = report["label_ids"]
+    right = sum(a == b for a, b in zip(answers, truth, strict=True)) / max(len(truth), 1) if len(answers) == len(truth) else 0.0
+    if right < limits["floor"] - MARGIN:
+        reasons.append(f"{right:.1%} of {len(truth)} held-out rows are answered right, under {limits['floor'] - MARGIN:.1%}")
+    if report["p99_ms"] > limits["p99_ms"]:
+        reasons.append(f"the slowest answers take {report['p99_ms']:.0f} ms, over {limits['p99_ms']:.0f} ms")
+    return reasons
+
+
+@component
+def Canary(
+    labels: Parameter[str],
+    limits: Parameter[str],
+    code: Parameter[str],
+    examples: InputArtifact[Examples],
+    model: InputArtifact[Model],
+    model_blessing: InputArtifact[ModelBlessing],
+    blessing: OutputArtifact[InfraBlessing],
+):
+    """labels: JSON list; limits: JSON of `GateConfig`; code: hash of code and libraries, for the cache."""
+    texts, truth = next(records.batches(examples.uri, "test", ROWS))
+    asked = [text.decode("utf-8", "replace") for text in texts]
+    report = probe(Path(path_utils.serving_model_dir(model.uri)), json.loads(labels), asked)
+    reasons = judge(report, truth.tolist(), json.loads(limits))
+    Path(blessing.uri, "report.json").write_text(json.dumps({**report, "reasons": reasons}, indent=1))
+    Path(blessing.uri, "INFRA_BLESSED" if not reasons else "INFRA_NOT_BLESSED").touch()
+    blessing.set_int_custom_property("blessed", int(not reasons))
+    told = "; ".join(reasons) or f"loads, answers {len(truth)} rows, p50 {report['p50_ms']:.1f} ms, p99 {report['p99_ms']:.1f} ms for one text"
+    blessing.set_string_custom_property("headline", told)

@@ -1,0 +1,32 @@
+"""Champion: the model that serves now, as an artifact that Evaluator and ModelGate can read.
+
+Reads: the line's champion as the run's record fixed it. Makes: Model, a link to the served folder, which is never
+rewritten. Skipped while the line has no champion. Refuses: a champion whose files do not match its manifest.
+
+The pointer enters as parameters, so the result may be cached: the same version and digest are the same model.
+"""
+
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Model
+from tfx.utils import path_utils
+
+from pipelines import home, registry
+
+
+@component
+def Champion(line: Parameter[str], version: Parameter[int], digest: Parameter[str], model: OutputArtifact[Model]):
+    """version, digest: from `registry/<line>/champion.json`."""
+    folder = home.serving_dir(line) / str(version)
+    manifest = registry.verify(folder)
+    if manifest["digest"] != digest:
+        raise registry.RegistryError(
+            f"the champion's content must be what the pointer names, {digest[:12]}. Received: {folder} holds {manifest['digest'][:12]}"
+        )
+    link = Path(path_utils.serving_model_dir(model.uri))
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(folder, target_is_directory=True)
+    model.set_int_custom_property("version", version)
+    model.set_string_custom_property("headline", f"version {version} serves now")

@@ -1,0 +1,80 @@
+"""A small transformer over words, after Microsoft's AI-for-Beginners lesson, with padding masked and more than one way to pool.
+
+Text:    words (`text_graph.WordTokenizer`); vocabulary of the train split.
+Network: token + position embedding, `blocks` × (multi-head attention, feed-forward; residual and layer norm after each),
+         pooling over real words, dropout, dense. With `buckets` > 0 hashed word pairs are averaged beside the blocks: which
+         words stand next to each other says more about a headline's class than depth does at this amount of text.
+Keys:    vocabulary (tokens), length (words), width, heads, key_width (a head), feed_forward, blocks, pooling ("mean",
+         "mean+max"), buckets and pair_width (0: none), hidden (units before the last layer, 0: none), dropout,
+         word_dropout (share of words hidden from a training step).
+
+Source: Vaswani et al. 2017 (arXiv 1706.03762); pairs after fastText, Joulin et al. 2016 (arXiv 1607.01759).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+import tf_keras
+
+from components.layers import Pooling, WordDropout, pair_ids
+from components.text_graph import WordTokenizer, count_words
+
+layers = tf_keras.layers
+
+
+def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
+    """The train split's most frequent words. See `text_graph.count_words`."""
+    return count_words(texts, int(network["vocabulary"]))
+
+
+def build_tokenizer(tokens: Sequence[str], network: Mapping) -> WordTokenizer:
+    """string[batch] to `{"ids": int32[batch, words]}`."""
+    return WordTokenizer(tokens, network)
+
+
+class Embedding(layers.Layer):
+    """ids int32[batch, words] to token + position embedding float[batch, words, width]."""
+
+    def __init__(self, tokens: int, length: int, width: int, **keywords):
+        super().__init__(**keywords)
+        self.tokens = layers.Embedding(tokens, width, name="tokens")
+        self.positions = layers.Embedding(length, width, name="positions")
+
+    def call(self, ids):
+        return self.tokens(ids) + self.positions(tf.range(tf.shape(ids)[1]))
+
+
+def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_keras.Model:
+    """`{"ids": int32[batch, words]}` to float32 logits [batch, classes]."""
+    width, dropout = int(network["width"]), float(network["dropout"])
+    ids = tf_keras.Input((None,), dtype="int32", name="ids")
+    seen = WordDropout(float(network["word_dropout"]), name="word_dropout")(ids) if network["word_dropout"] else ids
+    mask = tf.not_equal(seen, 0)
+    values = Embedding(len(tokens), int(network["length"]), width, name="embedding")(seen)
+    for block in range(int(network["blocks"])):
+        values = _block(values, mask, network, f"block_{block}")
+    pooled = Pooling(str(network["pooling"]), name="pooling")(values, mask=mask)
+    if network["buckets"]:
+        pairs = pair_ids(seen, int(network["buckets"]))
+        embedded = layers.Embedding(int(network["buckets"]), int(network["pair_width"]), name="pairs")(pairs)
+        averaged = Pooling("sqrtn", name="pair_pooling")(embedded, mask=tf.not_equal(pairs, 0))
+        pooled = layers.Concatenate(name="both")([pooled, averaged])
+    pooled = layers.Dropout(dropout, name="pooled_dropout")(pooled)
+    if network["hidden"]:
+        pooled = layers.Dense(int(network["hidden"]), activation="relu", name="hidden")(pooled)
+        pooled = layers.Dropout(dropout, name="hidden_dropout")(pooled)
+    logits = layers.Dense(classes, name="logits", dtype="float32")(pooled)
+    return tf_keras.Model({"ids": ids}, logits, name="transformer")
+
+
+def _block(values, mask, network: Mapping, name: str):
+    """One encoder block, layer norm after each residual as in the lesson."""
+    width, dropout = int(network["width"]), float(network["dropout"])
+    attention = layers.MultiHeadAttention(int(network["heads"]), int(network["key_width"]), name=f"{name}_attention")
+    attended = attention(values, values, attention_mask=mask[:, tf.newaxis, :])
+    attended = layers.Dropout(dropout, name=f"{name}_attention_dropout")(attended)
+    values = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_attention_norm")(values + attended)
+    fed = layers.Dense(int(network["feed_forward"]), activation="relu", name=f"{name}_wide")(values)
+    fed = layers.Dense(width, name=f"{name}_narrow")(fed)
+    fed = layers.Dropout(dropout, name=f"{name}_feed_dropout")(fed)
+    return layers.LayerNormalization(epsilon=1e-6, name=f"{name}_feed_norm")(values + fed)

@@ -1,0 +1,148 @@
+"""Pusher: TFX's Pusher with an executor of our own, because TFX's versions by the clock and copies in place.
+
+Reads: Model, ModelBlessing, InfraBlessing. Makes: `serving/<line>/<integer>/` in TensorFlow Serving's layout, complete or
+absent, and PushedModel. Refuses: a model that a gate did not bless (`pushed=0`, an outcome).
+
+Order, so that a crash at any point leaves nothing half visible: copy into `staging/`, sync, write the manifest last,
+issue the number under the line's lock, rename into place. A run that published already is not published again.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+from tfx import types
+from tfx.components.pusher import component as tfx_component
+from tfx.components.pusher import executor as tfx_executor
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils
+
+from pipelines import home, registry
+
+WARM_UP = ("Markets rally as central bank holds rates", "Late goal decides the cup final")
+CHECKPOINTS = ("copied", "manifest", "numbered", "renamed")
+
+
+def held_dir(line: str) -> Path:
+    """Where a version waits for a person: beside the registry, because TensorFlow Serving serves the highest integer it sees."""
+    return home.registry_dir(line) / "held"
+
+
+def published(line: str, run: str) -> tuple[int, Path] | None:
+    """The version that a run has already published or holds, if any, and its folder."""
+    for root in (home.serving_dir(line), held_dir(line)):
+        for folder in root.iterdir() if root.is_dir() else ():
+            manifest = home.read_json(folder / registry.MANIFEST) if folder.name.isdigit() else None
+            if manifest and manifest["run"] == run:
+                return manifest["version"], folder
+    return None
+
+
+def push(
+    model_dir: Path, line: str, run: str, labels: list[str], hold: bool = False, at: Callable[[str], None] = lambda point: None
+) -> tuple[int, Path]:
+    """Publishes a model folder as the line's next version; returns the number and the folder.
+
+    hold: keep it where nothing serves it. at: told each name of `CHECKPOINTS` as it is passed (tests crash there).
+
+    Raises:
+        OSError: no space or no permission; nothing is published then.
+    """
+    done = published(line, run)
+    if done:
+        return done
+    digest = registry.content_digest(registry.folder_hashes(model_dir))
+    aside = home.staging_dir() / f"{run}.{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(model_dir, aside)
+        write_warm_up(aside)
+        write_mlmodel(aside, labels)
+        sync(aside)
+        at("copied")
+        with registry.line_lock(line):
+            version = registry.next_version(line)
+            at("numbered")
+            manifest = {
+                "version": version, "line": line, "run": run, "digest": digest, "labels": labels,
+                "files": registry.folder_hashes(aside), "pushed": registry.now(),
+            }  # fmt: skip
+            home.write_json(aside / registry.MANIFEST, manifest)
+            home.sync_folder(aside)
+            at("manifest")
+            target = (held_dir(line) if hold else home.serving_dir(line)) / str(version)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(aside, target)
+            home.sync_folder(target.parent)
+        at("renamed")
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return version, target
+
+
+def write_warm_up(folder: Path) -> None:
+    """Requests that TensorFlow Serving replays before it serves a version (its SavedModel warm-up format)."""
+    target = folder / "assets.extra" / "tf_serving_warmup_requests"
+    target.parent.mkdir(exist_ok=True)
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = "classify"
+    request.inputs["text"].CopyFrom(tf.make_tensor_proto(list(WARM_UP)))
+    log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+    with tf.io.TFRecordWriter(str(target)) as writer:
+        writer.write(log.SerializeToString())
+
+
+def write_mlmodel(folder: Path, labels: list[str]) -> None:
+    """What makes this folder loadable as an MLflow model, answering as `classify` does, without a second copy."""
+    (folder / "code").mkdir()
+    shutil.copyfile(Path(__file__).with_name("mlflow_loader.py"), folder / "code" / "newsdesk_loader.py")
+    outputs = [{"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))]
+    outputs.append({"name": "probabilities", "type": "array", "items": {"type": "double"}, "required": True})
+    model = {
+        "flavors": {"python_function": {"loader_module": "newsdesk_loader", "code": "code", "python_version": "3.10"}},
+        "signature": {
+            "inputs": json.dumps([{"name": "text", "type": "string", "required": True}]), "outputs": json.dumps(outputs),
+        },
+        "metadata": {"labels": labels},
+    }  # fmt: skip
+    (folder / "MLmodel").write_text(json.dumps(model, indent=1))  # JSON is YAML
+
+
+def sync(folder: Path) -> None:
+    """Forces every file and folder below onto the disk."""
+    for path in [*folder.rglob("*"), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class _Executor(tfx_executor.Executor):
+    """TFX's executor with our way of publishing."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: Mapping) -> None:
+        pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property("headline", "not pushed: the model is not blessed")
+            return
+        config = json.loads(exec_properties["custom_config"])
+        version, folder = push(
+            Path(self.GetModelPath(input_dict)), config["line"], config["run"], config["labels"], hold=config["release"] == "hold"
+        )
+        self._MarkPushed(pushed, pushed_destination=str(folder), pushed_version=str(version))
+        pushed.set_string_custom_property("headline", f"version {version} in {folder}")
+
+
+class Pusher(tfx_component.Pusher):
+    """TFX Pusher whose `custom_config` holds line, run, labels and release. outputs: `pushed_model`."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
+
+    def __init__(self, model: types.BaseChannel, model_blessing: types.BaseChannel, infra_blessing: types.BaseChannel, config: Mapping):
+        super().__init__(model=model, model_blessing=model_blessing, infra_blessing=infra_blessing, custom_config=dict(config))

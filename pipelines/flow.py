@@ -1,0 +1,96 @@
+"""The flow as one table: Airflow draws it, TFX compiles it, the door asks it what a node needs.
+
+`after` lists the nodes that must have ended well before a node may start; a name with a trailing `?` may also have been
+skipped (no champion yet, or a candidate that is its own baseline).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of a retraining run.
+
+    name: the TFX node id and the Airflow task id.
+    after: names of upstream nodes, see above.
+    group: the Airflow task group that shows it.
+    does: one line for people.
+    cached: whether TFX may reuse an earlier result for the same inputs and parameters.
+    heavy: whether it uses the whole machine (Airflow puts these in a pool of one).
+    blessed: whether it runs only for a candidate that the model gate blessed.
+    """
+
+    name: str
+    after: tuple[str, ...]
+    group: str
+    does: str
+    cached: bool = True
+    heavy: bool = False
+    blessed: bool = False
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Names of the upstream nodes, without the marks."""
+        return tuple(name.rstrip("?") for name in self.after)
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Names of the upstream nodes that may have been skipped."""
+        return tuple(name.rstrip("?") for name in self.after if name.endswith("?"))
+
+
+FLOW = (
+    Node("Ingester", (), "data", "reads the listed files into train, eval and test examples; bad rows go to quarantine"),
+    Node("StatisticsGen", ("Ingester",), "data", "computes TFDV statistics of every split"),
+    Node("ImportSchemaGen", ("Ingester",), "data", "publishes the line's reviewed schema"),
+    Node("ExampleValidator", ("StatisticsGen", "ImportSchemaGen"), "data", "compares statistics with the schema"),
+    Node(
+        "DataGate",
+        ("Ingester", "ExampleValidator"),
+        "data",
+        "merges Great Expectations and TFDV into one verdict: pass, warn or stop",
+    ),
+    Node("Tokenizer", ("Ingester", "DataGate"), "model", "adapts the vocabulary on the train split alone"),
+    Node("Trainer", ("Ingester", "Tokenizer"), "model", "trains and exports the candidate", heavy=True),
+    Node(
+        "Baseline",
+        ("Ingester", "DataGate"),
+        "model",
+        "trains a bag of n-grams on the same rows, the least a candidate must match",
+        heavy=True,
+    ),
+    Node("Champion", ("DataGate",), "evaluation", "publishes the model that serves now"),
+    Node("Evaluator", ("Ingester", "Trainer", "Champion?"), "evaluation", "TFMA: metrics overall and per class"),
+    Node(
+        "ModelGate",
+        ("Ingester", "Trainer", "Evaluator", "Baseline?", "Champion?"),
+        "evaluation",
+        "decides on the same held-out rows: blessed, unchanged or refused, with reasons",
+        cached=False,
+    ),
+    Node(
+        "Canary",
+        ("Ingester", "Trainer", "ModelGate"),
+        "release",
+        "loads and asks the exported model in a fresh process without this project",
+        blessed=True,
+    ),
+    Node(
+        "Pusher",
+        ("Trainer", "ModelGate", "Canary"),
+        "release",
+        "publishes the model folder as the next version",
+        cached=False,
+        blessed=True,
+    ),
+    Node(
+        "Registrar",
+        ("Ingester", "ModelGate", "Pusher"),
+        "release",
+        "moves the champion pointer, records the promotion, tells MLflow",
+        cached=False,
+        blessed=True,
+    ),
+)
+
+NODES = {node.name: node for node in FLOW}

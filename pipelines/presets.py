@@ -1,0 +1,110 @@
+"""Presets: a family with its numbers and the lab card of what they measured. Standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Setting = int | float | str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model to train, complete.
+
+    name: what `--model` and the DAG's form call it.
+    family: the module in `components/models`.
+    network: the family's own settings, explained in its docstring.
+    training: the same keys in every preset, explained at `TRAINING`.
+    card: accuracy, time, machine and source, measured.
+    """
+
+    name: str
+    family: str
+    network: Mapping[str, Setting]
+    training: Mapping[str, Setting]
+    card: str = field(repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "network", MappingProxyType(dict(self.network)))
+        object.__setattr__(self, "training", MappingProxyType({**TRAINING, **self.training}))
+        unknown = sorted(set(self.training) - set(TRAINING))
+        if unknown:
+            raise ValueError(f"A training setting is one of {', '.join(TRAINING)}. Received: {', '.join(unknown)}")
+
+
+TRAINING: Mapping[str, Setting] = MappingProxyType(
+    {
+        "epochs": 3,  # at most; see patience
+        "batch_size": 256,  # rows a step
+        "learning_rate": 1e-3,  # the peak, at the end of the warm-up
+        "warmup": 0.1,  # share of all steps
+        "weight_decay": 0.0,  # AdamW's, a step at the peak rate times this
+        "label_smoothing": 0.0,  # share of the target spread over all classes
+        "patience": 2,  # epochs without a better validation before stopping
+        "clip_norm": 1.0,  # of all gradients together; 0.0 leaves them alone
+        "precision": "float32",  # or bfloat16, for training only
+    }
+)
+
+_ALL = (
+    Preset(
+        "transformer",
+        family="transformer",
+        network={
+            "vocabulary": 40_000,
+            "length": 80,
+            "width": 64,
+            "heads": 2,
+            "key_width": 32,
+            "feed_forward": 128,
+            "blocks": 1,
+            "pooling": "mean+max",
+            "buckets": 2**17,
+            "pair_width": 16,
+            "hidden": 0,
+            "dropout": 0.3,
+            "word_dropout": 0.1,
+        },
+        training={"epochs": 4, "label_smoothing": 0.05, "weight_decay": 0.01},
+        card="accuracy: not measured yet",
+    ),
+    Preset(
+        "bag",
+        family="bag",
+        network={
+            "vocabulary": 40_000,
+            "length": 80,
+            "width": 32,
+            "buckets": 2**18,
+            "pair_width": 16,
+            "dropout": 0.3,
+            "word_dropout": 0.1,
+        },
+        training={"epochs": 5, "batch_size": 512, "learning_rate": 1e-2},
+        card="accuracy: not measured yet",
+    ),
+    Preset(
+        "notebook-transformer",
+        family="transformer",
+        network={
+            "vocabulary": 20_000,
+            "length": 256,
+            "width": 32,
+            "heads": 2,
+            "key_width": 32,
+            "feed_forward": 32,
+            "blocks": 1,
+            "pooling": "mean",
+            "buckets": 0,
+            "pair_width": 0,
+            "hidden": 20,
+            "dropout": 0.1,
+            "word_dropout": 0.0,
+        },
+        training={"epochs": 1, "batch_size": 128},
+        card="accuracy: not measured yet",
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ALL})
+DEFAULT = "transformer"

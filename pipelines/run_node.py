@@ -1,0 +1,165 @@
+"""The door: `python -m pipelines.run_node --node … --run-id … --config …` runs one node of a run.
+
+stdout's last line is a JSON result (`node`, `run`, `state`, `seconds`, `headline`, `reasons`); the log goes to stderr.
+Exit codes: 0 done, 99 skipped, 3 data stop, 4 locked by another run, 2 bad usage, 1 failed. `--node close` ends a run.
+
+Usually the warm node server answers (`pipelines/node_server.py`); with NEWSDESK_COLD=1, or when the server cannot, the
+same function runs in this process, with the same result. This module is importable without TFX.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from pipelines import config, home, registry, runs
+from pipelines.flow import FLOW, NODES
+from pipelines.sources import SourceError
+
+CODES = {"done": 0, "cached": 0, "closed": 0, "skipped": 99, "stopped": 3, "locked": 4, "usage": 2, "failed": 1}
+HEARTBEAT = 30  # seconds between signs of life for the line's lock
+
+
+class Terminated(Exception):
+    """SIGTERM arrived: an ordinary exception, so that TFX closes the node's execution on the way out."""
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run_node", description="Runs one node of a retraining run.")
+    parser.add_argument("--node", required=True, choices=[*NODES, "close"])
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--config", default="{}", help="the run's parameters as JSON; read by the first node only")
+    parser.add_argument("--attempt", default="", help="changes when a scheduler starts the same node again")
+    parser.add_argument("--owner", type=int, help="process that stands for the whole run")
+    return parser.parse_args(argv)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Runs the node in this process, prints its result and returns the exit code."""
+    started = time.monotonic()
+    run_id = runs.run_id_from(args.run_id)
+    try:
+        result = _close(run_id) if args.node == "close" else _run(args, run_id)
+    except Exception as error:
+        state, reasons = _explain(error)
+        if state == "failed":
+            traceback.print_exc()
+        result = {"state": state, "headline": reasons[0], "reasons": reasons}
+    result = {"node": args.node, "run": run_id, "reasons": [], **result, "seconds": round(time.monotonic() - started, 1)}
+    with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
+        more = {"reasons": result["reasons"], "attempt": args.attempt}
+        runs.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
+    for reason in result["reasons"]:
+        print(reason, file=sys.stderr)
+    print(json.dumps(result, ensure_ascii=False), flush=True)
+    return CODES[result["state"]]
+
+
+def _run(args: argparse.Namespace, run_id: str) -> dict:
+    node = NODES[args.node]
+    if node is FLOW[0]:
+        record = runs.open_run(run_id, config.Request.from_json(json.loads(args.config)), args.owner)
+    else:
+        record = runs.load(run_id)
+        registry.take_line(record["config"]["line"], run_id, args.owner)
+    skip = _skip(record, node)
+    if skip:
+        return {"state": "skipped", "headline": skip}
+    before = runs.last_event(run_id, node.name)
+    again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
+    runs.add_event(run_id, node.name, "running")
+    with _heartbeat(record["config"]["line"]), _terminable():
+        from pipelines import launch  # TFX: already imported in the warm server
+
+        launched = launch.launch(record, node.name, again)
+    headline = launched.properties.get("headline") or node.does
+    if launched.properties.get("decision") == "stop":
+        verdict = home.read_json(Path(launched.uris["verdict"]) / "verdict.json")
+        return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"]}
+    if node.name == "Canary" and launched.properties.get("blessed") != 1:
+        runs.refuse(run_id, [f"the canary refused it: {headline}"])
+    return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
+
+
+def _skip(record: dict, node) -> str:
+    """Why a node has nothing to do in this run; empty where it has."""
+    if node.name == "Baseline" and record["config"]["family"] == "bag":
+        return "the candidate is a bag itself"
+    if node.name == "Champion" and not record["champion"]:
+        return "the line has no champion yet"
+    if node.blessed:
+        verdict = home.read_json(home.run_dir(record["run"]) / "verdict.json")
+        if not verdict or verdict["decision"] != "blessed":
+            return f"{verdict['decision']}: {verdict['reasons'][0]}" if verdict else "no verdict"
+        if record["config"]["release"] == "never":
+            return "blessed, and not released because release=never"
+    return ""
+
+
+def _close(run_id: str) -> dict:
+    outcome = runs.close_run(run_id)
+    return {"state": "closed", "headline": outcome["state"], "outcome": outcome}
+
+
+def _explain(error: Exception) -> tuple[str, list[str]]:
+    """State and reasons for an exception or what caused it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, SourceError):
+            return "stopped", [str(seen)]
+        if isinstance(seen, registry.Locked):
+            return "locked", [str(seen)]
+        if isinstance(seen, config.ConfigError):
+            return "usage", [str(seen)]
+        seen = seen.__cause__ or seen.__context__
+    return "failed", [f"{type(error).__name__}: {error}"]
+
+
+@contextlib.contextmanager
+def _heartbeat(line: str):
+    """Keeps the line's lock fresh while a node works."""
+    ended = threading.Event()
+
+    def beat():
+        while not ended.wait(HEARTBEAT):
+            registry.keep_line(line)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@contextlib.contextmanager
+def _terminable():
+    """Turns SIGTERM into an exception while a node works."""
+
+    def end(number, frame):
+        raise Terminated("the node was asked to stop (SIGTERM)")
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def main() -> int:
+    args = parse()
+    if args.node == "close" or os.environ.get("NEWSDESK_COLD"):
+        return execute(args)
+    from pipelines import node_server
+
+    return node_server.call(sys.argv[1:], otherwise=lambda: execute(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

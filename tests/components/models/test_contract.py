@@ -1,0 +1,236 @@
+"""One contract for every model family, at toy sizes. A new family adds an entry to TOYS and nothing else."""
+
+import components  # noqa: F401, it sets what TensorFlow reads at its own import
+
+# isort: split
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from components import encoding, export, training
+from components.models import families, family
+from pipelines.presets import PRESETS, TRAINING
+
+LABELS = ["World", "Sports", "Business", "Sci/Tech"]
+TOPICS = [
+    "troops minister treaty border election",
+    "striker goal coach season league",
+    "shares profit bank merger oil",
+    "software chip browser orbit robot",
+]
+TOYS = {
+    "transformer": {
+        "vocabulary": 60,
+        "length": 12,
+        "width": 8,
+        "heads": 2,
+        "key_width": 4,
+        "feed_forward": 8,
+        "blocks": 1,
+        "pooling": "mean+max",
+        "buckets": 64,
+        "pair_width": 4,
+        "hidden": 8,
+        "dropout": 0.1,
+        "word_dropout": 0.1,
+    },
+    "bag": {
+        "vocabulary": 60,
+        "length": 12,
+        "width": 8,
+        "buckets": 64,
+        "pair_width": 4,
+        "dropout": 0.1,
+        "word_dropout": 0.1,
+    },
+}
+QUICK = {**TRAINING, "epochs": 3, "batch_size": 16, "learning_rate": 0.03, "patience": 9}
+ODD = [
+    "",
+    " ",
+    "#39;",
+    "\U0001f600 \u202e",
+    "x" * 1_000_000,
+    "goal " * 200_000,
+    b"\xff\xfe goal \x00",
+    "unheard-of words only",
+]
+
+
+def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of two to nine words, one topic each."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 4, count)
+    texts = [" ".join(random.choice(TOPICS[label].split(), random.integers(2, 10))).encode() for label in labels]
+    return np.array(texts, dtype=object), labels.astype(np.int64)
+
+
+TRAIN, EVAL = rows(240, 1), rows(40, 2)
+
+
+def fit(name: str, workdir, settings=QUICK, report=lambda *_: None):
+    module, network = family(name), TOYS[name]
+    tokens = module.build_vocabulary(tf.data.Dataset.from_tensor_slices(TRAIN[0]).batch(1024), network)
+    return training.fit(module, tokens, network, settings, 7, TRAIN, EVAL, 4, workdir, report)
+
+
+@pytest.fixture(scope="module", params=sorted(TOYS))
+def fitted(request, tmp_path_factory):
+    """(family's name, model, tokenizer, history, exported folder), trained once a family."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model, tokenizer, history = fit(request.param, folder / "work")
+    export.export(folder / "model", tokenizer, model, LABELS)
+    return request.param, model, tokenizer, history, folder / "model"
+
+
+def probabilities(model, inputs) -> np.ndarray:
+    return tf.nn.softmax(model(inputs, training=False)).numpy()
+
+
+def test_every_family_has_its_toy_and_every_preset_its_family():
+    assert sorted(TOYS) == sorted(families())
+    assert {preset.family for preset in PRESETS.values()} <= set(families())
+
+
+def test_a_toy_has_its_presets_settings():
+    for preset in PRESETS.values():
+        assert list(TOYS[preset.family]) == list(preset.network)
+
+
+def test_an_unknown_family_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="bag, .*transformer.*Received: family='os.path'"):
+        family("os.path")
+
+
+def test_the_tokenizer_gives_equally_long_integers_with_padding_at_the_end(fitted):
+    _, _, tokenizer, _, _ = fitted
+    tensors = tokenizer(tf.constant(["goal coach", "goal", ""]))
+    lengths = {tuple(ids.shape) for ids in tensors.values()}
+    assert len(lengths) == 1 and lengths.pop()[0] == 3
+    for ids in tensors.values():
+        assert ids.dtype.is_integer
+        filled = ids.numpy() != 0
+        assert (np.sort(filled, axis=1)[:, ::-1] == filled).all()
+
+
+def test_the_tokenizer_answers_the_same_in_a_data_pipeline_and_eagerly(fitted):
+    _, _, tokenizer, _, _ = fitted
+    eager = tokenizer(tf.constant(TRAIN[0][:9]))
+    (piped,) = tf.data.Dataset.from_tensor_slices(TRAIN[0][:9]).batch(9).map(tokenizer)
+    for name, ids in eager.items():
+        np.testing.assert_array_equal(ids, piped[name])
+
+
+def test_cleaning_happens_inside_the_tokenizer(fitted):
+    _, _, tokenizer, _, _ = fitted
+    for name, ids in tokenizer(tf.constant(["&lt;b&gt;goal&lt;/b&gt;\\coach"])).items():
+        np.testing.assert_array_equal(ids, tokenizer(tf.constant(["goal coach"]))[name])
+
+
+def test_the_network_gives_finite_float32_logits_for_each_class(fitted):
+    _, model, tokenizer, _, _ = fitted
+    logits = model(tokenizer(tf.constant(["goal coach", ""])), training=False)
+    assert logits.shape == (2, 4) and logits.dtype == tf.float32
+    assert np.isfinite(logits).all()
+
+
+def test_padding_changes_no_probability(fitted):
+    _, model, tokenizer, _, _ = fitted
+    inputs = tokenizer(tf.constant(["goal coach treaty", "merger oil"]))
+    padded = {name: tf.pad(ids, [[0, 0], [0, 6]]) for name, ids in inputs.items()}
+    np.testing.assert_allclose(probabilities(model, padded), probabilities(model, inputs), atol=1e-5)
+
+
+def test_a_row_s_answer_does_not_depend_on_its_neighbours(fitted):
+    _, model, tokenizer, _, _ = fitted
+    alone = probabilities(model, tokenizer(tf.constant(["goal coach"])))
+    among = probabilities(model, tokenizer(tf.constant(["goal coach", "shares profit bank merger oil " * 3])))
+    np.testing.assert_allclose(among[:1], alone, atol=1e-5)
+
+
+def test_it_learns_a_toy_corpus(fitted):
+    history = fitted[3]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert max(row["val_accuracy"] for row in history) > 0.9
+
+
+def test_the_returned_model_has_the_best_epoch_s_weights(fitted):
+    _, model, tokenizer, history, _ = fitted
+    again = training.scores(training.logits(model, encoding.encode(tokenizer, EVAL[0])), EVAL[1])
+    assert again["val_accuracy"] == pytest.approx(max(row["val_accuracy"] for row in history))
+
+
+def test_weights_saved_and_loaded_answer_alike(fitted, tmp_path):
+    name, model, tokenizer, _, _ = fitted
+    module, tokens = family(name), family(name).build_vocabulary(tf.data.Dataset.from_tensors(TRAIN[0]), TOYS[name])
+    model.save_weights(tmp_path / "weights.h5")
+    other = module.build_network(tokens, TOYS[name], 4)
+    other.load_weights(tmp_path / "weights.h5")
+    inputs = tokenizer(tf.constant(TRAIN[0][:5]))
+    np.testing.assert_allclose(probabilities(other, inputs), probabilities(model, inputs), atol=1e-6)
+
+
+def test_what_serves_is_what_trained(fitted):
+    _, model, tokenizer, _, folder = fitted
+    texts = rows(1000 - len(ODD), 3)[0].tolist() + ODD
+    trained = training.logits(model, encoding.encode(tokenizer, np.array([_raw(text) for text in texts], dtype=object)))
+    served = export.predict(folder, texts, batch=256)
+    np.testing.assert_allclose(served, tf.nn.softmax(trained), atol=1e-4)
+
+
+def test_both_signatures_answer_alike_and_name_the_likeliest_label(fitted):
+    *_, folder = fitted
+    signatures = tf.saved_model.load(str(folder)).signatures
+    examples = [_example(text) for text in ODD] + [tf.train.Example().SerializeToString()]
+    served = signatures["serving_default"](examples=tf.constant(examples))
+    asked = signatures["classify"](text=tf.constant([_raw(text) for text in [*ODD, ""]]))
+    assert sorted(served) == sorted(asked) == ["label", "label_id", "probabilities"]
+    np.testing.assert_allclose(served["probabilities"], asked["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(np.sum(served["probabilities"], axis=1), 1, atol=1e-5)
+    assert asked["label_id"].dtype == tf.int64 and asked["probabilities"].dtype == tf.float32
+    assert [LABELS[i] for i in asked["label_id"]] == [label.decode() for label in asked["label"].numpy()]
+    np.testing.assert_array_equal(asked["label_id"], np.argmax(asked["probabilities"], axis=1))
+
+
+def test_an_export_holds_no_keras_objects(fitted):
+    *_, folder = fitted
+    assert not (folder / "keras_metadata.pb").exists()
+    assert not isinstance(tf.saved_model.load(str(folder)), tf_keras.Model)
+
+
+class Interrupted(Exception):
+    """Stands for a killed process."""
+
+
+def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(fitted, tmp_path):
+    name, model, _, history, _ = fitted
+
+    def interrupt(epoch, *_):
+        if 1 < epoch < 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        fit(name, tmp_path, report=interrupt)
+    seen = []
+    resumed, _, again = fit(name, tmp_path, report=lambda epoch, *_: seen.append(epoch))
+    assert 1 < seen[0] < 2 and seen[-1] == 3
+    assert [row["loss"] for row in again] == pytest.approx([row["loss"] for row in history], abs=1e-5)
+    for ours, theirs in zip(resumed.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_notebook_s_transformer_has_exactly_the_notebook_s_parameters():
+    preset = PRESETS["notebook-transformer"]
+    tokens = [str(number) for number in range(20_000)]
+    model = family(preset.family).build_network(tokens, preset.network, 4)
+    assert sum(int(np.prod(weights.shape)) for weights in model.trainable_weights) == 659_592
+
+
+def _raw(text) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def _example(text) -> bytes:
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[_raw(text)]))
+    return tf.train.Example(features=tf.train.Features(feature={"text": feature})).SerializeToString()
