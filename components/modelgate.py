@@ -107,7 +107,9 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
 def tfma_metrics(uri: str, labels: list[str]) -> dict:
     """The candidate's metrics from a TFMA evaluation: `accuracy` (None if absent) and recall by class."""
     found = {"accuracy": None, "per_class": {}}
-    for key, values in tfma.load_eval_result(uri, model_name=tfma.CANDIDATE_KEY).slicing_metrics:
+    slices = tfma.load_eval_result(uri, model_name=tfma.CANDIDATE_KEY).slicing_metrics
+    # An evaluation of one model alone names none.
+    for key, values in slices or tfma.load_eval_result(uri).slicing_metrics:
         value = values.get("", {}).get("", {}).get("sparse_categorical_accuracy", {}).get("doubleValue")
         if key == ():
             found["accuracy"] = value

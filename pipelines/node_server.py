@@ -249,9 +249,14 @@ def stop(grace: float = 30.0) -> list[int]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         ended += [pid] if pid else []
-        for suffix in (".sock", ".start", ".pid"):
-            path.with_suffix(suffix).unlink(missing_ok=True)
+        remove(path)
     return ended
+
+
+def remove(path: Path) -> None:
+    """Takes away what a server leaves in the socket folder."""
+    for suffix in (".sock", ".start", ".pid"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _pid_of(path: Path) -> int | None:

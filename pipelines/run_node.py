@@ -53,7 +53,7 @@ def execute(args: argparse.Namespace) -> int:
         result = {"state": state, "headline": reasons[0], "reasons": reasons}
     result = {"node": args.node, "run": run_id, "reasons": [], **result, "seconds": round(time.monotonic() - started, 1)}
     with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
-        more = {"reasons": result["reasons"], "attempt": args.attempt}
+        more = {"reasons": result["reasons"], "attempt": args.attempt, "artifacts": result.get("artifacts", {})}
         runs.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
     for reason in result["reasons"]:
         print(reason, file=sys.stderr)
@@ -81,7 +81,7 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == "stop":
         verdict = home.read_json(Path(launched.uris["verdict"]) / "verdict.json")
-        return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"]}
+        return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"], "artifacts": launched.uris}
     if node.name == "Canary" and launched.properties.get("blessed") != 1:
         runs.refuse(run_id, [f"the canary refused it: {headline}"])
     return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
