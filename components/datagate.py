@@ -36,6 +36,7 @@ def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[d
     total = sum(train.values())
     bad = rows["quarantined"] / max(rows["in"], 1)
     foreign = sum(account["foreign"].values())
+    leaked_limit = limits["max_leaked"] * sum(account["splits"]["test"].values())
     absent = [label for label in labels if not train.get(label)]
     share = {label: train.get(label, 0) / max(total, 1) for label in labels}
     largest, smallest = max(share, key=share.get), min(share, key=share.get)
@@ -55,8 +56,9 @@ def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[d
               f"class {largest} has {share[largest]:.1%} of the train rows"),
         check("smallest class", share[smallest] >= limits["min_class_share"], round(share[smallest], 4), limits["min_class_share"],
               f"class {smallest} has {share[smallest]:.1%} of the train rows"),
-        check("leakage", not account["leaked"], account["leaked"], 0,
-              f"{account['leaked']:,} train rows are also test rows (case, entities and punctuation aside)"),
+        check("leakage", not account["leaked"], account["leaked"], int(leaked_limit),
+              f"{account['leaked']:,} train rows are also test rows (case, entities and punctuation aside); they were left out",
+              otherwise="warn" if account["leaked"] <= leaked_limit else "stop"),
         check("conflicting labels", account["conflicts"] <= 0.01 * max(total, 1), account["conflicts"], int(0.01 * total),
               f"{account['conflicts']:,} train rows repeat a text with another label", otherwise="warn"),
     ]  # fmt: skip

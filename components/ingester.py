@@ -72,7 +72,8 @@ def _tfds_rows(path: Path, labels: list[str]) -> Iterator[reading.Row | reading.
 def ingest(files: list[dict], labels: list[str], eval_fraction: float, test_fraction: float, writer, quarantine: Path) -> dict:
     """Writes every row to its split or to the quarantine file, and returns the account of rows.
 
-    Rows in = rows out + quarantined + duplicates; a duplicate is a train row whose normalised text and label came before.
+    Rows in = rows out + quarantined + duplicates. A duplicate is a train row whose normalised text and label came before, or
+    whose text is a test row's (`leaked` counts these): nothing is trained on what it will be judged by.
 
     Raises:
         SourceError: a file cannot be read as a whole.
@@ -104,12 +105,12 @@ def ingest(files: list[dict], labels: list[str], eval_fraction: float, test_frac
                 split = _split_of(file, key, given_test, eval_fraction, test_fraction)
                 if file["split"] == "test":
                     test_seen.add(key)
-                elif seen.get(key) == row.label:
+                elif key in test_seen or seen.get(key) == row.label:
+                    account["leaked"] += key in test_seen
                     own["duplicates"] += 1
                     continue
                 else:
                     account["conflicts"] += key in seen
-                    account["leaked"] += key in test_seen
                     seen.setdefault(key, row.label)
                 own["out"] += 1
                 per_class[split][labels[row.label]] += 1

@@ -1,6 +1,6 @@
 """How MLflow loads a pushed version. A copy of this file lies in each version's `code/`, so it needs TensorFlow and pandas only.
 
-`mlflow.pyfunc.load_model("models:/LINE@champion").predict(...)` takes texts (a list, or a DataFrame with the column `text`)
+`mlflow.pyfunc.load_model("models:/LINE@champion").predict(...)` takes a DataFrame with the column `text`
 and returns a DataFrame with `label`, `label_id` and `probabilities`, as the signature `classify` gives them.
 """
 
@@ -16,7 +16,7 @@ class Classifier:
         self._model = tf.saved_model.load(folder)
 
     def predict(self, texts, params=None):
-        """texts: list of str or DataFrame with `text`; returns one row a text."""
+        """texts: DataFrame with `text`, or any sequence of str; returns one row a text."""
         import pandas as pd
         import tensorflow as tf
 

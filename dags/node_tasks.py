@@ -3,6 +3,7 @@
 Nothing here imports TensorFlow, not even indirectly: the node runs in the TFX environment, in a process of its own.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,7 +55,9 @@ class NodeOperator(BaseOperator):
                 raise AirflowSkipException(str(error)) from None
             raise AirflowFailException(str(error)) from None
         attempt = f"{run.clear_number or 0}.{context['ti'].try_number}"
-        call = door.command(self.node, run_id_from(run.run_id), request, attempt)
+        # `airflow dags test` runs every task in one process; under an executor no process lives as long as the run.
+        owner = os.getpid() if os.environ.get("NEWSDESK_ONE_PROCESS") else None
+        call = door.command(self.node, run_id_from(run.run_id), request, attempt, owner)
         self.log.info("Run folder: runs/%s", run_id_from(run.run_id))
         try:
             code, result = door.run(call, self.log.info, self._started)

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines import home
+from pipelines import home, processes
 from pipelines.door import tfx_python
 
 USER = "admin"
@@ -130,17 +130,41 @@ def prepare() -> None:
     stamp = airflow_home() / "prepared"
     gone = database.startswith("sqlite:///") and not Path(database.removeprefix("sqlite:///")).exists()
     if stamp.exists() and stamp.read_text() == done and not gone:
+        end_stale_test()
         return
     _run(env, "db", "migrate")
     _run(env, "pools", "set", HEAVY_POOL, "1", "trainings, one at a time")
     home.write_text(stamp, done)
 
 
+def test_marker() -> Path:
+    """Names the process of the `airflow dags test` that runs now; left behind by one that was killed."""
+    return airflow_home() / "test-run.json"
+
+
+def end_stale_test() -> None:
+    """Ends the runs in Airflow's database that a killed `airflow dags test` left "running"; they would block the next one.
+
+    Raises:
+        SetupError: Airflow's database cannot be changed.
+    """
+    marker = home.read_json(test_marker())
+    if marker is None or processes.alive(marker):
+        return
+    call = [str(airflow_bin() / "python"), str(home.REPOSITORY / "dags" / "stale_runs.py")]
+    _check(call, subprocess.run(call, env=airflow_env(), cwd=home.REPOSITORY, capture_output=True, text=True))
+    test_marker().unlink(missing_ok=True)
+
+
 def _run(env: Mapping[str, str], *words: str) -> None:
-    ended = subprocess.run(airflow_command(*words), env=env, cwd=home.REPOSITORY, capture_output=True, text=True)
+    call = airflow_command(*words)
+    _check(call[1:], subprocess.run(call, env=env, cwd=home.REPOSITORY, capture_output=True, text=True))
+
+
+def _check(call: list[str], ended: subprocess.CompletedProcess) -> None:
     if ended.returncode:
         tail = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-15:])
-        raise SetupError(f"`airflow {' '.join(words)}` failed with exit code {ended.returncode}:\n{tail}")
+        raise SetupError(f"`{' '.join(call)}` failed with exit code {ended.returncode}:\n{tail}")
 
 
 def _airflow_version() -> str:

@@ -89,18 +89,25 @@ def test_here(conf: dict, log: Path) -> tuple[bool, str]:
     call = airflow_env.airflow_command("dags", "test", DAG_ID, "--conf", json.dumps(conf))
     with tempfile.TemporaryDirectory(prefix="newsdesk-") as folder:
         events = Followed(Path(folder) / "events.jsonl")
-        env = {**airflow_env.airflow_env(), "NEWSDESK_EVENTS": str(events.path)}
+        env = {**airflow_env.airflow_env(), "NEWSDESK_EVENTS": str(events.path), "NEWSDESK_ONE_PROCESS": "1"}
         process = processes.spawn(call, env, home.REPOSITORY, log)
         entry = processes.entry(process)
+        home.write_json(airflow_env.test_marker(), entry)
+        interrupted = True
         try:
             _follow(events, lambda: process.poll() is None)
+            interrupted = process.returncode < 0
         except KeyboardInterrupt:
             _interrupt(process, entry)
             events.look()
             raise
         finally:
             processes.end([entry], 5)
+            process.wait()
             _close(events.run)
+            if not interrupted:  # else Airflow's database may still call the run "running"
+                airflow_env.test_marker().unlink(missing_ok=True)
+            airflow_env.end_stale_test()
         return process.returncode == 0, events.run
 
 
@@ -232,8 +239,8 @@ def retrain(conf: dict) -> bool:
 
 def main() -> int:
     """Exit code 0 the run ended well, 1 it did not, 2 it could not be asked for like that, 130 interrupted."""
-    # Both, and explicitly: a shell starts background commands with SIGINT ignored, and Airflow would inherit that.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # All, and explicitly: a shell starts background commands with SIGINT ignored, and Airflow would inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         home.ensure()

@@ -5,6 +5,7 @@ Heavy imports stay inside the commands that need them, so that help, models and 
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def absolute(source: str) -> str:
     """A folder against the caller's working folder; names of sources stay."""
     if source in ("", "demo", "tfds") or source.startswith("tfds:"):
         return source
-    return str(Path(source).expanduser().absolute())
+    return os.path.normpath(Path(source).expanduser().absolute())
 
 
 def default_line(asked: str) -> str:

@@ -40,12 +40,14 @@ def _check(condition: bool, rule: str, **received: Any) -> None:
 class DataConfig:
     """eval_fraction, test_fraction: shares of rows in 0..1; the test share counts only where the source has no test file.
     max_quarantined: share of rows that may be unreadable. max_foreign_labels: rows that may carry a label outside the line's.
+    max_leaked: train rows that are test rows too, as a share of the test rows; they are left out, and more of them stop the run.
     min_rows: train rows. min_class_share, max_class_share: share of one class among train rows."""
 
     eval_fraction: float = 0.05
     test_fraction: float = 0.1
     max_quarantined: float = 0.01
     max_foreign_labels: int = 0
+    max_leaked: float = 0.002
     min_rows: int = 200
     min_class_share: float = 0.02
     max_class_share: float = 0.8
@@ -53,7 +55,7 @@ class DataConfig:
     def __post_init__(self):
         for name in ("eval_fraction", "test_fraction"):
             _check(0 < getattr(self, name) < 0.5, f"data.{name} must lie between 0 and 0.5", **{name: getattr(self, name)})
-        for name in ("max_quarantined", "min_class_share", "max_class_share"):
+        for name in ("max_quarantined", "max_leaked", "min_class_share", "max_class_share"):
             _check(0 <= getattr(self, name) <= 1, f"data.{name} must lie in 0..1", **{name: getattr(self, name)})
         for name in ("max_foreign_labels", "min_rows"):
             _check(getattr(self, name) >= 0, f"data.{name} must not be negative", **{name: getattr(self, name)})

@@ -37,13 +37,16 @@ def tfx_python() -> str:
     return os.environ.get("NEWSDESK_TFX_PYTHON") or str(home.REPOSITORY / ".venv" / "bin" / "python")
 
 
-def command(node: str, run_id: str, config: Mapping[str, Any], attempt: str = "") -> list[str]:
+def command(node: str, run_id: str, config: Mapping[str, Any], attempt: str = "", owner: int | None = None) -> list[str]:
     """The argument list that runs one node; what a user typed is one JSON argument and never meets a shell.
 
     attempt: a text that differs whenever the scheduler starts the same node of the same run again.
+    owner: the process that all nodes of the run are children of, where there is one: when it is gone, the line is free.
     """
     call = [tfx_python(), "-m", "pipelines.run_node", "--node", node, "--run-id", run_id]
-    return [*call, *(["--attempt", attempt] if attempt else []), "--config", json.dumps(config, sort_keys=True)]
+    call += ["--attempt", attempt] if attempt else []
+    call += ["--owner", str(owner)] if owner else []
+    return [*call, "--config", json.dumps(config, sort_keys=True)]
 
 
 def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -25,6 +25,8 @@ from pathlib import Path
 from pipelines import home
 
 MANIFEST = "manifest.json"
+# MLflow leaves a note of its own in a folder that it loads by alias; nobody reads it.
+_NOT_OURS = {MANIFEST, "registered_model_meta"}
 LEASE = 900  # seconds without a sign of life after which a run's lock may be taken over
 
 
@@ -104,11 +106,11 @@ def file_hash(path: Path) -> str:
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
-    """sha256 by relative path of every file below `folder`, the manifest left out."""
+    """sha256 by relative path of every file below `folder`, but for the manifest and MLflow's note."""
     return {
         path.relative_to(folder).as_posix(): file_hash(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name not in _NOT_OURS
     }
 
 
