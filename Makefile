@@ -43,7 +43,7 @@ test: setup
 lint: setup
 	$(TFX) -m ruff check .
 	$(TFX) -m ruff format --check .
-	PYTHONPATH=dags .venv/bin/lint-imports
+	.venv/bin/lint-imports
 
 lock: setup
 	.tools/uv/bin/uv pip compile pyproject.toml --group tfx --group dev --generate-hashes --no-annotate --no-header \

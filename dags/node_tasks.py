@@ -27,6 +27,7 @@ RETRIES = {
     "max_retry_delay": timedelta(minutes=10),
 }
 DEFAULT_CRON = "0 3 * * *"
+BAD_OUTCOMES = ("failed", "stopped", "locked")
 # Runs that cover an interval of the time table; every other run is about the moment it was asked for.
 _BY_INTERVAL = ("scheduled", "backfill")
 
@@ -38,7 +39,7 @@ class NodeOperator(BaseOperator):
     the reasons. Anything else is taken for infrastructure and retried.
     """
 
-    template_fields: tuple = ()  # a user's parameter is data, never a template
+    template_fields = ()  # a user's parameter is data, never a template
     ui_color = "#e8f1fb"
 
     def __init__(self, *, node: str, **kwargs):
@@ -71,6 +72,11 @@ class NodeOperator(BaseOperator):
         headline = str(result.get("headline") or f"{self.node} ended with exit code {code} and gave no result")
         reasons = "".join(f"\n  - {reason}" for reason in result.get("reasons") or ())
         if code == door.DONE:
+            ended = result.get("outcome") or {}
+            if self.node == CLOSE and ended.get("state") in BAD_OUTCOMES:
+                # A run that was marked as failed by hand ends in skipped tasks, which Airflow would call a success.
+                reasons = "".join(f"\n  - {reason}" for reason in ended.get("reasons") or ())
+                raise AirflowFailException(f"the run ended as {ended['state']}; the line is free again" + reasons)
             return dict(result)
         if code == door.SKIPPED:
             raise AirflowSkipException(headline)
@@ -206,10 +212,10 @@ def build_tasks(flow: Iterable[Node] = FLOW, close: str = CLOSE) -> dict[str, No
         task_id=close,
         node=close,
         execution_timeout=timedelta(minutes=5),
-        doc_md="Writes how the run ended and gives the line back. Runs after every run; the run's colour is not its business.",
+        doc_md="Writes how the run ended and gives the line back. Runs after every run, and is as red or green as the run is.",
     )
     # On every node, not on the last ones: a failure marks those as done while another branch still runs.
-    list(tasks.values()) >> end.as_teardown(on_failure_fail_dagrun=False)
+    list(tasks.values()) >> end.as_teardown(on_failure_fail_dagrun=True)
     return {**tasks, close: end}
 
 
@@ -217,7 +223,9 @@ def node_doc(node: Node) -> str:
     """Markdown shown beside a task."""
     lines = [f"**{node.name}** {node.does}.", ""]
     if node.upstream:
-        lines.append("- reads: " + ", ".join(f"{n} (may be skipped)" if n in node.optional else n for n in node.upstream))
+        lines.append(
+            "- reads: " + ", ".join(f"{n} (may be skipped)" if n in node.optional else n for n in node.upstream)
+        )
     lines.append("- result reused when nothing changed" if node.cached else "- runs every time")
     if node.heavy:
         lines.append("- uses the whole machine, one at a time")

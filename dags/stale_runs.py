@@ -14,7 +14,10 @@ def end_stale_runs() -> int:
     from airflow.utils.types import DagRunTriggeredByType
     from sqlalchemy import select
 
-    stale = (DagRun.triggered_by == DagRunTriggeredByType.TEST, DagRun.state.in_((DagRunState.RUNNING, DagRunState.QUEUED)))
+    stale = (
+        DagRun.triggered_by == DagRunTriggeredByType.TEST,
+        DagRun.state.in_((DagRunState.RUNNING, DagRunState.QUEUED)),
+    )
     with create_session() as session:
         found = session.scalars(select(DagRun).where(*stale)).all()
         for run in found:

@@ -38,25 +38,30 @@ def request_from(environ: Mapping[str, str], folder: Path) -> dict:
     """
     source = environ.get("SOURCE") or "demo"
     if source not in ("demo", "tfds") and not source.startswith("tfds:"):
-        source = str((folder / Path(source).expanduser()).resolve())
+        try:
+            source = str((folder / Path(source).expanduser()).resolve())
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, no such home
+            raise config.ConfigError(f"SOURCE must be a path ({str(error)[:60]}). Received: {source[:80]!r}") from None
     try:
         words = shlex.split(environ.get("SET", ""))
-        seed = int(environ.get("SEED") or "1")
     except ValueError as error:
-        raise config.ConfigError(f"SET must be key=value words and SEED a whole number ({error})") from None
+        raise config.ConfigError(f"SET must be key=value words ({error}). Received: {environ['SET'][:80]!r}") from None
+    seed = environ.get("SEED") or "1"
+    if not (seed.isascii() and seed.isdigit() and len(seed) < 11):
+        raise config.ConfigError(f"SEED must be a whole number. Received: {seed[:80]!r}")
     request = config.Request(
         source=source,
         window=environ.get("WINDOW") or "all",
         model=environ.get("MODEL", ""),
         set=config.parse_overrides(words),
-        seed=seed,
+        seed=int(seed),
         release=environ.get("RELEASE", ""),
         force=_flag(environ.get("FORCE", "")),
     )
     run = config.resolve(request, config.settings())
     release = {"release": request.release} if request.release else {}
     return {
-        "source": source, "window": run.window, "model": run.preset, "set": dict(request.set), "seed": seed,
+        "source": source, "window": run.window, "model": run.preset, "set": dict(request.set), "seed": request.seed,
         "force": request.force, **release,
     }  # fmt: skip
 
@@ -79,7 +84,10 @@ class Followed:
         for event in events[self.seen :]:
             self.run = event["run"]
             if event["state"] in _ENDED:
-                print(f"  {event['state']:8} {event['node']:17} {event['seconds']:7.1f} s  {event['headline']}", flush=True)
+                print(
+                    f"  {event['state']:8} {event['node']:17} {event['seconds']:7.1f} s  {event['headline']}",
+                    flush=True,
+                )
         self.seen = len(events)
 
 
@@ -113,7 +121,10 @@ def test_here(conf: dict, log: Path) -> tuple[bool, str]:
 
 def _interrupt(process, entry: dict) -> None:
     """Lets the node save what it can, Airflow record the failure and `close` free the line; a second Ctrl-C does not wait."""
-    print("\nStopping the run; the node in hand may take a minute to save its work. Ctrl-C again to end at once.", flush=True)
+    print(
+        "\nStopping the run; the node in hand may take a minute to save its work. Ctrl-C again to end at once.",
+        flush=True,
+    )
     process.send_signal(signal.SIGINT)
     try:
         limit = time.monotonic() + door.GRACE + 30

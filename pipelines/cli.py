@@ -25,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
     retrain = add("retrain", "one retraining run, without Airflow")
     run_arguments(retrain)
     data = add("data", "looks at data without training")
-    check = data.add_subparsers(dest="data_command", required=True, metavar="check").add_parser("check", help="the data verdict of a source")
+    check = data.add_subparsers(dest="data_command", required=True, metavar="check").add_parser(
+        "check", help="the data verdict of a source"
+    )
     check.add_argument("source")
     check.add_argument("--window", default="all")
     check.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
@@ -44,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("version", type=int)
     show.add_argument("--line", default="")
     show.add_argument("--json", action="store_true")
-    for name, help in (("promote", "makes a version the champion"), ("rollback", "makes the champion before the present one serve again")):
+    for name, help in (
+        ("promote", "makes a version the champion"),
+        ("rollback", "makes the champion before the present one serve again"),
+    ):
         move = add(name, help)
         if name == "promote":
             move.add_argument("version", type=int)
@@ -63,7 +68,9 @@ def run_arguments(target: argparse.ArgumentParser) -> None:
     target.add_argument("--window", default="all", help="all, 'last Nd', or one day YYYY-MM-DD")
     target.add_argument("--as-of", default="", help="the end of the window as an ISO time (default: now)")
     target.add_argument("--model", default="", choices=["", *PRESETS], metavar="PRESET", help=", ".join(PRESETS))
-    target.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as training.epochs=2 seed=2")
+    target.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as training.epochs=2 seed=2"
+    )
     target.add_argument("--seed", type=int, default=1)
     target.add_argument("--release", default="", choices=["", *config.RELEASES], metavar="auto|hold|never")
     target.add_argument("--force", action="store_true", help="train anew although nothing changed")
@@ -113,7 +120,9 @@ def models(args: argparse.Namespace) -> int:
     elif not listed:
         print("no versions yet; `make retrain` or `newsdesk retrain` makes one")
     else:
-        print(f"{'line':<12}{'version':>7}  {'aliases':<20}{'preset':<22}{'accuracy':>8}  {'rows':>9}  {'created':<26}source")
+        print(
+            f"{'line':<12}{'version':>7}  {'aliases':<20}{'preset':<22}{'accuracy':>8}  {'rows':>9}  {'created':<26}source"
+        )
         for m in listed:
             print(f"{m['line']:<12}{m['version']:>7}  {','.join(m['aliases']):<20}{m['preset']:<22}{m['metrics']['accuracy']:>8.4f}"
                   f"  {m['data']['rows']:>9,}  {m['created']:<26}{m['data']['source']}")  # fmt: skip
@@ -128,32 +137,55 @@ def show(args: argparse.Namespace) -> int:
         return 1
     history = [e for e in registry.history(line) if args.version in (e["from"], e["to"])]
     if args.json:
-        print(json.dumps({**card, "aliases": registry.aliases(line).get(args.version, []), "history": history}, indent=1))
+        print(
+            json.dumps({**card, "aliases": registry.aliases(line).get(args.version, []), "history": history}, indent=1)
+        )
         return 0
     low, high = card["metrics"]["interval"]
     names = ", ".join(registry.aliases(line).get(args.version, [])) or "no alias"
-    print(f"{line} version {card['version']} ({names}), preset {card['preset']}, seed {card['seed']}, made {card['created']}")
-    print(f"  test accuracy {card['metrics']['accuracy']:.4f} (95% {low:.4f} to {high:.4f}) on {card['metrics']['rows']:,} rows")
+    print(
+        f"{line} version {card['version']} ({names}), preset {card['preset']}, seed {card['seed']}, made {card['created']}"
+    )
+    print(
+        f"  test accuracy {card['metrics']['accuracy']:.4f} (95% {low:.4f} to {high:.4f}) on {card['metrics']['rows']:,} rows"
+    )
     for name, value in card["metrics"]["per_class"].items():
         print(f"    {name:<12}{value:.4f}")
     for name, found in card["comparisons"].items():
-        print(f"  against the {name} ({found['accuracy']:.4f}): {found['won']} rows won, {found['lost']} lost, p = {found['p_worse']:.3g}")
-    print(f"  data   {card['data']['source']}, window {card['data']['window']}, {card['data']['rows']:,} rows, hash {card['data']['hash'][:12]}")
+        print(
+            f"  against the {name} ({found['accuracy']:.4f}): {found['won']} rows won, {found['lost']} lost, p = {found['p_worse']:.3g}"
+        )
+    print(
+        f"  data   {card['data']['source']}, window {card['data']['window']}, {card['data']['rows']:,} rows, hash {card['data']['hash'][:12]}"
+    )
     print(f"  run    {home.run_dir(card['run'])}")
     print(f"  folder {card['folder']}")
     for event in history:
-        print(f"  {event['time']}  {event['kind']} {event['from']} -> {event['to']} by {event['who']}: {event['reason']}")
+        print(
+            f"  {event['time']}  {event['kind']} {event['from']} -> {event['to']} by {event['who']}: {event['reason']}"
+        )
     return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
+        home.safe_name(getattr(args, "line", "") or config.REAL_LINE, "line")
+    except ValueError as error:
+        print(f"newsdesk: {error}", file=sys.stderr)
+        return 2
+    try:
         return _run(args)
     except (config.ConfigError, home.HomeError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1
-    except registry.RegistryError as error:
+    except registry.Locked as error:
+        print(f"newsdesk: {error}", file=sys.stderr)
+        return 4
+    except BrokenPipeError:  # `newsdesk models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (registry.RegistryError, OSError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,10 +1,11 @@
 """For consumers: the champion of a line, loaded, checked and asked. Needs numpy and TensorFlow, nothing else of Newsdesk's.
 
-    from pipelines.client import Client
-    Client("news").classify(["Striker signs for United"])
+from pipelines.client import Client
+Client("news").classify(["Striker signs for United"])
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,67 +19,119 @@ class NoModel(Exception):
     """The line has no such version, or no champion yet."""
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """One version, whole. It is replaced in one step, so that no answer mixes two versions."""
+
+    version: int
+    labels: tuple[str, ...]
+    ask: Callable[[list[bytes]], np.ndarray]
+
+
 def find(line: str, version: int | None = None) -> tuple[int, Path]:
-    """The version asked for, or the champion: its number and its folder, checked against its manifest.
+    """The version asked for, served or held, or the champion: its number and its folder, checked against its manifest.
 
     Raises:
         NoModel: there is none.
-        registry.RegistryError: its files do not match its manifest.
+        registry.RegistryError: its files do not match its manifest, or the pointer is damaged.
     """
-    if version is None:
-        pointer = registry.champion(line)
-        if not pointer:
-            raise NoModel(f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one")
-        version = pointer["version"]
-    folder = home.serving_dir(line) / str(version)
-    if not folder.is_dir():
-        raise NoModel(f"a version must exist in line {line!r}. Received: version {version}; `newsdesk models` lists what there is")
+    number = _number(line, version)
+    folder = registry.folder(line, number)
+    if folder is None:
+        raise NoModel(
+            f"a version must exist in line {line!r}. Received: version {number}; `newsdesk models` lists what there is"
+        )
     registry.verify(folder)
-    return version, folder
+    return number, folder
+
+
+def _number(line: str, version: int | None) -> int:
+    if version is not None:
+        return version
+    pointer = registry.champion(line)
+    if not pointer:
+        raise NoModel(
+            f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
+        )
+    return pointer["version"]
 
 
 class Client:
-    """Answers with the champion of a line, or with one version of it; `refresh` follows the pointer."""
+    """Answers with the champion of a line, or with one version of it; `refresh` follows the pointer.
+
+    Several threads may ask while one refreshes.
+    """
 
     def __init__(self, line: str, version: int | None = None):
         self.line, self.pinned = line, version
-        self.version, folder = find(line, version)
-        self._load(folder)
+        self._loaded = _load(*find(line, version))
 
-    def _load(self, folder: Path) -> None:
-        import tensorflow as tf
+    @property
+    def version(self) -> int:
+        return self._loaded.version
 
-        self.labels = tuple(home.read_json(folder / registry.MANIFEST)["labels"])
-        model = tf.saved_model.load(str(folder))
-        self._ask = lambda texts: model.signatures["classify"](text=tf.constant(texts))["probabilities"].numpy()
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._loaded.labels
 
     def refresh(self) -> bool:
-        """Loads the champion anew if the pointer moved; returns whether it did. The old one answers until the new one is loaded."""
-        version, folder = find(self.line, self.pinned)
-        if version == self.version:
+        """Loads the champion anew if the pointer moved; returns whether it did. The old one answers until the new one is loaded.
+
+        Raises:
+            registry.RegistryError, NoModel, OSError: the new one is damaged or gone; the old one goes on answering.
+        """
+        if _number(self.line, self.pinned) == self.version:
             return False
-        self._load(folder)
-        self.version = version
+        self._loaded = _load(*find(self.line, self.pinned))
         return True
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """float32[texts, classes], in the texts' order; rows go in by length, so that a batch is padded little."""
-        raw = [text.encode("utf-8", "replace") for text in texts]
-        answers = np.zeros((len(raw), len(self.labels)), np.float32)
-        order = np.argsort([len(text) for text in raw], kind="stable")
-        for start in range(0, len(raw), BATCH):
-            rows = order[start : start + BATCH]
-            answers[rows] = self._ask([raw[row] for row in rows])
-        return answers
+        """float32[texts, classes], in the texts' order.
+
+        Raises:
+            TypeError: one text instead of a list, or something in it that is no text.
+        """
+        return _probabilities(self._loaded, texts)
 
     def classify(self, texts: Sequence[str]) -> list[dict]:
-        """One dict a text, in order: `label`, `label_id`, `probabilities` (by label order), `model_version`."""
+        """One dict a text, in order: `label`, `label_id`, `probabilities` (by label order), `model_version`.
+
+        Raises: as `probabilities`.
+        """
+        loaded = self._loaded
         return [
             {
-                "label": self.labels[int(row.argmax())],
+                "label": loaded.labels[int(row.argmax())],
                 "label_id": int(row.argmax()),
                 "probabilities": [round(float(p), 6) for p in row],
-                "model_version": self.version,
+                "model_version": loaded.version,
             }
-            for row in self.probabilities(texts)
+            for row in _probabilities(loaded, texts)
         ]
+
+
+def _load(version: int, folder: Path) -> _Loaded:
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(folder))
+    classify = model.signatures["classify"]
+
+    def ask(texts: list[bytes]) -> np.ndarray:
+        _ = model  # a signature alone does not keep the model's tables alive
+        return classify(text=tf.constant(texts))["probabilities"].numpy()
+
+    return _Loaded(version, tuple(home.read_json(folder / registry.MANIFEST)["labels"]), ask)
+
+
+def _probabilities(loaded: _Loaded, texts: Sequence[str]) -> np.ndarray:
+    """Rows go in by length, so that a batch is padded little."""
+    odd = [texts] if isinstance(texts, str | bytes) else [text for text in texts if not isinstance(text, str)][:1]
+    if odd:
+        raise TypeError(f"texts must be a list of str. Received: {type(odd[0]).__name__} {odd[0]!r:.80}")
+    raw = [text.encode("utf-8", "replace") for text in texts]
+    answers = np.zeros((len(raw), len(loaded.labels)), np.float32)
+    order = np.argsort([len(text) for text in raw], kind="stable")
+    for start in range(0, len(raw), BATCH):
+        rows = order[start : start + BATCH]
+        answers[rows] = loaded.ask([raw[row] for row in rows])
+    return answers

@@ -16,7 +16,7 @@ from typing import Any
 
 import tomli
 
-from pipelines import home
+from pipelines import checks, home
 from pipelines.presets import PRESETS
 
 RELEASES = ("auto", "hold", "never")
@@ -36,12 +36,29 @@ def _check(condition: bool, rule: str, **received: Any) -> None:
         raise ConfigError(f"{rule}. Received: {shown}")
 
 
+_SHARES = (
+    "max_quarantined",
+    "max_leaked",
+    "min_class_share",
+    "max_class_share",
+    "min_rows_kept",
+    "max_near_duplicates",
+    "max_drift",
+    "max_noise",
+    "max_upper",
+)
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """eval_fraction, test_fraction: shares of rows in 0..1; the test share counts only where the source has no test file.
     max_quarantined: share of rows that may be unreadable. max_foreign_labels: rows that may carry a label outside the line's.
     max_leaked: train rows that are test rows too, as a share of the test rows; they are left out, and more of them stop the run.
-    min_rows: train rows. min_class_share, max_class_share: share of one class among train rows."""
+    min_rows: train rows. min_class_share, max_class_share: share of one class among train rows.
+    min_rows_kept: least share of the champion's rows, where source and window are the same.
+    max_near_duplicates: share of train rows. max_drift: distance from the champion's rows, 0..1. max_noise: loss of agreement
+    between words and labels, in 0..1. max_upper: share of titles in capitals. first_label: number of the first class in files.
+    checks: outcome by check name (`pipelines.checks`): off, warn or stop. reason: why a check is milder than it was made."""
 
     eval_fraction: float = 0.05
     test_fraction: float = 0.1
@@ -51,14 +68,30 @@ class DataConfig:
     min_rows: int = 200
     min_class_share: float = 0.02
     max_class_share: float = 0.8
+    min_rows_kept: float = 0.7
+    max_near_duplicates: float = 0.1
+    max_drift: float = 0.1
+    max_noise: float = 0.06
+    max_upper: float = 0.3
+    first_label: int = 1
+    checks: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
     def __post_init__(self):
         for name in ("eval_fraction", "test_fraction"):
             _check(0 < getattr(self, name) < 0.5, f"data.{name} must lie between 0 and 0.5", **{name: getattr(self, name)})
-        for name in ("max_quarantined", "max_leaked", "min_class_share", "max_class_share"):
+        for name in _SHARES:
             _check(0 <= getattr(self, name) <= 1, f"data.{name} must lie in 0..1", **{name: getattr(self, name)})
         for name in ("max_foreign_labels", "min_rows"):
             _check(getattr(self, name) >= 0, f"data.{name} must not be negative", **{name: getattr(self, name)})
+        _check(self.first_label in (0, 1), "data.first_label must be 0 or 1", first_label=self.first_label)
+        _check(isinstance(self.checks, Mapping), "data.checks must map names to outcomes", checks=self.checks)
+        unknown = sorted(str(name) for name in self.checks if name not in checks.DEFAULTS)
+        _check(not unknown, f"data.checks must name checks among {', '.join(checks.DEFAULTS)}", unknown=unknown)
+        wrong = {name: said for name, said in self.checks.items() if said not in checks.OUTCOMES}
+        _check(not wrong, f"an outcome in data.checks must be one of {', '.join(checks.OUTCOMES)}", checks=wrong)
+        milder = checks.softened(self.checks)
+        _check(not milder or bool(self.reason.strip()), "data.reason must say why a check is made milder", checks=milder)
 
 
 @dataclass(frozen=True)
@@ -279,7 +312,14 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         training=MappingProxyType(_checked_training(sections["training"])),
         data=DataConfig(**sections["data"]),
         gates=GateConfig(**sections["gates"]),
+        labels=labels_of(line),
     )
+
+
+def labels_of(line: str) -> tuple[str, ...]:
+    """The class names of a line, from `data_schemas/<line>/line.toml`; a line without a folder has the usual ones."""
+    path = home.REPOSITORY / "data_schemas" / line / "line.toml"
+    return tuple(tomli.loads(path.read_text(encoding="utf-8"))["labels"]) if path.is_file() else LABELS
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:

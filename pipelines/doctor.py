@@ -1,7 +1,9 @@
 """`newsdesk doctor`: what is installed, reachable, writable and in step, and what is wrong; `--repair` mends what a crash left."""
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,19 +12,28 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipelines import home, node_server, registry, runs
+from pipelines import home, node_client, registry, runs
 
-PACKAGES = ("tensorflow", "tf-keras", "tfx", "tensorflow-text", "tensorflow-hub", "tensorflow-datasets", "great-expectations", "mlflow")
+PACKAGES = (
+    "tensorflow",
+    "tf-keras",
+    "tfx",
+    "tensorflow-text",
+    "tensorflow-hub",
+    "tensorflow-datasets",
+    "great-expectations",
+    "mlflow",
+)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the findings; returns 0 where nothing is wrong, else 1."""
     if args.stop_server:
-        print(f"node servers stopped: {node_server.stop() or 'none ran'}")
+        print(f"node servers stopped: {node_client.stop() or 'none ran'}")
         return 0
     if args.repair:
-        for line in repair():
-            print(f"mended  {line}")
+        for done, says in repair():
+            print(f"{'mended' if done else 'LEFT':<7}{says}", file=sys.stderr if args.json else sys.stdout)
     found = [{"what": what, "ok": ok, "says": says} for what, ok, says in findings()]
     if args.json:
         print(json.dumps(found, indent=1))
@@ -46,88 +57,147 @@ def findings() -> Iterator[tuple[str, bool, str]]:
         except PackageNotFoundError:
             yield name, False, "not installed here; `make retrain` sets up what is missing"
     airflow = home.REPOSITORY / ".venv-airflow" / "bin" / "airflow"
-    yield "Airflow environment", airflow.exists(), str(airflow) if airflow.exists() else "absent; `make retrain` sets it up"
-    servers = node_server.status()
+    yield (
+        "Airflow environment",
+        airflow.exists(),
+        str(airflow) if airflow.exists() else "absent; `make retrain` sets it up",
+    )
+    servers = node_client.status()
     for told in servers:
         if "error" in told:
             yield "node server", False, f"{told['socket']}: {told['error']}; `newsdesk doctor --repair` removes it"
         else:
-            yield "node server", True, (
-                f"pid {told['pid']}, {told['age']} s old, {told['served']} nodes served, {told['running']} running, "
-                f"{told['memory'] / 1e6:.0f} MB, {told['files']} open files"
+            yield (
+                "node server",
+                True,
+                (
+                    f"pid {told['pid']}, {told['age']} s old, {told['served']} nodes served, {told['running']} running, "
+                    f"{told['memory'] / 1e6:.0f} MB, {told['files']} open files"
+                ),
             )
     if not servers:
         yield "node server", True, "none runs; the next node starts one"
     for line in registry.lines():
         yield from _line(line)
-    leftovers = _leftovers()
+    leftovers = registry.leftovers()
     yield "staging", not leftovers, f"{len(leftovers)} leftovers of ended runs" if leftovers else "clean"
 
 
 def _line(line: str) -> Iterator[tuple[str, bool, str]]:
-    pointer = registry.champion(line)
-    if pointer:
+    try:
+        pointer, events = registry.champion(line), registry.recorded(line)
+        named = registry.aliases(line)
+    except registry.RegistryError as error:
+        yield f"champion of {line}", False, str(error)
+        return
+    for number, (name,) in named.items():
         try:
-            registry.verify(home.serving_dir(line) / str(pointer["version"]))
-            yield f"champion of {line}", True, f"version {pointer['version']}, complete, checksums match"
+            registry.verify(home.serving_dir(line) / str(number))
+            yield f"{name} of {line}", True, f"version {number}, complete, checksums match"
         except (registry.RegistryError, OSError) as error:
-            yield f"champion of {line}", False, f"{error}. `newsdesk rollback` makes the one before serve"
+            remedy = "`newsdesk rollback` makes the one before serve" if name == "champion" else "a rollback would fail"
+            yield f"{name} of {line}", False, f"{error}. {remedy}"
+    if pointer and (not events or events[-1] != pointer["event"]):
+        yield f"history of {line}", False, "the last promotion is not in the history; --repair adds it"
+    for number in _unregistered(line):
+        yield f"serving of {line}", False, f"version {number} was pushed and never registered; --repair sets it aside"
+    gone = [c["version"] for c in registry.versions(line) if not registry.folder(line, c["version"])]
+    if gone:
+        yield f"serving of {line}", True, f"registered, but no longer kept: {', '.join(map(str, gone))}"
     held = registry.holder(line)
     if held:
         says = f"held by run {held['run']} since {held['since']}"
         yield f"lock of {line}", held["lives"], says if held["lives"] else f"{says}, which is dead; --repair frees it"
-    followed = _catalogue_champion(line)
-    if pointer and followed is not None and followed != pointer["version"]:
-        yield f"MLflow's {line}", False, f"alias champion says version {followed}, the pointer says {pointer['version']}; --repair mends it"
+    differs = _behind(line)
+    if differs:
+        yield f"MLflow's {line}", False, f"{differs}; --repair mends it"
 
 
-def _catalogue_champion(line: str) -> int | None:
-    """The version that MLflow's alias names, read from its SQLite file: importing MLflow would take seconds."""
+def _unregistered(line: str) -> list[int]:
+    """Versions that lie where TensorFlow Serving sees them, without a card, of runs that ended."""
+    claim = registry.holder(line)
+    if claim and claim["lives"]:  # it may be about to register
+        return []
+    pointed = {event["to"] for event in registry.history(line)}
+    cards = {card["version"] for card in registry.versions(line)}
+    return [n for n in registry.numbered(home.serving_dir(line)) if n not in cards | pointed]
+
+
+def _behind(line: str) -> str:
+    """How MLflow differs from the registry's files; empty where it does not. Its SQLite file is read, as an import takes seconds."""
+    cards = {card["version"] for card in registry.versions(line)}
+    ours = {name: version for version, names in registry.aliases(line).items() for name in names if version in cards}
+    theirs, known = {}, set()
     path = home.home() / "mlflow.db"
-    if not path.exists():
-        return None
-    query = (
-        "select t.value from registered_model_aliases a join model_version_tags t on t.name = a.name and t.version = a.version "
-        "where a.name = ? and a.alias = 'champion' and t.key = 'newsdesk.version'"
-    )
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-            row = database.execute(query, (line,)).fetchone()
-    except sqlite3.Error:
-        return None
-    return int(row[0]) if row else None
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            rows = database.execute(
+                "select v.version, t.value from model_versions v join model_version_tags t on t.name = v.name "
+                "and t.version = v.version where v.name = ? and t.key = 'newsdesk.version' "
+                "and v.current_stage <> 'Deleted_Internal'",
+                (line,),
+            ).fetchall()
+            numbers = {theirs_: int(ours_) for theirs_, ours_ in rows}
+            known = set(numbers.values())
+            aliases = database.execute("select alias, version from registered_model_aliases where name = ?", (line,))
+            theirs = {name: numbers.get(version) for name, version in aliases if name in ("champion", "previous")}
+    except sqlite3.Error as error:
+        if path.exists():
+            return f"{path} cannot be read ({error})"
+    missing = sorted(cards - known)
+    said = [f"it lacks version {', '.join(map(str, missing))}"] if missing else []
+    for name in ("champion", "previous"):
+        if ours.get(name) != theirs.get(name):
+            said.append(f"its alias {name} says {theirs.get(name)}, the registry says {ours.get(name)}")
+    return "; ".join(said)
 
 
-def _leftovers() -> list[Path]:
-    """Folders in staging whose run has ended."""
-    found = []
-    for path in (home.home() / "staging").glob("*"):
-        run_id = path.name.rpartition(".")[0]
-        if not run_id or (home.home() / "runs" / run_id / "outcome.json").exists():
-            found.append(path)
-    return found
-
-
-def repair() -> Iterator[str]:
-    """Frees locks of dead runs, removes leftovers, ends servers that do not answer, makes MLflow follow the pointer."""
-    for path in _leftovers():
-        shutil.rmtree(path, ignore_errors=True)
-        yield f"removed {path}"
-    for told in node_server.status():
-        if "error" in told:
-            node_server.remove(Path(told["socket"]))
-            yield f"removed {told['socket']}"
+def repair() -> Iterator[tuple[bool, str]]:
+    """Frees locks of dead runs, removes leftovers, ends servers that do not answer, and brings pointer, history, folders and
+    MLflow back in step. What it cannot mend it says (False), and goes on.
+    """
+    home.ensure()
     for line in registry.lines():
         held = registry.holder(line)
         if held and not held["lives"]:
             runs.close_run(held["run"])
             registry.free_line(line, held["run"])
-            yield f"freed line {line} from {held['run']}"
-        pointer = registry.champion(line)
-        if pointer and _catalogue_champion(line) != pointer["version"]:
-            card = next((c for c in registry.versions(line) if c["version"] == pointer["version"]), None)
-            if card:
-                code = "import json,sys; from components import catalogue; from pipelines import registry; "
-                code += "c = json.load(sys.stdin); catalogue.follow(c['line'], c, registry.aliases(c['line']))"
-                subprocess.run([sys.executable, "-c", code], input=json.dumps(card), text=True, check=True)
-                yield f"MLflow follows the pointer of {line} again"
+            yield True, f"freed line {line} from {held['run']}"
+    for path in registry.clear(registry.leftovers()):
+        yield True, f"removed {path}"
+    for told in node_client.status():
+        if "error" in told:
+            node_client.remove(Path(told["socket"]))
+            yield True, f"removed {told['socket']}"
+    for line in registry.lines():
+        try:
+            yield from _repair_line(line)
+        except (registry.RegistryError, OSError, subprocess.SubprocessError) as error:
+            yield False, f"{line}: {error}"
+
+
+def _repair_line(line: str) -> Iterator[tuple[bool, str]]:
+    try:
+        registry.champion(line)
+    except registry.RegistryError:
+        restored = registry.restore_champion(line)
+        if restored is None:
+            raise
+        yield True, f"the pointer of {line} names version {restored} again, from the history"
+    with registry.line_lock(line):
+        if registry.mend_history(line):
+            yield True, f"the history of {line} holds its last promotion again"
+        for number in _unregistered(line):
+            aside = registry.held_dir(line) / str(number)
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(home.serving_dir(line) / str(number), aside)
+            yield True, f"version {number} of {line} is set aside in {aside}: it was never registered"
+    if _behind(line):
+        code = "import sys; from components import catalogue; from pipelines import registry\n"
+        code += "for card in registry.versions(sys.argv[1]): catalogue.follow(sys.argv[1], card, registry.aliases(sys.argv[1]))"
+        command = [sys.executable, "-c", code, line]
+        done = subprocess.run(command, cwd=home.REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode:
+            yield False, f"MLflow: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}"
+        else:
+            yield True, f"MLflow follows {line} again"

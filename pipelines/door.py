@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from pipelines import home
@@ -21,9 +20,18 @@ from pipelines import home
 DONE, FAILED, USAGE, STOPPED, LOCKED, SKIPPED = 0, 1, 2, 3, 4, 99
 GRACE = 60  # seconds between SIGTERM and SIGKILL: time for one training step and its checkpoint
 # Only these reach a node: a secret in the scheduler's environment has no way into a log or an artifact.
-_KEPT = frozenset(
-    "HOME LANG LANGUAGE LD_LIBRARY_PATH LOGNAME PATH SHELL SSL_CERT_DIR SSL_CERT_FILE TMPDIR TZ USER "
-    "HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy".split()
+_KEPT = (
+    *("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"),
+    *(
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    ),
 )
 # Not the whole of "TF_": Terraform keeps secrets in TF_VAR_….
 _KEPT_PREFIXES = ("LC_", "NEWSDESK_", "OMP_", "TF_CPP_", "TF_ENABLE_", "TF_NUM_", "TF_XLA_", "CUDA_", "NVIDIA_", "XDG_")
@@ -37,7 +45,9 @@ def tfx_python() -> str:
     return os.environ.get("NEWSDESK_TFX_PYTHON") or str(home.REPOSITORY / ".venv" / "bin" / "python")
 
 
-def command(node: str, run_id: str, config: Mapping[str, Any], attempt: str = "", owner: int | None = None) -> list[str]:
+def command(
+    node: str, run_id: str, config: Mapping[str, Any], attempt: str = "", owner: int | None = None
+) -> list[str]:
     """The argument list that runs one node; what a user typed is one JSON argument and never meets a shell.
 
     attempt: a text that differs whenever the scheduler starts the same node of the same run again.
@@ -111,7 +121,6 @@ def follow(process: subprocess.Popen, say: Callable[[str], None]) -> int:
     process.wait()
     if rest:
         say(rest.decode("utf-8", "replace"))
-    process.stderr.close()
     return process.returncode
 
 
@@ -127,7 +136,9 @@ def result(output: Any) -> dict:
     return value if isinstance(value, dict) else {}
 
 
-def run(call: list[str], say: Callable[[str], None], started: Callable[[int], None] = lambda group: None) -> tuple[int, dict]:
+def run(
+    call: list[str], say: Callable[[str], None], started: Callable[[int], None] = lambda group: None
+) -> tuple[int, dict]:
     """Runs a node to its end and returns its exit code and its JSON result.
 
     started: told the process group once there is one. An exception that arrives meanwhile (a timeout, Ctrl-C) stops the
@@ -139,20 +150,25 @@ def run(call: list[str], say: Callable[[str], None], started: Callable[[int], No
             started(process.pid)
             code = follow(process, say)
         except BaseException:
-            stop(process.pid)
+            killer = stop(process.pid)
             process.wait()
+            if killer:
+                killer.wait()
             raise
+        finally:
+            process.stderr.close()
         return code, result(output)
 
 
-def stop(group: int, grace: float = GRACE) -> None:
+def stop(group: int, grace: float = GRACE) -> subprocess.Popen | None:
     """Asks a process group to end (SIGTERM) and returns; a small process of its own sends SIGKILL after `grace` seconds.
 
-    The scheduler kills a task that is slow to leave after five seconds, so the waiting cannot happen in the task.
+    That process is returned, None where the group was gone already. The scheduler kills a task that is slow to leave after
+    five seconds, so the waiting cannot happen in the task.
     """
     if not _signal(group, signal.SIGTERM):
-        return
-    subprocess.Popen(
+        return None
+    return subprocess.Popen(
         [sys.executable, "-m", "pipelines.door", str(group), str(grace)],
         cwd=home.REPOSITORY,
         env=environment(),

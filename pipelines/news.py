@@ -17,7 +17,7 @@ from tfx.orchestration.pipeline import Pipeline
 from components.baseline import Baseline
 from components.canary import Canary
 from components.champion import Champion
-from components.datagate import DataGate
+from components.datagate import DataGate, origin_of
 from components.ingester import Ingester
 from components.modelgate import ModelGate
 from components.pusher import Pusher
@@ -33,7 +33,7 @@ BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
 
 def eval_config() -> tfma.EvalConfig:
     """Accuracy overall and for each class, of the candidate and, where there is one, the champion."""
-    spec = dict(signature_name="serving_default", label_key="label", prediction_key="probabilities")
+    spec = {"signature_name": "serving_default", "label_key": "label", "prediction_key": "probabilities"}
     metric = tfma.MetricConfig(class_name="SparseCategoricalAccuracy")
     # The gate decides by its own paired test. TFMA validates nothing, so it has no threshold.
     return tfma.EvalConfig(
@@ -54,7 +54,8 @@ def nodes(record: dict) -> list[BaseComponent]:
     pointer = record["champion"] or {"version": 0, "digest": ""}
 
     ingester = Ingester(
-        files=json.dumps(record["files"], sort_keys=True), labels=labels, code=code,
+        files=json.dumps(record["files"], sort_keys=True), line=line, labels=labels, code=code,
+        first_label=config["data"]["first_label"],
         eval_fraction=config["data"]["eval_fraction"], test_fraction=config["data"]["test_fraction"],
     )  # fmt: skip
     examples = ingester.outputs["examples"]
@@ -62,8 +63,10 @@ def nodes(record: dict) -> list[BaseComponent]:
     schema = ImportSchemaGen(schema_file=str(home.REPOSITORY / "data_schemas" / line / "schema.pbtxt"))
     schema.add_upstream_node(ingester)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    origin, champion_data = origin_of(record)
     data_gate = DataGate(
         line=line, labels=labels, limits=limits, code=code, examples=examples,
+        origin=json.dumps(origin, sort_keys=True), champion=json.dumps(champion_data, sort_keys=True),
         anomalies=validator.outputs["anomalies"], quarantine=ingester.outputs["quarantine"],
     )  # fmt: skip
     tokenizer = Tokenizer(

@@ -1,20 +1,15 @@
 """The warm node server: TFX is imported once, and each node runs in a forked child of that process.
 
-`call` is the client's side: it finds the server of this state folder and code version, or starts it, hands over its own
-stdin, stdout and stderr, forwards signals and returns the node's exit code. Whenever that does not work it says so in one
-line and runs the node itself. `python -m pipelines.node_server serve|status|stop` is the server's.
+It takes requests on a private Unix socket (see `pipelines/node_client.py`), gives each child the caller's descriptors, folder,
+environment and a process group of its own, and tells the caller the exit code. It leaves when idle, when its code is no
+longer the code, and when its socket is gone. An accelerator, never a requirement.
 
-The socket lies in a private folder with a short path (a Unix socket's is limited to 107 bytes) and is named after state
-folder and code, so a changed code, lock file or environment finds no server and starts its own; the old one leaves when
-idle. Standard library only, until `serve` imports TFX.
+`python -m pipelines.node_server status | stop` looks at and ends the servers of this state folder.
 """
 
 import array
 import contextlib
-import errno
-import fcntl
 import gc
-import hashlib
 import importlib
 import json
 import os
@@ -23,258 +18,19 @@ import selectors
 import signal
 import socket
 import struct
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import home
+from pipelines import node_client
 
 IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server leaves
 CHILDREN = 4  # nodes at a time; more wait for their turn
-START = 180.0  # seconds for the server to import everything
-ANSWER = 30.0  # seconds for a living server to take a request; it may be importing something meanwhile
 GRACE = 60.0  # seconds between SIGTERM and SIGKILL for a node whose caller is gone
-_MESSAGE = 1 << 20  # bytes
+# What some nodes need and all can have for nothing, imported while the first node works.
 _EXTRAS = ("great_expectations", "mlflow", "matplotlib.pyplot", "mlflow.store.tracking.sqlalchemy_store")
-
-
-class NoServer(Exception):
-    """The server cannot be reached; the message is the one line that says why."""
-
-
-# --- where ------------------------------------------------------------------------------------------------------------
-
-
-def folder() -> Path:
-    """The private folder of this user's sockets.
-
-    Raises:
-        NoServer: it cannot be made, or belongs to somebody else.
-    """
-    path = Path(os.environ.get("NEWSDESK_SOCKETS") or Path(tempfile.gettempdir(), f"newsdesk-{os.getuid()}"))
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.lstat()
-        if status.st_uid != os.getuid() or status.st_mode & 0o077 or not path.is_dir() or path.is_symlink():
-            raise NoServer(f"the socket folder must be this user's alone (mode 0700). Received: {path}")
-        if not os.access(path, os.W_OK):
-            raise NoServer(f"the socket folder must be writable. Received: {path}")
-    except OSError as error:
-        raise NoServer(f"the socket folder must be writable. Received: {path} ({error.strerror})") from error
-    return path
-
-
-def home_key() -> str:
-    return hashlib.sha256(str(home.home()).encode()).hexdigest()[:10]
-
-
-def code_key(environ: Mapping[str, str]) -> str:
-    """A hash of all that the server imported: our code, the lock file, the installed packages, what libraries read from the environment."""
-    digest = hashlib.sha256(sys.executable.encode())
-    for name in ("components", "pipelines"):
-        for path in sorted((home.REPOSITORY / name).rglob("*.py")):
-            digest.update(path.read_bytes())
-    lock = home.REPOSITORY / "docker" / "tfx.lock"
-    digest.update(lock.read_bytes() if lock.exists() else b"")
-    packages = Path(socket.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix, "lib")
-    for path in sorted(packages.glob("python*/site-packages")):
-        digest.update(str(path.stat().st_mtime_ns).encode())
-    for name in sorted(environ):
-        if name.startswith(("TF_", "OMP_", "CUDA_", "KMP_")):
-            digest.update(f"{name}={environ[name]}".encode())
-    return digest.hexdigest()[:10]
-
-
-def socket_path() -> Path:
-    return folder() / f"{home_key()}-{code_key(os.environ)}.sock"
-
-
-# --- the caller's side ------------------------------------------------------------------------------------------------
-
-
-def call(argv: list[str], otherwise: Callable[[], int]) -> int:
-    """Runs a node's command line in the server and returns its exit code; `otherwise` runs it here if there is none."""
-    try:
-        connection = _connect_or_start()
-    except NoServer as reason:
-        print(f"node server: {reason}; this node imports for itself", file=sys.stderr, flush=True)
-        return otherwise()
-    with connection:
-        request = {"op": "run", "argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
-        try:
-            _send(connection, request, fds=[0, 1, 2])
-            _receive(connection, ANSWER)  # taken: from here on the node is the server's
-        except (OSError, ValueError, NoServer):
-            with contextlib.suppress(OSError):
-                socket_path().unlink()  # a hung server gets no more callers; it leaves once it sees that
-            print("node server: does not answer; this node imports for itself", file=sys.stderr, flush=True)
-            return otherwise()
-        return _wait(connection)
-
-
-def _wait(connection: socket.socket) -> int:
-    """Waits for the exit code, forwarding signals meanwhile."""
-
-    def forward(number, frame):
-        with contextlib.suppress(OSError):
-            _send(connection, {"op": "signal", "number": number})
-
-    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    try:
-        return _receive(connection, None)["exit"]
-    except (OSError, ValueError, NoServer):
-        print("node server: it ended while this node was running; the attempt counts as failed", file=sys.stderr, flush=True)
-        return 1
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _connect_or_start() -> socket.socket:
-    path = socket_path()
-    found = _connect(path)
-    if found:
-        return found
-    with open(path.with_suffix(".start"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two callers at once, one starts the server and the other finds it
-        found = _connect(path)
-        if found:
-            return found
-        home.ensure()
-        print("node server: starting; it imports TensorFlow and TFX once for all nodes (about 20 s)", file=sys.stderr, flush=True)
-        with open(home.home() / "node_server.log", "ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.node_server", "serve", str(path)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home.REPOSITORY, start_new_session=True,
-            )  # fmt: skip
-        end = time.monotonic() + START
-        while time.monotonic() < end:
-            found = _connect(path)
-            if found:
-                return found
-            if process.poll() is not None:
-                raise NoServer(f"did not start (exit code {process.returncode}, see {home.home() / 'node_server.log'})")
-            time.sleep(0.1)
-        process.kill()
-        raise NoServer(f"did not start within {START:.0f} s")
-
-
-def _connect(path: Path) -> socket.socket | None:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        connection.settimeout(ANSWER)
-        connection.connect(str(path))
-        connection.settimeout(None)
-        return connection
-    except OSError as error:
-        connection.close()
-        if error.errno == errno.ECONNREFUSED:  # a socket that a killed server left behind
-            with contextlib.suppress(OSError):
-                path.unlink()
-        return None
-
-
-def _send(connection: socket.socket, message: dict, fds: list[int] | None = None) -> None:
-    data = json.dumps(message).encode()
-    if fds:
-        # The message itself may exceed a packet, so it travels as a file; the packet carries descriptors only.
-        with tempfile.TemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            rights = array.array("i", [*fds, file.fileno()])
-            connection.sendmsg([b"{}"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-    else:
-        connection.send(data)
-
-
-def _receive(connection: socket.socket, timeout: float | None) -> dict:
-    connection.settimeout(timeout)
-    data = connection.recv(_MESSAGE)
-    if not data:
-        raise NoServer("closed the connection")
-    return json.loads(data)
-
-
-def ask(path: Path, op: str) -> dict:
-    """Asks a server for its "status" or tells it to "stop".
-
-    Raises:
-        NoServer: nobody answers there.
-    """
-    connection = _connect(path)
-    if not connection:
-        raise NoServer("nobody listens")
-    with connection:
-        try:
-            _send(connection, {"op": op})
-            return _receive(connection, ANSWER)
-        except OSError as error:
-            raise NoServer("does not answer") from error
-
-
-def servers() -> list[Path]:
-    """Sockets of all servers of this state folder, of whatever code version."""
-    try:
-        return sorted(folder().glob(f"{home_key()}-*.sock"))
-    except NoServer:
-        return []
-
-
-def status() -> list[dict]:
-    """What each server of this state folder says of itself; one that does not answer is listed with `error`."""
-    told = []
-    for path in servers():
-        try:
-            told.append({"socket": str(path), **ask(path, "status")})
-        except NoServer as error:
-            told.append({"socket": str(path), "error": str(error)})
-    return told
-
-
-def stop(grace: float = 30.0) -> list[int]:
-    """Ends all servers of this state folder; one that does not obey is killed. Returns their process ids."""
-    ended = []
-    for path in servers():
-        pid = _pid_of(path)
-        with contextlib.suppress(NoServer):
-            pid = ask(path, "stop")["pid"]
-        end = time.monotonic() + grace
-        while pid and _is_server(pid) and time.monotonic() < end:
-            time.sleep(0.05)
-        if pid and _is_server(pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        ended += [pid] if pid else []
-        remove(path)
-    return ended
-
-
-def remove(path: Path) -> None:
-    """Takes away what a server leaves in the socket folder."""
-    for suffix in (".sock", ".start", ".pid"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
-
-
-def _pid_of(path: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(path.with_suffix(".pid").read_text())
-        return pid if _is_server(pid) else None
-    return None
-
-
-def _is_server(pid: int) -> bool:
-    """Whether this process id is still a node server: ids are reused."""
-    with contextlib.suppress(OSError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" and b"pipelines.node_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
-
-
-# --- the server's side ------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -347,7 +103,7 @@ class Server:
         if time.monotonic() - self.used > IDLE:
             return True
         try:
-            return self.path.stat().st_ino != self.inode or code_key(self.environ) not in self.path.name
+            return self.path.stat().st_ino != self.inode or node_client.code_key(self.environ) not in self.path.name
         except OSError:
             return True
 
@@ -369,7 +125,7 @@ class Server:
 
     def _read(self, connection: socket.socket) -> None:
         try:
-            data, ancillary, _, _ = connection.recvmsg(_MESSAGE, socket.CMSG_SPACE(4 * 4))
+            data, ancillary, _, _ = connection.recvmsg(node_client.MESSAGE, socket.CMSG_SPACE(4 * 4))
         except BlockingIOError:
             return
         except OSError:
@@ -395,6 +151,8 @@ class Server:
             self._signal(job, message["number"])
         elif message["op"] == "signal" and job:
             self._finish(job, 128 + message["number"])
+        elif message["op"] == "hello":
+            self._answer(connection, {"ready": True})
         elif message["op"] == "status":
             self._answer(connection, self._status())
         elif message["op"] == "stop":
@@ -413,7 +171,7 @@ class Server:
 
     def _answer(self, connection: socket.socket, message: dict) -> None:
         with contextlib.suppress(OSError):
-            _send(connection, message)
+            node_client.send(connection, message)
 
     def _forget(self, connection: socket.socket) -> None:
         if connection in self.connections:
@@ -529,9 +287,9 @@ def main() -> int:
         with _logged():
             Server(Path(sys.argv[2]), _prepare, _run).serve()
     elif sys.argv[1:] == ["status"]:
-        print(json.dumps(status(), indent=1))
+        print(json.dumps(node_client.status(), indent=1))
     elif sys.argv[1:] == ["stop"]:
-        print(json.dumps({"stopped": stop()}))
+        print(json.dumps({"stopped": node_client.stop()}))
     else:
         print("usage: python -m pipelines.node_server serve SOCKET | status | stop", file=sys.stderr)
         return 2

@@ -65,8 +65,19 @@ _ALL = (
             "dropout": 0.3,
             "word_dropout": 0.1,
         },
-        training={"epochs": 4, "label_smoothing": 0.05, "weight_decay": 0.01},
-        card="accuracy: not measured yet",
+        training={
+            "epochs": 3,
+            "batch_size": 512,
+            "learning_rate": 2e-3,
+            "weight_decay": 0.1,
+            "label_smoothing": 0.1,
+        },
+        card=(
+            "accuracy 0.9172 on AG News' 7,600 test rows (validation 0.9179); 1.5 minutes for vocabulary, encoding and 3 epochs "
+            "of 57,130 rows at 2,280 rows/s; 2 Xeon cores shared with other work (load 4-5), float32, seed 1. The lesson's "
+            "own cell (256 words, batch 128, nothing masked) did 373 and 469 rows/s just before and after. "
+            "Source: Vaswani et al. 2017; word pairs after Joulin et al. 2016."
+        ),
     ),
     Preset(
         "bag",
@@ -77,11 +88,15 @@ _ALL = (
             "width": 32,
             "buckets": 2**18,
             "pair_width": 16,
-            "dropout": 0.3,
+            "dropout": 0.5,
             "word_dropout": 0.1,
         },
-        training={"epochs": 5, "batch_size": 512, "learning_rate": 1e-2},
-        card="accuracy: not measured yet",
+        training={"epochs": 3, "batch_size": 512, "learning_rate": 6e-3, "label_smoothing": 0.1},
+        card=(
+            "accuracy 0.9104 on AG News' 7,600 test rows (validation 0.9149); 0.6 minutes for vocabulary, encoding and 3 epochs "
+            "of 57,130 rows at 5,900 rows/s; 2 Xeon cores shared with other work (load 4-5), float32, seed 1. "
+            "Source: Joulin et al. 2016."
+        ),
     ),
     Preset(
         "notebook-transformer",
@@ -102,7 +117,12 @@ _ALL = (
             "word_dropout": 0.0,
         },
         training={"epochs": 1, "batch_size": 128},
-        card="accuracy: not measured yet",
+        card=(
+            "accuracy 0.9032 on AG News' 7,600 test rows (validation 0.9077) after its one epoch of 57,130 rows at 2,350 rows/s; "
+            "0.7 minutes with vocabulary and encoding; 2 Xeon cores shared with other work (load 4-5), float32, seed 1. "
+            "659,592 parameters. Source: the transformer of Microsoft's AI-for-Beginners lesson, padding masked and the "
+            "warm-up counted in steps."
+        ),
     ),
 )
 

@@ -5,6 +5,7 @@
     registry/<line>/versions/<N>.json  one card a version, written once
     registry/<line>/counter            the last version number issued
     registry/<line>/run.lock           the run that may write to this line now
+    registry/<line>/held/<N>/          a version that waits for a person, where nothing serves it
     serving/<line>/<N>/                the model in TF Serving's layout, manifest.json last
 
 Standard library only. MLflow is the catalogue that follows; nothing here reads it.
@@ -16,6 +17,7 @@ import getpass
 import hashlib
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ from pipelines import home
 
 MANIFEST = "manifest.json"
 # MLflow leaves a note of its own in a folder that it loads by alias; nobody reads it.
-_NOT_OURS = {MANIFEST, "registered_model_meta"}
+_NOT_OURS = {MANIFEST, "registered_model_meta"}  # in a version's own folder, not below it
 LEASE = 900  # seconds without a sign of life after which a run's lock may be taken over
 
 
@@ -57,40 +59,103 @@ def now() -> str:
 
 
 def champion(line: str) -> dict | None:
-    """The pointer: `version` (int), `digest` (hex) and the `event` that set it; None before the first promotion."""
-    return home.read_json(home.registry_dir(line) / "champion.json")
+    """The pointer: `version` (int), `digest` (hex) and the `event` that set it; None before the first promotion.
+
+    Raises:
+        RegistryError: it cannot be read as a pointer, or is gone although there was a promotion.
+    """
+    path, trouble = home.registry_dir(line) / "champion.json", "missing although there is a history"
+    try:
+        pointer = home.read_json(path)
+        if pointer is None and not recorded(line):
+            return None
+        if pointer is not None:
+            _ = pointer["version"] + pointer["event"]["sequence"], pointer["digest"], pointer["event"]["from"]
+            return pointer
+    except (ValueError, KeyError, TypeError) as error:
+        trouble = f"unreadable, {type(error).__name__}"
+    raise RegistryError(
+        f"the champion pointer must be whole. Received: {path}, {trouble}. "
+        "`newsdesk doctor --repair` restores it from the history."
+    )
 
 
 def history(line: str) -> list[dict]:
     """Every promotion, oldest first. The pointer's own event counts even if a crash kept it out of the file."""
-    events = home.read_json_lines(home.registry_dir(line) / "promotions.jsonl")
-    pointer = champion(line)
+    events, pointer = recorded(line), champion(line)
     if pointer and (not events or events[-1]["sequence"] < pointer["event"]["sequence"]):
         events.append(pointer["event"])
     return events
 
 
+def recorded(line: str) -> list[dict]:
+    """The events in `promotions.jsonl`, whatever the pointer says.
+
+    Raises:
+        RegistryError: a line before the last one is damaged.
+    """
+    path = home.registry_dir(line) / "promotions.jsonl"
+    try:
+        return home.read_json_lines(path)
+    except ValueError as error:
+        raise RegistryError(f"every line of a history must be whole. Received: {path} ({error})") from error
+
+
+def before(line: str) -> int | None:
+    """The version a rollback returns to: the one that served before the champion, those that were rolled back left out.
+
+    None where there is none. Rolling back twice goes two versions back, never forth again to the one that was left.
+    """
+    served: list[int] = []
+    for event in history(line):
+        if event["kind"] == "rollback" and event["to"] in served:
+            del served[len(served) - served[::-1].index(event["to"]) :]
+        else:
+            served.append(event["to"])
+    return served[-2] if len(served) > 1 else None
+
+
+def folder(line: str, version: int) -> Path | None:
+    """Where a version lies, served or held; None where it does not exist."""
+    return next((path for path in _places(line, version) if path.is_dir()), None)
+
+
+def _places(line: str, version: int) -> tuple[Path, Path]:
+    return home.serving_dir(line) / str(int(version)), held_dir(line) / str(int(version))
+
+
+def held_dir(line: str) -> Path:
+    """Where a version waits for a person: not below `serving/`, because TensorFlow Serving serves the highest integer there."""
+    return home.registry_dir(line) / "held"
+
+
+def numbered(folder: Path) -> list[int]:
+    """The version numbers among the names in a folder, lowest first; empty where there is no folder."""
+    names = [path.stem for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
 def versions(line: str) -> list[dict]:
     """The cards of all registered versions, oldest first."""
-    folder = home.registry_dir(line) / "versions"
-    numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
-    return [home.read_json(folder / f"{number}.json") for number in numbers]
+    cards = home.registry_dir(line) / "versions"
+    return [home.read_json(cards / f"{number}.json") for number in numbered(cards)]
+
+
+def card(line: str, version: int) -> dict | None:
+    """One version's card; None where it is not registered."""
+    return home.read_json(home.registry_dir(line) / "versions" / f"{int(version)}.json")
 
 
 def lines() -> list[str]:
     folder = home.home() / "registry"
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".") if folder.is_dir() else []
 
 
 def aliases(line: str) -> dict[int, list[str]]:
-    """Names of versions: the champion and the one before it."""
-    names: dict[int, list[str]] = {}
-    pointer = champion(line)
-    if pointer:
-        names.setdefault(pointer["version"], []).append("champion")
-        if pointer["event"]["from"] is not None:
-            names.setdefault(pointer["event"]["from"], []).append("previous")
-    return names
+    """Names of versions: the champion and, as `previous`, the one a rollback returns to."""
+    pointer, previous = champion(line), before(line)
+    names = {pointer["version"]: ["champion"]} if pointer else {}
+    return {**names, previous: ["previous"]} if previous is not None else names
 
 
 # --- content ---------------------------------------------------------------------------------------------------------
@@ -106,12 +171,19 @@ def file_hash(path: Path) -> str:
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
-    """sha256 by relative path of every file below `folder`, but for the manifest and MLflow's note."""
-    return {
-        path.relative_to(folder).as_posix(): file_hash(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in _NOT_OURS
-    }
+    """sha256 by relative path of every file below `folder`, but for its manifest and MLflow's note.
+
+    Raises:
+        RegistryError: a link, which could show another content later.
+    """
+    hashes = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise RegistryError(f"a model's folder must hold files, not links. Received: {path}")
+        if path.is_file() and name not in _NOT_OURS:
+            hashes[name] = file_hash(path)
+    return hashes
 
 
 def content_digest(hashes: dict[str, str]) -> str:
@@ -125,13 +197,21 @@ def verify(folder: Path) -> dict:
     Raises:
         RegistryError: no manifest, or a file is missing, changed or unknown to the manifest.
     """
-    manifest = home.read_json(folder / MANIFEST)
-    if manifest is None:
+    try:
+        manifest = home.read_json(folder / MANIFEST)
+        listed = manifest and manifest["files"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise RegistryError(
+            f"a version's {MANIFEST} must be whole. Received: {folder} ({type(error).__name__})"
+        ) from error
+    if not listed:
         raise RegistryError(f"a version must have a {MANIFEST}. Received: {folder} without one")
     found = folder_hashes(folder)
-    wrong = sorted(name for name in found.keys() | manifest["files"].keys() if found.get(name) != manifest["files"].get(name))
+    wrong = sorted(name for name in found.keys() | listed.keys() if found.get(name) != listed.get(name))
     if wrong:
-        raise RegistryError(f"files of a version must match its manifest. Received: {folder} differs in {', '.join(wrong[:5])}")
+        raise RegistryError(
+            f"files of a version must match its manifest. Received: {folder} differs in {', '.join(wrong[:5])}"
+        )
     return manifest
 
 
@@ -139,25 +219,32 @@ def verify(folder: Path) -> dict:
 
 
 @contextlib.contextmanager
-def line_lock(line: str) -> Iterator[None]:
-    """Holds a line's files for the short time of one change; waits for its turn."""
+def line_lock(line: str, what: str = "flock") -> Iterator[None]:
+    """Holds a line's files for the short time of one change; waits for its turn. Not to be taken twice by one caller.
+
+    what: "flock" for the files themselves, another name for something beside them that takes turns of its own.
+    """
     folder = home.registry_dir(line)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".flock", "w") as file:
+    with open(folder / f".{what}", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def next_version(line: str) -> int:
-    """Issues a version number: one more than any issued or present before, whatever the clock says.
+    """Issues a version number: one more than any issued, present or recorded before, whatever the clock says.
 
     Call it under `line_lock`.
     """
-    counter = home.registry_dir(line) / "counter"
-    issued = int(counter.read_text()) if counter.exists() else 0
-    serving = home.serving_dir(line)
-    present = [int(path.name) for path in serving.iterdir() if path.name.isdigit()] if serving.is_dir() else []
-    number = max([issued, *present]) + 1
+    folder = home.registry_dir(line)
+    counter = folder / "counter"
+    written = counter.read_text().strip() if counter.exists() else ""
+    issued = [int(written)] if written.isascii() and written.isdigit() else []
+    used = [
+        number for place in (home.serving_dir(line), held_dir(line), folder / "versions") for number in numbered(place)
+    ]
+    pointed = [event["to"] for event in history(line)]
+    number = max([0, *issued, *used, *pointed]) + 1
     home.write_text(counter, f"{number}\n")
     return number
 
@@ -171,7 +258,6 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
         PointerMoved: the champion is no longer the expected one.
         RegistryError: the version is incomplete or damaged.
     """
-    manifest = verify(home.serving_dir(line) / str(version))
     with line_lock(line):
         current = champion(line)
         if _key(current) != _key(expected):
@@ -179,14 +265,12 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
                 f"the champion must be the one this decision was made against, version {_key(expected)[0]}. "
                 f"Received: version {_key(current)[0]} serves now. Run again to compare with it."
             )
-        path = home.registry_dir(line) / "promotions.jsonl"
-        written = home.read_json_lines(path)
-        if current and (not written or written[-1]["sequence"] < current["event"]["sequence"]):
-            home.append_json(path, current["event"])
+        manifest = verify(_serve_held(line, version))
+        mend_history(line)
         event = {
             "sequence": current["event"]["sequence"] + 1 if current else 1,
             "time": now(),
-            "who": getpass.getuser(),
+            "who": _user(),
             "kind": kind,
             "from": current["version"] if current else None,
             "to": version,
@@ -197,8 +281,85 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
             home.registry_dir(line) / "champion.json",
             {"line": line, "version": version, "digest": manifest["digest"], "event": event},
         )
-        home.append_json(path, event)
+        home.append_json(home.registry_dir(line) / "promotions.jsonl", event)
     return event
+
+
+def mend_history(line: str) -> bool:
+    """Writes what a crash or a full disk kept out of the history; returns whether there was anything. Under `line_lock`."""
+    path, events = home.registry_dir(line) / "promotions.jsonl", history(line)
+    written = path.read_bytes() if path.exists() else b""
+    if recorded(line) == events and written[-1:] in (b"", b"\n"):
+        return False
+    home.write_text(path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events))
+    return True
+
+
+def restore_champion(line: str) -> int | None:
+    """Writes a pointer that is lost or unreadable anew from the history's last event; returns its version, None if there is none.
+
+    Raises:
+        RegistryError: that version is damaged, or the history is.
+    """
+    with line_lock(line):
+        events = recorded(line)
+        if not events:
+            return None
+        version = events[-1]["to"]
+        manifest = verify(home.serving_dir(line) / str(version))
+        pointer = {"line": line, "version": version, "digest": manifest["digest"], "event": events[-1]}
+        home.write_json(home.registry_dir(line) / "champion.json", pointer)
+        return version
+
+
+def _serve_held(line: str, version: int) -> Path:
+    """Moves a held version to where it is served, unless it is there; returns that folder. Under `line_lock`.
+
+    A link stays behind: the run, MLMD and MLflow have recorded the first address.
+    """
+    served, held = _places(line, version)
+    told = card(line, version)
+    if not served.exists() and held.is_dir():
+        verify(held)
+        served.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(held, served)
+        home.sync_folder(served.parent)
+    if served.is_dir() and told and told["folder"] == str(held) and not held.exists():
+        held.symlink_to(served, target_is_directory=True)
+    if not served.is_dir():
+        raise RegistryError(f"a version must exist to be promoted. Received: line {line!r}, version {version}")
+    return served
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+# --- leftovers -------------------------------------------------------------------------------------------------------
+
+
+def leftovers(age: float = 0) -> list[Path]:
+    """What lies in `staging/` and belongs to no run that still works: `<run>.<anything>` by its name.
+
+    age: seconds since something was last put into it, at least.
+    """
+    held = [holder(line) for line in lines()]
+    working = {claim["run"] for claim in held if claim and claim["lives"]}
+    found = (path for path in (home.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
+    return sorted(path for path in found if not age or time.time() - path.lstat().st_mtime > age)
+
+
+def clear(paths: list[Path]) -> list[Path]:
+    """Removes leftovers; returns those that are gone."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return [path for path in paths if not path.exists()]
 
 
 def _key(pointer: dict | None) -> tuple:
@@ -212,7 +373,7 @@ def take_line(line: str, run_id: str, owner: int | None = None) -> None:
     """Gives the line to a run, or renews it.
 
     owner: the process that stands for the whole run, if there is one on this machine; when it is gone, so is the claim.
-    Without one, a claim lives for `LEASE` seconds after its last `keep_line`.
+    A later owner of the same run replaces it. Without one, a claim lives for `LEASE` seconds after its last `keep_line`.
 
     Raises:
         Locked: another run that still lives holds it.
@@ -222,10 +383,12 @@ def take_line(line: str, run_id: str, owner: int | None = None) -> None:
         holder = home.read_json(path)
         if holder and holder["run"] != run_id and _lives(path, holder):
             raise Locked(line, holder)
-        if not holder or holder["run"] != run_id:
+        same = holder and holder["run"] == run_id
+        if not same or (owner and owner != holder["owner"]):
             started = _process_start(owner) if owner else None
+            since = holder["since"] if same else now()
             home.write_json(
-                path, {"run": run_id, "since": now(), "host": socket.gethostname(), "owner": owner, "started": started}
+                path, {"run": run_id, "since": since, "host": socket.gethostname(), "owner": owner, "started": started}
             )
         os.utime(path)
 
@@ -253,14 +416,20 @@ def holder(line: str) -> dict | None:
 
 
 def _lives(path: Path, holder: dict) -> bool:
-    if holder["owner"] and holder["host"] == socket.gethostname():
+    # Without a start time the owner was gone, or unknowable, when it claimed: the lease decides.
+    if holder["owner"] and holder["started"] and holder["host"] == socket.gethostname():
         return _process_start(holder["owner"]) == holder["started"]
-    return time.time() - path.stat().st_mtime < LEASE
+    try:
+        # Either way round: after the clock was set back, a claim must not live until the clock catches up.
+        return abs(time.time() - path.stat().st_mtime) < LEASE
+    except FileNotFoundError:
+        return False
 
 
 def _process_start(pid: int) -> str | None:
     """The start time of a living process in clock ticks since boot, so that a reused pid is not taken for its predecessor."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    return None if fields[0] in "ZX" else fields[19]  # a zombie works no more

@@ -18,7 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
-from pipelines import config, home, registry, runs
+from pipelines import config, home, node_client, registry, runs
 from pipelines.flow import FLOW, NODES
 from pipelines.sources import SourceError
 
@@ -156,9 +156,7 @@ def main() -> int:
     args = parse()
     if args.node == "close" or os.environ.get("NEWSDESK_COLD"):
         return execute(args)
-    from pipelines import node_server
-
-    return node_server.call(sys.argv[1:], otherwise=lambda: execute(args))
+    return node_client.call(sys.argv[1:], otherwise=lambda: execute(args))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ Standard library only, but for the resolving of a source.
 
 import hashlib
 import os
+import sysconfig
 from datetime import datetime, timezone
+from importlib.metadata import distributions
 from pathlib import Path
 
 from pipelines import config, home, registry
@@ -24,7 +26,7 @@ class RunError(Exception):
 
 def run_id_from(name: str) -> str:
     """A folder name for a run id from outside (Airflow's hold `:` and `+`), one for one."""
-    plain = "".join(c if c.isalnum() and c.isascii() or c in "._-" else "_" for c in name)[:150].lstrip("._-")
+    plain = "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "_" for c in name)[:150].lstrip("._-")
     return plain if plain == name else f"{plain}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
@@ -40,11 +42,12 @@ def code_hash() -> str:
 
 
 def library_hash() -> str:
-    """sha256 over the names and versions of all installed packages."""
-    from importlib.metadata import distributions
+    """sha256 over the names and versions of the packages installed in this environment.
 
-    names = sorted(f"{d.metadata['Name']}=={d.version}" for d in distributions())
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    Its own folder only: setuptools adds one with packages of its own to the path whenever something imports it.
+    """
+    found = distributions(path=[sysconfig.get_paths()["purelib"]])
+    return hashlib.sha256("\n".join(sorted(f"{d.metadata['Name']}=={d.version}" for d in found)).encode()).hexdigest()
 
 
 def load(run_id: str) -> dict:

@@ -2,7 +2,10 @@
 
 A folder holds files named `train*` and `test*` (any other data file counts as train), directly or in dated folders,
 `YYYY-MM-DD/` or `span=YYYY-MM-DD/`. A dated folder without `_SUCCESS` counts as finished once its newest file is a minute
-old; where any dated folder of the source carries the marker, all must.
+old; where any dated folder of the source carries the marker, all must. A train file outside dated folders has no date and
+is read with window `all` only; a test file there always is. Names that begin with `.` or `_` are not data, as on Hadoop.
+
+A folder may carry `SHA256SUMS` (as `sha256sum` writes it): a file named there must have that content.
 """
 
 import re
@@ -18,6 +21,8 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet")
 COMPRESSIONS = ("", ".gz", ".zst")
 DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPRESSIONS)
 SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
+SUMS = "SHA256SUMS"
+_SUM = re.compile(r"([0-9a-fA-F]{64}) [ *]?(?:\./)?(\S.*)")
 _SPAN = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")
 
 
@@ -49,13 +54,18 @@ def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile]
     if source == "demo":
         return _folder(_demo(), window, as_of)
     if source == "tfds" or source.startswith("tfds:"):
+        if window != "all":
+            raise SourceError(f"a TFDS source has no dates, so its window must be 'all'. Received: window={window!r}")
         return _tfds(source.partition(":")[2] or "ag_news_subset"), []
     folder = Path(source).expanduser()
     if not folder.is_absolute():
         folder = Path.cwd() / folder
     if not folder.is_dir():
         raise SourceError(f"source must be 'demo', 'tfds' or a folder that exists. Received: source={source!r}")
-    return _folder(folder.resolve(), window, as_of)
+    try:
+        return _folder(folder.resolve(), window, as_of)
+    except OSError as error:
+        raise SourceError(f"a source must be readable. Received: source={source!r} ({error})") from error
 
 
 def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile], list[str]]:
@@ -67,37 +77,67 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
             spans[path] = match.group(1)
         elif path.is_dir():
             ignored.append(f"{path.name}/: not a dated folder")
+    if window != "all" and not spans:
+        rule = "a window needs dated folders (YYYY-MM-DD/ or span=YYYY-MM-DD/)"
+        raise SourceError(f"{rule}. Received: window={window!r}, none in {root}")
+    for file in _data_files(root, root, "", ignored):
+        if window == "all" or file.split == "test":
+            files.append(file)
         else:
-            _sort_in(path, root, "", files, ignored)
+            ignored.append(f"{Path(file.path).name}: has no date, outside window {window}")
     marked = any((path / "_SUCCESS").exists() for path in spans)
     for path, span in spans.items():
         reason = _outside(span, window, as_of.date()) or _unfinished(path, marked)
         if reason:
             ignored.append(f"{path.name}/: {reason}")
-            continue
-        for file in sorted(path.iterdir()):
-            _sort_in(file, root, span, files, ignored)
-    if window != "all" and not spans:
-        raise SourceError(f"a window needs dated folders (YYYY-MM-DD/ or span=YYYY-MM-DD/). Received: window={window!r}, none in {root}")
+        else:
+            files += _data_files(path, root, span, ignored)
     if not any(f.split == "train" for f in files):
         raise SourceError(
             f"a source must hold at least one train file ({', '.join(FORMATS)}) in the window. "
-            f"Received: source={str(root)!r}, window={window!r}" + "".join(f"\n  not read: {line}" for line in ignored[:20])
+            f"Received: source={str(root)!r}, window={window!r}"
+            + "".join(f"\n  not read: {line}" for line in ignored[:20])
         )
     return sorted(files, key=lambda f: (f.split, f.span, f.path)), ignored
 
 
-def _sort_in(path: Path, root: Path, span: str, files: list, ignored: list) -> None:
-    name = path.relative_to(root).as_posix()
-    if path.name == "_SUCCESS":
-        return
-    if not path.is_file() or path.name.startswith(".") or not path.name.lower().endswith(DATA_SUFFIXES):
-        ignored.append(f"{name}: not a data file")
-        return
-    if root not in path.resolve().parents:
-        raise SourceError(f"a data file must lie inside its source. Received: {name} is a link to {path.resolve()}")
-    split = "test" if path.name.lower().startswith("test") else "train"
-    files.append(SourceFile(str(path), split, path.stat().st_size, file_hash(path), span))
+def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list[SourceFile]:
+    """The data files of one folder; what else lies there is added to `ignored`."""
+    sums, files = _checksums(folder), []
+    for path in sorted(folder.iterdir()):
+        name = path.relative_to(root).as_posix()
+        if path.name in ("_SUCCESS", SUMS) or (path.is_dir() and not span):
+            continue
+        if not path.is_file() or path.name[0] in "._" or not path.name.lower().endswith(DATA_SUFFIXES):
+            ignored.append(f"{name}: not a data file")
+            continue
+        if root not in path.resolve().parents:
+            raise SourceError(f"a data file must lie inside its source. Received: {name} is a link to {path.resolve()}")
+        split = "test" if path.name.lower().startswith("test") else "train"
+        found = file_hash(path)
+        wanted = sums.pop(path.name, found)
+        if found != wanted:
+            raise SourceError(f"a file must have the sha256 of {SUMS}, {wanted[:12]}. Received: {path}, {found[:12]}")
+        files.append(SourceFile(str(path), split, path.stat().st_size, found, span))
+    lost = sorted(name for name in sums if not (folder / name).exists())
+    if lost:
+        raise SourceError(
+            f"every file that {SUMS} names must be there. Received: {folder} without {', '.join(lost)[:200]}"
+        )
+    return files
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """sha256 by file name from the folder's `SHA256SUMS`; empty where there is none."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    found = [_SUM.fullmatch(line.strip()) for line in lines]
+    if not all(found):
+        wrong = lines[found.index(None)]
+        raise SourceError(f"{SUMS} must hold lines of sha256 and file name. Received: {path}: {wrong[:80]!r}")
+    return {match.group(2): match.group(1).lower() for match in found}
 
 
 def _outside(span: str, window: str, last: date) -> str:

@@ -129,7 +129,9 @@ def run() -> None:
         while not ended and all(processes.alive(entry) for entry in _state().values()):
             time.sleep(1)
         if not ended:
-            raise SetupError(f"every process must keep running. Received: one ended; see {log_file('scheduler').parent}")
+            raise SetupError(
+                f"every process must keep running. Received: one ended; see {log_file('scheduler').parent}"
+            )
     finally:
         down()
 
@@ -147,7 +149,12 @@ def unhealthy_parts() -> list[str]:
     if answer is None:
         return ["api-server", *waiting]
     health = json.loads(answer)
-    parts = {"metadatabase": "metadatabase", "scheduler": "scheduler", "dag_processor": "dag-processor", "triggerer": "triggerer"}
+    parts = {
+        "metadatabase": "metadatabase",
+        "scheduler": "scheduler",
+        "dag_processor": "dag-processor",
+        "triggerer": "triggerer",
+    }
     return [name for part, name in parts.items() if (health.get(part) or {}).get("status") != "healthy"] + waiting
 
 
@@ -185,7 +192,9 @@ def _wait_until_healthy(state: dict) -> None:
     while waiting := unhealthy_parts():
         for name, entry in state.items():
             if not processes.alive(entry):
-                raise SetupError(f"{name} must keep running. Received: it ended; the end of {log_file(name)}:\n{_tail(name)}")
+                raise SetupError(
+                    f"{name} must keep running. Received: it ended; the end of {log_file(name)}:\n{_tail(name)}"
+                )
         seconds = time.monotonic() - began
         if seconds > HEALTH_SECONDS:
             raise SetupError(
@@ -201,10 +210,10 @@ def _wait_until_healthy(state: dict) -> None:
 
 def _print_addresses(started: bool) -> None:
     print(
-        f"""{'Airflow and MLflow are up.' if started else 'Airflow and MLflow were up already.'}
+        f"""{"Airflow and MLflow are up." if started else "Airflow and MLflow were up already."}
   Airflow   {address()}   user {airflow_env.USER}, password {airflow_env.password()}
   MLflow    http://127.0.0.1:{airflow_env.mlflow_port()}
-  logs      {log_file('scheduler').parent}
+  logs      {log_file("scheduler").parent}
 The schedule is off until you switch on `news_retrain` with the toggle beside its name, or with `make schedule-on`.
 `make retrain` runs it once now; `make down` stops everything.""",
         flush=True,

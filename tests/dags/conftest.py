@@ -20,14 +20,14 @@ os.environ.update(
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_folder}/airflow.db",
 )
 
-FAKE_DOOR = '''#!{python}
+FAKE_DOOR = """#!{python}
 import json, os, signal, subprocess, sys, time
 arguments = sys.argv[3:]
 with open({record!r}, "a") as file:
     file.write(json.dumps({{"arguments": arguments, "environment": dict(os.environ)}}) + "\\n")
 print("a line of the log", file=sys.stderr, flush=True)
 {body}
-'''
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -33,9 +33,9 @@ def test_a_task_has_the_edges_group_and_rule_of_its_row(dag, node):
     assert node.does in task.doc_md
 
 
-def test_close_is_a_teardown_that_waits_for_every_node_and_leaves_the_run_its_colour(dag):
+def test_close_is_a_teardown_that_waits_for_every_node_and_can_fail_the_run(dag):
     close = dag.get_task(CLOSE)
-    assert close.is_teardown and not close.on_failure_fail_dagrun
+    assert close.is_teardown and close.on_failure_fail_dagrun
     assert close.upstream_task_ids == set(NODES)
 
 
@@ -107,8 +107,9 @@ def test_the_dag_file_parses_beside_a_tensorflow_that_cannot_be_imported(tmp_pat
     for name in ("tensorflow", "tfx", "tf_keras", "mlflow", "numpy"):
         (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
     script = (
-        "import sys; from airflow.dag_processing.dagbag import DagBag\n"
-        f"bag = DagBag({str(REPOSITORY / 'dags')!r})\n"
+        "import sys; from pathlib import Path; from airflow.dag_processing.dagbag import BundleDagBag\n"
+        f"path = Path({str(REPOSITORY / 'dags')!r})\n"
+        "bag = BundleDagBag(path, bundle_path=path, bundle_name='dags-folder')\n"
         "print(bag.import_errors, sorted(bag.dags), [m for m in ('tensorflow', 'tfx', 'mlflow') if m in sys.modules])"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}

@@ -20,7 +20,7 @@ DEFAULTS = {name: param.resolve() for name, param in form({}).items()}
 
 def a_run(kind="manual", conf=None, **more):
     values = {
-        "run_id": "manual__2026-03-02T09:15:00+00:00",
+        "run_id": "manual__2026-03-02T09:00:00+00:00",
         "run_type": kind,
         "conf": conf or {},
         "run_after": START + timedelta(days=1, hours=6),
@@ -136,7 +136,7 @@ def test_a_scheduled_run_is_about_the_end_of_its_interval():
 @pytest.mark.parametrize("kind", ["manual", "asset_triggered"])
 def test_any_other_run_is_about_the_moment_it_was_asked_for(kind):
     value = request_of(a_run(kind), DEFAULTS)
-    assert (value["as_of"], value["interval"], value["trigger"]) == ("2026-03-02T09:15:00+00:00", None, kind)
+    assert (value["as_of"], value["interval"], value["trigger"]) == ("2026-03-02T09:00:00+00:00", None, kind)
 
 
 def test_a_backfill_releases_only_when_told_to():
@@ -149,6 +149,18 @@ def test_equal_parameters_make_the_same_request_however_the_run_came_about():
     about = ("as_of", "interval", "trigger")
     assert {k: v for k, v in scheduled.items() if k not in about} == {k: v for k, v in manual.items() if k not in about}
     config.Request.from_json(scheduled)
+
+
+@pytest.mark.parametrize(
+    ("state", "good"), [("released", True), ("refused", True), ("failed", False), ("stopped", False)]
+)
+def test_close_is_red_exactly_when_the_run_came_to_nothing(fake_door, state, good):
+    fake_door(answer(0, state="closed", outcome={"state": state, "reasons": ["the reason"]}))
+    if good:
+        assert execute("close")["state"] == "closed"
+    else:
+        with pytest.raises(AirflowFailException, match=f"ended as {state}.*\n  - the reason"):
+            execute("close")
 
 
 def test_ctrl_c_stops_the_node_and_is_not_tried_again(fake_door):

@@ -1,0 +1,128 @@
+"""What a consumer gets: the champion, checked, whole, in order, and the old one until the new one is loaded."""
+
+import subprocess
+import sys
+
+import numpy as np
+import published
+import pytest
+
+from pipelines import home, registry
+from pipelines.client import Client, NoModel, find
+
+TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit browser chip"]
+
+
+@pytest.fixture
+def line():
+    """A line with two versions of which the first serves."""
+    published.release("run-1")
+    version, folder = published.push("run-2", "shifted")
+    published.register(version, folder, "run-2")
+    return published.LINE
+
+
+def test_answers_come_in_order_with_label_probabilities_and_version(line):
+    answers = Client(line).classify(TEXTS)
+    assert [a["label"] for a in answers] == ["Sports", "Business", "World", "Sci/Tech"]
+    assert [a["label_id"] for a in answers] == [1, 2, 0, 3]
+    assert {a["model_version"] for a in answers} == {1}
+    for answer in answers:
+        assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
+        assert max(answer["probabilities"]) == answer["probabilities"][answer["label_id"]]
+
+
+def test_the_registry_s_client_the_saved_model_and_a_batch_of_any_size_say_the_same(line):
+    texts = [text.decode() for text in published.articles(1_000, seed=5)[0]]
+    texts[::7] = [text * (i % 5) for i, text in enumerate(texts[::7])]
+    direct = published.answers("good", tuple(texts))
+    client = Client(line)
+    np.testing.assert_allclose(client.probabilities(texts), direct, atol=1e-4)
+    one_by_one = np.vstack([client.probabilities([text]) for text in texts[:20]])
+    np.testing.assert_allclose(one_by_one, direct[:20], atol=1e-4)
+
+
+def test_a_version_asked_for_answers_whatever_serves(line):
+    client = Client(line, 2)
+    assert client.classify(TEXTS[:1])[0]["label"] == "Business"
+    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    assert client.refresh() is False
+
+
+def test_a_held_version_can_be_tried_before_it_is_promoted(line):
+    version, _ = published.push("run-3", "shifted", hold=True)
+    assert Client(line, version).classify(TEXTS[:1])[0]["label"] == "Business"
+
+
+def test_refresh_follows_the_pointer_and_says_so(line):
+    client = Client(line)
+    assert client.refresh() is False
+    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    assert client.classify(TEXTS[:1])[0]["model_version"] == 1
+    assert client.refresh() is True
+    assert client.classify(TEXTS[:1])[0] | {"probabilities": []} == {
+        "label": "Business", "label_id": 2, "probabilities": [], "model_version": 2,
+    }  # fmt: skip
+
+
+def test_refresh_reads_no_model_file_while_nothing_moved(line, monkeypatch):
+    client = Client(line)
+    monkeypatch.setattr(registry, "verify", lambda folder: pytest.fail("hashed a model to learn that nothing moved"))
+    assert client.refresh() is False
+
+
+@pytest.mark.parametrize("damage", ["model", "pointer", "gone"])
+def test_when_the_next_champion_is_damaged_that_is_said_and_the_old_one_goes_on_answering(line, damage):
+    client = Client(line)
+    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    if damage == "pointer":
+        (home.registry_dir(line) / "champion.json").write_text("{")
+    elif damage == "model":
+        (home.serving_dir(line) / "2" / "variables" / "variables.index").write_bytes(b"flipped")
+    else:
+        (home.serving_dir(line) / "2").rename(home.home() / "elsewhere")
+    with pytest.raises((registry.RegistryError, NoModel)):
+        client.refresh()
+    assert client.classify(TEXTS[:1])[0]["label"] == "Sports"
+    assert client.version == 1
+
+
+def test_no_champion_and_no_such_version_are_told_apart():
+    with pytest.raises(NoModel, match="must have a champion. Received: none yet"):
+        find("news")
+    with pytest.raises(NoModel, match="Received: version 7"):
+        find("news", 7)
+    with pytest.raises(ValueError, match="Received: line='../../etc'"):
+        find("../../etc", 1)
+
+
+@pytest.mark.parametrize("texts", ["goal coach", b"goal", [b"goal"], [None], [3.5], ["goal", ["coach"]]])
+def test_what_is_no_list_of_texts_is_refused(line, texts):
+    with pytest.raises(TypeError, match="texts must be a list of str. Received: "):
+        Client(line).classify(texts)
+
+
+def test_empty_huge_and_odd_texts_are_answered(line):
+    odd = ["", " ", "\0", "goal " * 200_000, "\ud800", "日本 \u202e 🙂", "=cmd()"]
+    client = Client(line)
+    assert client.classify([]) == []
+    assert client.probabilities([]).shape == (0, 4)
+    answers = client.probabilities(odd)
+    assert np.isfinite(answers).all()
+    assert answers[3].argmax() == 1
+
+
+def test_ten_thousand_rows_are_answered_in_order(line):
+    texts, ids = published.articles(10_000, seed=3)
+    answers = Client(line).classify([text.decode() for text in texts])
+    assert [a["label_id"] for a in answers] == ids.tolist()
+
+
+def test_it_works_where_neither_tfx_nor_airflow_nor_mlflow_can_be_imported(line):
+    code = (
+        "import sys\n"
+        "for name in ('tfx', 'airflow', 'mlflow', 'components', 'tf_keras', 'pandas', 'scipy'): sys.modules[name] = None\n"
+        "from pipelines.client import Client; print(Client('news').classify(['goal coach'])[0]['label'])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=home.REPOSITORY, check=False)
+    assert told.stdout.strip() == "Sports", told.stderr

@@ -1,0 +1,96 @@
+"""Configuration: what is accepted, what is refused, and which value wins."""
+
+import pytest
+
+from pipelines import config
+from pipelines.config import ConfigError, Request, resolve
+
+
+def test_a_run_without_any_setting_trains_the_default_preset_on_the_demo():
+    run = resolve(Request())
+    assert (run.source, run.line, run.preset, run.release) == ("demo", "news-demo", "transformer", "auto")
+
+
+def test_a_real_source_goes_to_the_real_line_so_that_a_demonstration_never_replaces_its_champion():
+    assert resolve(Request(source="/data/ag")).line == "news"
+
+
+def test_overrides_win_over_the_file_and_the_file_wins_over_the_defaults():
+    lines = {"news": {"schedule": {"source": "/data/ag", "preset": "bag"}, "gates": {"floor": 0.9, "alpha": 0.01}}}
+    run = resolve(Request(set={"gates.floor": 0.8}), lines)
+    assert (run.preset, run.source, run.gates.floor, run.gates.alpha) == ("bag", "/data/ag", 0.8, 0.01)
+
+
+def test_the_seed_may_be_given_as_an_override():
+    assert resolve(Request(set={"seed": 2})).seed == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("training.epoch", 2, "must name a setting"),
+        ("epochs", 2, "must name a setting"),
+        ("training.epochs", "2; touch pwned #", "type int"),
+        ("training.epochs", 2.5, "type int"),
+        ("training.epochs", True, "type int"),
+        ("training.epochs", 0, "1..100000"),
+        ("training.learning_rate", float("nan"), "type float"),
+        ("training.learning_rate", -1.0, "between 0 and 1"),
+        ("gates.floor", 2.0, "0..1"),
+        ("data.eval_fraction", 0.7, "between 0 and 0.5"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_rule_and_value(key, value, told):
+    with pytest.raises(ConfigError, match=told) as refused:
+        resolve(Request(set={key: value}))
+    assert "Received:" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"source": "a\nb"},
+        {"source": "x" * 5000},
+        {"source": 3},
+        {"model": "$(id)"},
+        {"release": "now"},
+        {"seed": "1"},
+        {"seed": -1},
+        {"force": "yes"},
+        {"window": "last week"},
+        {"as_of": "{{ var.value.x }}"},
+        {"set": ["training.epochs=1"]},
+        {"interval": "2026"},
+        {"unknown": 1},
+    ],
+)
+def test_a_wrong_parameter_is_refused_at_the_door(field):
+    with pytest.raises(ConfigError, match="Received"):
+        Request.from_json(field)
+
+
+def test_a_wrong_line_in_the_settings_file_is_refused_by_name(newsdesk_home):
+    newsdesk_home.mkdir()
+    (newsdesk_home / "newsdesk.toml").write_text('[news.schedule]\ncorn = "0 6 * * *"\n')
+    with pytest.raises(ConfigError, match="corn"):
+        config.settings()
+
+
+def test_a_file_that_is_no_toml_is_named(newsdesk_home):
+    newsdesk_home.mkdir()
+    (newsdesk_home / "newsdesk.toml").write_text("[news\n")
+    with pytest.raises(ConfigError, match="newsdesk.toml"):
+        config.settings()
+
+
+def test_a_configuration_survives_json():
+    run = resolve(Request(set={"training.epochs": 7}))
+    assert config.RunConfig.from_json(run.to_json()) == run
+
+
+def test_times_without_a_zone_are_utc():
+    assert config.parse_time("2026-01-02T03:04:05", "as_of").isoformat() == "2026-01-02T03:04:05+00:00"
+
+
+def test_override_texts_are_json_where_they_can_be():
+    assert config.parse_overrides(["a.b=2", "c=0.5", "d=mean", "e=true"]) == {"a.b": 2, "c": 0.5, "d": "mean", "e": True}

@@ -1,0 +1,151 @@
+"""What `newsdesk doctor` finds wrong between pointer, history, folders, locks, staging and MLflow, and what it mends."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import published
+import pytest
+
+from pipelines import cli, doctor, home, registry, runs
+
+LINE = published.LINE
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two versions, the second serves; MLflow is not looked at."""
+    monkeypatch.setattr(doctor, "_behind", lambda line: "")
+    published.release("run-1")
+    published.release("run-2", "shifted")
+
+
+def wrong():
+    """What is wrong, by what was looked at."""
+    return {what: says for what, ok, says in doctor.findings() if not ok}
+
+
+def mended():
+    return list(doctor.repair())
+
+
+def test_nothing_is_wrong_with_a_line_that_is_in_step(two):
+    assert wrong() == {}
+    assert mended() == []
+
+
+def test_an_empty_home_is_well(newsdesk_home):
+    assert {what for what in wrong() if what not in doctor.PACKAGES} <= {"Airflow environment"}
+    assert mended() == []
+
+
+def test_a_damaged_champion_and_a_damaged_previous_are_told_apart(two):
+    for number in (1, 2):
+        (home.serving_dir(LINE) / str(number) / "saved_model.pb").write_bytes(b"flipped")
+    found = wrong()
+    assert "differs in saved_model.pb" in found["champion of news"]
+    assert "newsdesk rollback" in found["champion of news"]
+    assert "a rollback would fail" in found["previous of news"]
+
+
+@pytest.mark.parametrize("how", ["lost", "cut short"])
+def test_a_pointer_is_restored_from_the_history(two, how):
+    path = home.registry_dir(LINE) / "champion.json"
+    whole = path.read_text()
+    path.unlink() if how == "lost" else path.write_text(whole[:40])
+    assert "--repair" in wrong()["champion of news"]
+    assert mended() == [(True, "the pointer of news names version 2 again, from the history")]
+    assert path.read_text() == whole
+    assert wrong() == {}
+
+
+def test_a_promotion_that_a_crash_kept_out_of_the_history_is_added(two):
+    path = home.registry_dir(LINE) / "promotions.jsonl"
+    whole = path.read_text()
+    path.write_text(whole.splitlines(keepends=True)[0] + '{"sequ')
+    assert "history of news" in wrong()
+    assert mended() == [(True, "the history of news holds its last promotion again")]
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [json.loads(line) for line in whole.splitlines()]
+
+
+def test_a_version_that_was_pushed_and_never_registered_is_set_aside_where_nothing_serves_it(two):
+    published.push("run-3")
+    assert "version 3 was pushed and never registered" in wrong()["serving of news"]
+    assert [done for done, _ in mended()] == [True]
+    assert registry.numbered(home.serving_dir(LINE)) == [1, 2]
+    assert registry.verify(registry.held_dir(LINE) / "3")["run"] == "run-3"
+    assert wrong() == {}
+
+
+def test_while_a_run_works_its_push_is_left_alone(two):
+    registry.take_line(LINE, "run-3", os.getpid())
+    published.push("run-3")
+    (home.staging_dir() / "run-3.part").mkdir()
+    assert wrong() == {}
+    assert mended() == []
+
+
+def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_leftovers(two):
+    gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    registry.take_line(LINE, "run-3", gone.pid)
+    gone.communicate(b"\n")
+    home.write_json(home.run_dir("run-3") / "run.json", {"run": "run-3", "config": {"line": LINE}})
+    runs.add_event("run-3", "Trainer", "running")
+    (home.staging_dir() / "run-3.1234").mkdir()
+    (home.staging_dir() / "stray").write_text("")
+    assert set(wrong()) == {"lock of news", "staging"}
+    assert len(mended()) == 3
+    assert registry.holder(LINE) is None
+    assert home.read_json(home.run_dir("run-3") / "outcome.json")["state"] == "failed"
+    assert list(home.staging_dir().iterdir()) == []
+    assert wrong() == {}
+
+
+def test_what_cannot_be_mended_is_said_and_the_other_lines_are_mended(two):
+    published.release("run-1", line="news-demo")
+    (home.registry_dir("news") / "champion.json").write_text("{")
+    (home.serving_dir("news") / "2" / "saved_model.pb").unlink()
+    (home.registry_dir("news-demo") / "champion.json").unlink()
+    (done, demo), (left, real) = sorted(mended(), reverse=True)
+    assert (done, left) == (True, False)
+    assert "news-demo names version 1 again" in demo
+    assert "differs in saved_model.pb" in real
+
+
+def test_a_registered_version_whose_folder_is_gone_is_told_and_is_no_fault(two):
+    published.release("run-3", "swapped")
+    shutil.rmtree(home.serving_dir(LINE) / "1")
+    assert wrong() == {}
+    assert "no longer kept: 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
+
+
+def test_json_is_json_even_while_mending_and_the_exit_code_tells(two, capsys):
+    (home.registry_dir(LINE) / "champion.json").unlink()
+    assert cli.main(["doctor", "--json"]) == 1
+    capsys.readouterr()
+    assert cli.main(["doctor", "--json", "--repair"]) == 0
+    shown = capsys.readouterr()
+    assert all(finding["ok"] for finding in json.loads(shown.out))
+    assert "mended the pointer of news" in shown.err
+
+
+def test_an_mlflow_database_that_is_none_is_reported():
+    published.release("run-1")
+    (home.home() / "mlflow.db").write_text("not a database, " * 100)
+    assert "cannot be read" in wrong()["MLflow's news"]
+
+
+def test_mlflow_is_made_to_follow_and_an_alias_changed_by_hand_is_reported_not_obeyed():
+    published.release("run-1")
+    published.release("run-2", "shifted")
+    said = wrong()["MLflow's news"]
+    assert said.startswith("it lacks version 1, 2; its alias champion says None, the registry says 2")
+    assert (True, "MLflow follows news again") in mended()
+    assert wrong() == {}
+    with sqlite3.connect(home.home() / "mlflow.db") as database:
+        database.execute("update registered_model_aliases set version = 1 where alias = 'champion'")
+    assert "its alias champion says 1, the registry says 2" in wrong()["MLflow's news"]
+    assert registry.champion(LINE)["version"] == 2

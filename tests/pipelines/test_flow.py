@@ -1,0 +1,29 @@
+"""The table, the graph that TFX compiles and the order of the command line are one."""
+
+from pipelines import config, news
+from pipelines.flow import FLOW, NODES
+
+RECORD = {
+    "run": "r", "files": [], "code": "", "champion": None, "config": config.resolve(config.Request()).to_json(),
+}  # fmt: skip
+
+
+def test_tfx_compiles_exactly_the_edges_of_the_table():
+    for component in news.nodes(RECORD):
+        upstream = {node.id for node in component.upstream_nodes}
+        assert upstream == set(NODES[component.id].upstream), component.id
+
+
+def test_the_pipeline_has_one_component_a_row_in_the_same_order():
+    assert [c.id for c in news.nodes(RECORD)] == [node.name for node in FLOW]
+
+
+def test_every_node_comes_after_what_it_needs():
+    seen = set()
+    for node in FLOW:
+        assert set(node.upstream) <= seen, node.name
+        seen.add(node.name)
+
+
+def test_what_moves_the_pointer_or_decides_is_never_cached():
+    assert {node.name for node in FLOW if not node.cached} == {"ModelGate", "Pusher", "Registrar"}

@@ -1,0 +1,183 @@
+"""The whole flow on a small demo source, every node real, in this one process: released, unchanged, refused, stopped, locked."""
+
+import json
+
+import pytest
+
+from pipelines import home, registry, run_node, runs
+from pipelines.flow import FLOW
+
+pytestmark = pytest.mark.slow
+BAG = {"model": "bag", "set": {"gates.floor": 0.5, "training.epochs": 8, "data.min_rows": 100}}
+
+
+@pytest.fixture(scope="module")
+def newsdesk_home(tmp_path_factory):
+    """One state folder for the module: later tests build on the champion of the first."""
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("whole") / "home"
+    patch.setenv("NEWSDESK_HOME", str(folder))
+    yield folder
+    patch.undo()
+
+
+def node(name: str, run: str, config: dict, attempt: str = "", capsys=None) -> tuple[int, dict]:
+    args = ["--node", name, "--run-id", run, "--config", json.dumps(config), "--attempt", attempt]
+    code = run_node.execute(run_node.parse(args))
+    return code, json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+
+def whole(run: str, config: dict, capsys) -> tuple[dict, dict]:
+    """States of all nodes and the outcome of a run."""
+    states = {}
+    for each in FLOW:
+        code, result = node(each.name, run, config, capsys=capsys)
+        states[each.name] = result["state"]
+        if code not in (0, 99):
+            break
+    return states, node("close", run, {}, capsys=capsys)[1]["outcome"]
+
+
+@pytest.fixture(scope="module")
+def first(small_demo, newsdesk_home):
+    """The first run of the line, whose candidate has no champion to beat."""
+    return {**BAG, "source": str(small_demo)}
+
+
+def test_a_first_candidate_is_released_as_version_1_and_everything_about_it_is_recorded(first, capsys):
+    states, outcome = whole("first", first, capsys)
+    assert outcome["state"] == "released", outcome
+    assert (outcome["version"], outcome["pushed"]) == (1, True)
+    assert {name for name, state in states.items() if state != "done"} == {"Baseline", "Champion"}
+    pointer = registry.champion("news")
+    folder = home.serving_dir("news") / "1"
+    assert pointer["version"] == 1
+    assert registry.verify(folder)["digest"] == pointer["digest"]
+    (card,) = registry.versions("news")
+    assert card["metrics"]["rows"] == 120
+    assert card["data"]["rows"] == 1080
+    assert set(card["metrics"]["per_class"]) == {"World", "Sports", "Business", "Sci/Tech"}
+    assert registry.holder("news") is None
+
+
+def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
+    whole("first", first, capsys)
+    states, outcome = whole("again", first, capsys)
+    assert (outcome["state"], outcome["pushed"]) == ("unchanged", False)
+    assert states["Trainer"] == states["Ingester"] == "cached"
+    assert states["Pusher"] == "skipped"
+    assert [event["to"] for event in registry.history("news")] == [1]
+
+
+def test_a_touched_file_is_the_same_data_and_an_edited_one_is_not(first, small_demo, tmp_path, capsys):
+    source = tmp_path / "source"
+    source.mkdir()
+    train = next(small_demo.glob("span=*/train.csv")).read_text()
+    (source / "train.csv").write_text(train)
+    config = {**first, "source": str(source)}
+    assert node("Ingester", "edit1", config, capsys=capsys)[1]["state"] == "done"
+    node("close", "edit1", {}, capsys=capsys)
+    status = (source / "train.csv").stat()
+    (source / "train.csv").touch()
+    assert node("Ingester", "edit2", config, capsys=capsys)[1]["state"] == "cached"
+    node("close", "edit2", {}, capsys=capsys)
+    (source / "train.csv").write_text(train.replace("a", "e", 1))
+    import os
+
+    os.utime(source / "train.csv", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (source / "train.csv").stat().st_size == status.st_size
+    assert node("Ingester", "edit3", config, capsys=capsys)[1]["state"] == "done"
+    node("close", "edit3", {}, capsys=capsys)
+
+
+def test_a_candidate_is_compared_with_baseline_and_champion_on_the_same_rows(first, capsys):
+    whole("first", first, capsys)
+    small = {"training.epochs": 1, "network.blocks": 1, "gates.floor": 0.99, "data.min_rows": 100}
+    states, outcome = whole("other", {**first, "model": "transformer", "set": small}, capsys)
+    assert outcome["state"] == "refused"
+    assert "under the floor" in " ".join(outcome["reasons"])
+    assert states["Baseline"] == "done"
+    assert states["Champion"] in ("done", "cached")
+    verdict = home.read_json(home.run_dir("other") / "verdict.json")
+    assert set(verdict["comparisons"]) == {"baseline", "champion"}
+    assert verdict["metrics"]["tfma_accuracy"] == pytest.approx(verdict["metrics"]["accuracy"], abs=1e-3)
+    assert registry.champion("news")["version"] == 1
+
+
+def test_release_never_leaves_a_blessed_candidate_unreleased(first, capsys):
+    states, outcome = whole("never", {**first, "seed": 5, "release": "never"}, capsys)
+    assert not outcome["pushed"]
+    assert states["Pusher"] == "skipped"
+    assert registry.champion("news")["version"] == 1
+
+
+def test_a_cleared_node_runs_again_and_what_is_below_sees_its_new_output(first, capsys):
+    config = {**first, "seed": 7}
+    for name in ("Ingester", "StatisticsGen"):
+        node(name, "clear", config, attempt="0.1", capsys=capsys)
+    before = node("Ingester", "clear", config, attempt="0.1", capsys=capsys)[1]
+    after = node("Ingester", "clear", config, attempt="1.1", capsys=capsys)[1]
+    assert after["state"] == "done"
+    assert after["artifacts"]["examples"] != before["artifacts"]["examples"]
+    below = node("StatisticsGen", "clear", config, attempt="1.1", capsys=capsys)[1]
+    assert below["state"] == "done"
+    node("close", "clear", {}, capsys=capsys)
+
+
+def test_a_node_whose_input_was_never_made_is_failed_and_not_green(first, capsys):
+    node("Ingester", "gap", {**first, "seed": 8}, capsys=capsys)
+    code, result = node("ExampleValidator", "gap", {}, capsys=capsys)
+    assert (code, result["state"]) == (1, "failed")
+    node("close", "gap", {}, capsys=capsys)
+
+
+def test_one_class_only_stops_at_the_data_gate_with_exit_code_3(tmp_path, first, capsys):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    rows = "".join(f'"2","Team {i} wins","The match number {i} ended late."\n' for i in range(400))
+    (folder / "train.csv").write_text(rows)
+    before = registry.champion("news")
+    states, outcome = whole("one", {**first, "source": str(folder)}, capsys)
+    assert list(states)[-1] == "DataGate"
+    assert (states["DataGate"], outcome["state"]) == ("stopped", "stopped")
+    assert "no train row of class World, Business, Sci/Tech" in " ".join(outcome["reasons"])
+    assert registry.champion("news") == before
+
+
+def test_a_missing_column_stops_at_the_ingester_with_file_line_and_column(tmp_path, first, capsys):
+    folder = tmp_path / "missing"
+    folder.mkdir()
+    (folder / "train.csv").write_text("label,title\n1,Something\n")
+    code, result = node("Ingester", "missing", {**first, "source": str(folder)}, capsys=capsys)
+    assert (code, result["state"]) == (3, "stopped")
+    assert all(part in result["reasons"][0] for part in ("train.csv", "line 1", "description"))
+    node("close", "missing", {}, capsys=capsys)
+
+
+def test_a_second_run_on_the_line_ends_locked_and_names_the_first(first, capsys):
+    node("Ingester", "holder", first, capsys=capsys)
+    code, result = node("Ingester", "second", first, capsys=capsys)
+    assert (code, result["state"]) == (4, "locked")
+    assert "holder" in result["reasons"][0]
+    node("close", "holder", {}, capsys=capsys)
+    assert node("Ingester", "second", first, capsys=capsys)[0] == 0
+    node("close", "second", {}, capsys=capsys)
+
+
+def test_a_source_that_does_not_exist_is_a_data_stop_and_frees_the_line(first, capsys):
+    code, _ = node("Ingester", "nowhere", {**first, "source": "/no/such/folder"}, capsys=capsys)
+    assert code == 3
+    assert registry.holder("news") is None
+
+
+def test_unknown_parameters_are_bad_usage(first, capsys):
+    code, result = node("Ingester", "odd", {**first, "sauce": "demo"}, capsys=capsys)
+    assert (code, result["state"]) == (2, "usage")
+    assert "sauce" in result["reasons"][0]
+
+
+def test_run_ids_from_outside_become_folder_names_one_for_one():
+    names = ["manual__2026-01-01T00:00:00+00:00", "manual__2026-01-01T00_00_00_00_00", "../../etc", "a" * 300]
+    found = [runs.run_id_from(name) for name in names]
+    assert len(set(found)) == len(names)
+    assert all(home.safe_name(name, "run id") for name in found)
