@@ -13,7 +13,7 @@ from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
 from components import examples as records
-from components import tokenizer, trainer
+from components import run_fn, tokenizer
 from pipelines.presets import PRESETS
 
 FAMILY = "bag"
@@ -31,9 +31,9 @@ def Baseline(
     preset = PRESETS[FAMILY]
     texts, _ = records.load(examples.uri, "train")
     tokens = tokenizer.adapt(FAMILY, preset.network, texts)
-    history = trainer.train(
+    history = run_fn.train(
         FAMILY, tokens, preset.network, preset.training, seed, json.loads(labels), examples.uri,
         Path(path_utils.serving_model_dir(model.uri)), Path(model.uri, "checkpoints"),
     )  # fmt: skip
     shutil.rmtree(Path(model.uri, "checkpoints"), ignore_errors=True)
-    model.set_string_custom_property("headline", trainer.headline(history))
+    model.set_string_custom_property("headline", run_fn.headline(history))

@@ -7,11 +7,14 @@ The questions are asked by `canary_probe.py` in a fresh process that cannot impo
 """
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
+import numpy as np
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
@@ -22,21 +25,35 @@ from components import examples as records
 ROWS = 256  # held-out rows whose answers are counted
 MARGIN = 0.1  # how far these few rows may fall below the floor: four standard errors at 0.8
 TIMEOUT = 300  # seconds for the whole probe; loading TensorFlow takes most of it
+# A model is asked without the secrets that may stand in the environment.
+ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 PROBE = Path(__file__).with_name("canary_probe.py")
 
 
 def probe(model_dir: Path, labels: list[str], texts: list[str]) -> dict:
     """The answers of a fresh process: see `canary_probe.py`; `{"error": …}` where it died."""
-    question = json.dumps({"model": str(model_dir), "labels": labels, "texts": texts})
+    question = json.dumps({"model": str(model_dir.absolute()), "labels": labels, "texts": texts})
     # -I: no PYTHON* variables, no user site; -S: no .pth files, so that an editable install of the project stays out.
     command = [sys.executable, "-I", "-S", str(PROBE), sysconfig.get_paths()["purelib"]]
     try:
-        done = subprocess.run(command, input=question, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                command,
+                input=question,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+                check=False,
+                cwd=folder,
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            )
     except subprocess.TimeoutExpired:
         return {"error": f"no answer within {TIMEOUT} s"}
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["no output"])[-1][:500]}
-    return json.loads(done.stdout.splitlines()[-1])
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1][:500]
+        return {"error": f"{said} (exit code {done.returncode})"}
+    return json.loads(lines[-1])
 
 
 def judge(report: dict, truth: list[int], limits: dict) -> list[str]:
@@ -44,10 +61,20 @@ def judge(report: dict, truth: list[int], limits: dict) -> list[str]:
     if "error" in report:
         return [f"the model could not be asked in a fresh process: {report['error']}"]
     reasons = list(report["faults"])
+    if not truth:
+        return [*reasons, "there must be held-out rows to ask. Received: 0"]
     answers = report["label_ids"]
-    right = sum(a == b for a, b in zip(answers, truth, strict=True)) / max(len(truth), 1) if len(answers) == len(truth) else 0.0
+    if reasons:  # what a faulty model answers is not counted
+        return reasons
+    right = (
+        sum(a == b for a, b in zip(answers, truth, strict=True)) / max(len(truth), 1)
+        if len(answers) == len(truth)
+        else 0.0
+    )
     if right < limits["floor"] - MARGIN:
-        reasons.append(f"{right:.1%} of {len(truth)} held-out rows are answered right, under {limits['floor'] - MARGIN:.1%}")
+        reasons.append(
+            f"{right:.1%} of {len(truth)} held-out rows are answered right, under {limits['floor'] - MARGIN:.1%}"
+        )
     if report["p99_ms"] > limits["p99_ms"]:
         reasons.append(f"the slowest answers take {report['p99_ms']:.0f} ms, over {limits['p99_ms']:.0f} ms")
     return reasons
@@ -64,12 +91,15 @@ def Canary(
     blessing: OutputArtifact[InfraBlessing],
 ):
     """labels: JSON list; limits: JSON of `GateConfig`; code: hash of code and libraries, for the cache."""
-    texts, truth = next(records.batches(examples.uri, "test", ROWS))
+    texts, truth = next(records.batches(examples.uri, "test", ROWS), (np.array([], object), np.array([], np.int64)))
     asked = [text.decode("utf-8", "replace") for text in texts]
     report = probe(Path(path_utils.serving_model_dir(model.uri)), json.loads(labels), asked)
     reasons = judge(report, truth.tolist(), json.loads(limits))
     Path(blessing.uri, "report.json").write_text(json.dumps({**report, "reasons": reasons}, indent=1))
     Path(blessing.uri, "INFRA_BLESSED" if not reasons else "INFRA_NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(not reasons))
-    told = "; ".join(reasons) or f"loads, answers {len(truth)} rows, p50 {report['p50_ms']:.1f} ms, p99 {report['p99_ms']:.1f} ms for one text"
+    told = (
+        "; ".join(reasons)
+        or f"loads, answers {len(truth)} rows, p50 {report['p50_ms']:.1f} ms, p99 {report['p99_ms']:.1f} ms for one text"
+    )
     blessing.set_string_custom_property("headline", told)

@@ -3,7 +3,8 @@
 Reads: the line's champion as the run's record fixed it. Makes: Model, a link to the served folder, which is never
 rewritten. Skipped while the line has no champion. Refuses: a champion whose files do not match its manifest.
 
-The pointer enters as parameters, so the result may be cached: the same version and digest are the same model.
+The pointer enters as parameters, so the result may be cached: the same version and digest are the same model. ModelGate,
+which is never cached, compares the files with the manifest again.
 """
 
 from pathlib import Path
@@ -16,17 +17,29 @@ from tfx.utils import path_utils
 from pipelines import home, registry
 
 
-@component
-def Champion(line: Parameter[str], version: Parameter[int], digest: Parameter[str], model: OutputArtifact[Model]):
-    """version, digest: from `registry/<line>/champion.json`."""
+def checked(line: str, version: int, digest: str) -> Path:
+    """The champion's folder.
+
+    Raises:
+        registry.RegistryError: it is damaged, or holds another model than the pointer names.
+    """
     folder = home.serving_dir(line) / str(version)
     manifest = registry.verify(folder)
     if manifest["digest"] != digest:
         raise registry.RegistryError(
-            f"the champion's content must be what the pointer names, {digest[:12]}. Received: {folder} holds {manifest['digest'][:12]}"
+            f"the champion's content must be what the pointer names, {digest[:12]}. "
+            f"Received: {folder} holds {manifest['digest'][:12]}"
         )
+    return folder
+
+
+@component
+def Champion(line: Parameter[str], version: Parameter[int], digest: Parameter[str], model: OutputArtifact[Model]):
+    """version, digest: from `registry/<line>/champion.json`."""
+    folder = checked(line, version, digest)
     link = Path(path_utils.serving_model_dir(model.uri))
     link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)  # a failed attempt's
     link.symlink_to(folder, target_is_directory=True)
     model.set_int_custom_property("version", version)
     model.set_string_custom_property("headline", f"version {version} serves now")

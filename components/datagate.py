@@ -1,67 +1,31 @@
 """DataGate: one verdict over the data of a run, before anything is trained.
 
-Reads: Examples, TFDV's anomalies, the Ingester's account of rows, the line's Great Expectations suite.
-Makes: Verdict (`verdict.json`, `verdict.html`, browsable Data Docs). Refuses: nothing; a stop is a verdict, which the door
-turns into the run's end.
+Reads: Examples, TFDV's anomalies, the Ingester's account and profile, the champion's profile, the line's Great Expectations
+suite. Makes: Verdict (`verdict.json`, `verdict.html`, pictures, browsable Data Docs). Refuses: nothing; a stop is a verdict,
+which the door turns into the run's end.
 """
 
-import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
+from components import agreement, datachecks, datagate_page, datagate_pictures
 from components import examples as records
 from components.artifacts import Quarantine, Verdict
-from pipelines.home import REPOSITORY
-
-ORDER = ("pass", "warn", "stop")
-
-
-def check(name: str, ok: bool, value, limit, message: str, examples: Sequence[str] = (), otherwise: str = "stop") -> dict:
-    """One finding. `otherwise` is the outcome where the check does not hold: "stop" or "warn"."""
-    return {
-        "check": name, "outcome": "pass" if ok else otherwise, "value": value, "limit": limit,
-        "message": message, "examples": list(examples),
-    }  # fmt: skip
+from components.datachecks import check
+from components.expectations import SAMPLE, expectation_checks, frame_of
+from components.profile import words_of
+from components.similar import Signatures
+from pipelines import checks, home, registry
 
 
-def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[dict]:
-    """Findings on the Ingester's account of rows. limits: `DataConfig` as a dict."""
-    rows, train = account["rows"], account["splits"]["train"]
-    total = sum(train.values())
-    bad = rows["quarantined"] / max(rows["in"], 1)
-    foreign = sum(account["foreign"].values())
-    leaked_limit = limits["max_leaked"] * sum(account["splits"]["test"].values())
-    absent = [label for label in labels if not train.get(label)]
-    share = {label: train.get(label, 0) / max(total, 1) for label in labels}
-    largest, smallest = max(share, key=share.get), min(share, key=share.get)
-    seen = ", ".join(f"{value!r} {count}x" for value, count in list(account["foreign"].items())[:5])
-    hint = " The labels look 0-based; files count classes from 1." if "0" in account["foreign"] and absent else ""
-    return [
-        check("quarantine", bad <= limits["max_quarantined"], round(bad, 4), limits["max_quarantined"],
-              f"{rows['quarantined']:,} of {rows['in']:,} rows are unusable", account["first_quarantined"]),
-        check("foreign labels", foreign <= limits["max_foreign_labels"], foreign, limits["max_foreign_labels"],
-              f"{foreign:,} rows carry a label outside 1 to {len(labels)}" + (f" ({seen}).{hint}" if foreign else ""),
-              account["first_foreign"]),
-        check("rows", total >= limits["min_rows"], total, limits["min_rows"], f"{total:,} rows to train on"),
-        check("test rows", bool(account["splits"]["test"]), sum(account["splits"]["test"].values()), 1, "held-out rows to judge with"),
-        check("classes present", not absent, len(labels) - len(absent), len(labels),
-              f"no train row of class {', '.join(absent)}" if absent else "every class has train rows"),
-        check("largest class", share[largest] <= limits["max_class_share"], round(share[largest], 4), limits["max_class_share"],
-              f"class {largest} has {share[largest]:.1%} of the train rows"),
-        check("smallest class", share[smallest] >= limits["min_class_share"], round(share[smallest], 4), limits["min_class_share"],
-              f"class {smallest} has {share[smallest]:.1%} of the train rows"),
-        check("leakage", not account["leaked"], account["leaked"], int(leaked_limit),
-              f"{account['leaked']:,} train rows are also test rows (case, entities and punctuation aside); they were left out",
-              otherwise="warn" if account["leaked"] <= leaked_limit else "stop"),
-        check("conflicting labels", account["conflicts"] <= 0.01 * max(total, 1), account["conflicts"], int(0.01 * total),
-              f"{account['conflicts']:,} train rows repeat a text with another label", otherwise="warn"),
-    ]  # fmt: skip
+_IGNORED = 50  # things in the source that were not read, as many as the page tells
 
 
 def anomaly_checks(uri: str) -> list[dict]:
@@ -79,96 +43,99 @@ def anomaly_checks(uri: str) -> list[dict]:
     return findings
 
 
-def expectation_checks(frame, suite: list[dict], folder: Path) -> list[dict]:
-    """Findings of the Great Expectations suite on the train rows; its Data Docs are built under `folder`.
+class Scan:
+    """One pass over the Examples: rows by split, a sample of the train rows, held-out rows, signatures of all rows."""
 
-    frame: pandas DataFrame with text, label (class name), characters, words. suite: `{"type", "kwargs"}` an expectation.
+    def __init__(self, uri: str, train_rows: int):
+        chosen = np.random.default_rng(0).choice(train_rows, min(SAMPLE, train_rows), replace=False)
+        sampled = set(chosen.tolist())
+        self.written, self.texts, self.ids = {}, [], []
+        self.held_out, self.signatures = agreement.Sample(), Signatures()
+        for split in ("test", "train", "eval"):  # test rows first: a train row is then found like them
+            count = 0
+            for texts, ids in records.batches(uri, split):
+                decoded = [text.decode("utf-8", "replace") for text in texts]
+                self.signatures.add(decoded)
+                if split == "train":
+                    kept = [i for i in range(len(decoded)) if count + i in sampled]
+                    self.texts += [decoded[i] for i in kept]
+                    self.ids += [int(ids[i]) for i in kept]
+                elif split == "eval":
+                    for text, label in zip(decoded, ids):
+                        self.held_out.add(words_of(text), int(label))
+                count += len(decoded)
+            self.written[split] = count
+
+    def similar(self, uri: str) -> tuple[list[str], list[str], tuple[int, int]]:
+        """Examples of near-duplicates and of train rows like a test row, and how many of both there are."""
+        first, test = self.signatures.first_like(), self.written["test"]
+        own = np.flatnonzero((first >= test) & (np.arange(len(first)) >= test))
+        leaked = np.flatnonzero((first >= 0) & (first < test) & (np.arange(len(first)) >= test))
+        wanted = {int(i) for row in (*own[:3], *leaked[:3]) for i in (row, first[row])}
+        texts = _texts_at(uri, wanted) if wanted else {}
+        shown = [[f"{texts[int(i)]} ≈ {texts[int(first[i])]}" for i in rows[:3]] for rows in (own, leaked)]
+        return shown[0], shown[1], (len(own), len(leaked))
+
+
+def row_checks(
+    uri: str, scan: Scan, account: dict, profile: dict, champion: dict | None, labels: Sequence[str], limits: dict
+) -> list[dict]:
+    """Findings on the rows themselves. profile: the Ingester's; champion: the profile of the champion's train rows."""
+    new = agreement.confusion(champion, scan.held_out.rows) if champion else []
+    return [
+        datachecks.written_check(account, scan.written),
+        *datachecks.similar_checks(scan.written, *scan.similar(uri), limits),
+        *datachecks.word_checks(profile["train"], champion, new, labels, limits),
+        *datachecks.drift_checks(profile["train"], champion, profile["spans"], limits),
+    ]
+
+
+def _texts_at(uri: str, wanted: set[int]) -> dict[int, str]:
+    found, at = {}, 0
+    for split in ("test", "train", "eval"):
+        for texts, _ in records.batches(uri, split):
+            found |= {i: texts[i - at].decode("utf-8", "replace")[:80] for i in wanted if at <= i < at + len(texts)}
+            at += len(texts)
+    return found
+
+
+def champion_profile(line: str, champion: dict | None) -> dict | None:
+    """The profile of the champion's train rows; None where there is no champion or none was kept with it.
+
+    Raises:
+        registry.RegistryError: the file is not the one that was registered.
     """
-    import great_expectations as gx  # 6 s of import that only this node pays for
-    from great_expectations.checkpoint import UpdateDataDocsAction
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-    from great_expectations.expectations.registry import get_expectation_impl
-
-    context = gx.get_context(mode="file", project_root_dir=str(folder))
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    expectations = [get_expectation_impl(e["type"])(**e["kwargs"]) for e in suite]
-    asset = context.data_sources.add_pandas("rows").add_dataframe_asset("train")
-    validation = context.validation_definitions.add(
-        gx.ValidationDefinition(
-            name="gate",
-            data=asset.add_batch_definition_whole_dataframe("all"),
-            suite=context.suites.add(gx.ExpectationSuite(name="news", expectations=expectations)),
+    if not champion or not champion["profile"]:
+        return None
+    path = registry_profile(line, champion["version"])
+    found = registry.file_hash(path) if path.is_file() else "no such file"
+    if found != champion["profile"]:
+        raise registry.RegistryError(
+            f"a version's profile must stay as it was. Received: {path}, {found[:12]}, registered {champion['profile'][:12]}"
         )
+    return home.read_json(path)
+
+
+def registry_profile(line: str, version: int) -> Path:
+    """Where the profile of a version's train rows is kept."""
+    return home.registry_dir(line) / "versions" / f"{version}.profile.json"
+
+
+def origin_of(record: dict) -> tuple[dict, dict | None]:
+    """Where a run's rows come from, and what the champion's card says of its own rows. record: as `runs.open_run` has it."""
+    config, pointer = record["config"], record["champion"]
+    origin = {"source": config["source"], "window": config["window"], "hash": record.get("data_hash", "")}
+    origin["ignored"] = record.get("ignored", [])[:_IGNORED]
+    card = (
+        home.read_json(home.registry_dir(config["line"]) / "versions" / f"{pointer['version']}.json")
+        if pointer
+        else None
     )
-    checkpoint = gx.Checkpoint(
-        name="gate", validation_definitions=[validation], actions=[UpdateDataDocsAction(name="data_docs")],
-        result_format={"result_format": "SUMMARY", "partial_unexpected_count": 3},
-    )  # fmt: skip
-    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
-    (result,) = outcome.run_results.values()
-    return [_expectation(each) for each in result.results]
-
-
-def _expectation(result) -> dict:
-    expectation, kwargs = result.expectation_config, dict(result.expectation_config.kwargs)
-    column = kwargs.pop("column", "table")
-    kwargs.pop("batch_id", None)
-    if result.exception_info and any(info.get("raised_exception") for info in _infos(result.exception_info)):
-        told, value = "could not be computed", str(next(iter(_infos(result.exception_info))).get("exception_message"))[:200]
-    else:
-        told, value = "holds" if result.success else "does not hold", result.result.get("observed_value")
-        if value is None:
-            value = f"{result.result.get('unexpected_percent') or 0:.2f}% unexpected"
-    examples = [str(item)[:120] for item in result.result.get("partial_unexpected_list", [])[:3]]
-    name = expectation.type.removeprefix("expect_")
-    return check(f"{name} ({column})", bool(result.success), value, kwargs, f"expectation {told}", examples)
-
-
-def _infos(info: dict) -> list[dict]:
-    return [info] if "raised_exception" in info else list(info.values())
-
-
-def decide(findings: Sequence[dict]) -> str:
-    """The worst outcome among the findings."""
-    return max((finding["outcome"] for finding in findings), key=ORDER.index, default="stop")
-
-
-def page(decision: str, findings: Sequence[dict], account: dict) -> str:
-    """The verdict as a self-contained HTML page; everything that came from data is escaped."""
-    rows = "".join(
-        f"<tr class={f['outcome']}><td>{f['outcome']}</td><td>{html.escape(f['check'])}</td><td>{html.escape(str(f['value']))}</td>"
-        f"<td>{html.escape(str(f['limit']))}</td><td>{html.escape(f['message'])}"
-        + "".join(f"<br><code>{html.escape(example)}</code>" for example in f["examples"])
-        + "</td></tr>"
-        for f in sorted(findings, key=lambda f: -ORDER.index(f["outcome"]))
-    )
-    files = "".join(
-        f"<tr><td>{html.escape(f['path'])}</td><td>{f['split']}</td><td>{html.escape(f['span'])}</td>"
-        f"<td>{f.get('in', 0):,}</td><td>{f.get('out', 0):,}</td><td>{f.get('quarantined', 0):,}</td><td>{f.get('duplicates', 0):,}</td></tr>"
-        for f in account["files"]
-    )
-    return f"""<!doctype html><meta charset=utf-8><title>Data verdict: {decision}</title>
-<style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}
-table{{border-collapse:collapse;width:100%;margin:1rem 0}}td,th{{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #8884;
-vertical-align:top;overflow-wrap:anywhere}}
-tr.stop td:first-child{{color:#c22;font-weight:700}}tr.warn td:first-child{{color:#b70;font-weight:700}}tr.pass td:first-child{{color:#283}}
-code{{font-size:12px}}</style>
-<h1>Data verdict: {decision}</h1>
-<p>{account["rows"]["in"]:,} rows in = {account["rows"]["out"]:,} out + {account["rows"]["quarantined"]:,} quarantined
-+ {account["rows"]["duplicates"]:,} duplicates. <a href="gx/uncommitted/data_docs/local_site/index.html">Data Docs</a></p>
-<table><tr><th>outcome<th>check<th>value<th>limit<th>finding</tr>{rows}</table>
-<h2>Files</h2><table><tr><th>file<th>split<th>span<th>in<th>out<th>quarantined<th>duplicates</tr>{files}</table>
-"""
-
-
-def frame_of(uri: str, labels: Sequence[str]):
-    """The train rows as the DataFrame that the expectations speak about."""
-    import pandas as pd
-
-    texts, ids = records.load(uri, "train")
-    text = pd.Series([t.decode("utf-8", "replace") for t in texts], dtype="object")
-    names = [labels[i] if 0 <= i < len(labels) else str(i) for i in ids]
-    return pd.DataFrame({"text": text, "label": names, "characters": text.str.len(), "words": text.str.count(r"\S+")})
+    if not card:
+        return origin, None
+    path = registry_profile(config["line"], card["version"])
+    kept = {key: card["data"][key] for key in ("source", "window", "rows", "hash")}
+    return origin, {"version": card["version"], **kept, "profile": registry.file_hash(path) if path.is_file() else ""}
 
 
 @component
@@ -176,24 +143,50 @@ def DataGate(
     line: Parameter[str],
     labels: Parameter[str],
     limits: Parameter[str],
+    origin: Parameter[str],
+    champion: Parameter[str],
     code: Parameter[str],
     examples: InputArtifact[Examples],
     anomalies: InputArtifact[ExampleAnomalies],
     quarantine: InputArtifact[Quarantine],
     verdict: OutputArtifact[Verdict],
 ):
-    """labels: JSON list; limits: JSON of `DataConfig`; code: hash of code and libraries, for the cache."""
-    names = json.loads(labels)
+    """labels: JSON list; limits: JSON of `DataConfig`; origin, champion: JSON of `origin_of`; code: hash, for the cache."""
+    names, bounds = json.loads(labels), json.loads(limits)
     account = json.loads(Path(quarantine.uri, "report.json").read_text())
-    suite = json.loads((REPOSITORY / "data_schemas" / line / "expectations.json").read_text())
-    findings = account_checks(account, json.loads(limits), names)
-    if account["splits"]["train"]:
+    profile = json.loads(Path(quarantine.uri, "profile.json").read_text())
+    suite = json.loads((home.REPOSITORY / "data_schemas" / line / "expectations.json").read_text())
+    card = json.loads(champion)
+    before = champion_profile(line, card)
+    folder, findings = Path(verdict.uri), datachecks.account_checks(account, bounds, names)
+    findings += datachecks.source_checks(account, json.loads(origin), card, bounds)
+    train_rows = sum(account["splits"]["train"].values())
+    if train_rows:
+        scan = Scan(examples.uri, train_rows)
+        findings += row_checks(examples.uri, scan, account, profile, before, names, bounds)
         findings += anomaly_checks(anomalies.uri)
-        findings += expectation_checks(frame_of(examples.uri, names), suite, Path(verdict.uri))
-    decision = decide(findings)
-    bad = [f"{f['check']}: {f['message']} (value {f['value']}, limit {f['limit']})" for f in findings if f["outcome"] == decision != "pass"]
-    told = {"decision": decision, "reasons": bad, "findings": findings, "rows": account["rows"], "splits": account["splits"]}
-    Path(verdict.uri, "verdict.json").write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
-    Path(verdict.uri, "verdict.html").write_text(page(decision, findings, account))
+        findings += expectation_checks(frame_of(scan.texts, scan.ids, names), suite, folder)
+    findings = datachecks.configured(findings, bounds["checks"])
+    decision = datachecks.decide(findings)
+    told = {
+        "decision": decision, "reasons": reasons(findings, decision), "findings": findings,
+        "rows": account["rows"], "splits": account["splits"], "quarantine": str(Path(quarantine.uri, "rows.csv")),
+        "milder": checks.softened(bounds["checks"]), "reason": bounds["reason"], "ignored": json.loads(origin)["ignored"],
+    }  # fmt: skip
+    pictures = datagate_pictures.draw(folder, profile, before) if train_rows else []
+    (folder / "verdict.json").write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
+    (folder / "verdict.html").write_text(datagate_page.page(told, account, pictures), encoding="utf-8")
     verdict.decision = decision
-    verdict.set_string_custom_property("headline", f"{decision}: {len(findings)} checks" + "".join(f"; {b}" for b in bad[:3]))
+    verdict.set_string_custom_property(
+        "headline", f"{decision}: {len(findings)} checks" + "".join(f"; {r}" for r in told["reasons"][:3])
+    )
+
+
+def reasons(findings: Sequence[dict], decision: str) -> list[str]:
+    """One line for each finding that the decision rests on, with its first example; none for a pass."""
+    lines = []
+    for f in findings:
+        if f["outcome"] == decision != "pass":
+            where = f"; first: {f['examples'][0]}" if f["examples"] else ""
+            lines.append(f"{f['check']}: {f['message']} (value {f['value']}, limit {f['limit']}){where}")
+    return lines

@@ -44,20 +44,43 @@ def files(uri: str, split: str) -> list[str]:
     return sorted(str(path) for path in Path(uri, f"Split-{split}").iterdir() if path.is_file())
 
 
+def raw_records(name: str, compression: str = "GZIP") -> Iterator[bytes]:
+    """The records of one TFRecord file.
+
+    Raises:
+        ValueError: the file is empty or damaged; the message names file, record and byte (of the unpacked content).
+    """
+    if os.path.getsize(name) == 0:
+        raise ValueError(f"a record file must be undamaged. Received: {name}, which is empty")
+    count = offset = 0
+    try:
+        for raw in tf.data.TFRecordDataset(name, compression_type=compression).as_numpy_iterator():
+            yield raw
+            count, offset = count + 1, offset + len(raw) + 16  # a record carries its length and two checksums
+    except tf.errors.OpError as error:
+        where = f"{name}, record {count + 1} at byte {offset}" + (" unpacked" if compression else "")
+        raise ValueError(f"a record file must be undamaged. Received: {where} ({error.message[:120]})") from error
+
+
 def batches(uri: str, split: str, size: int = 4096) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Texts (object array of bytes) and labels (int64) of one split, in order, `size` rows at a time.
 
     Raises:
-        ValueError: a record file is damaged; the message names it.
+        ValueError: a record file is empty or damaged; the message names it and the place.
     """
     names = files(uri, split)
+    for name in names:
+        if os.path.getsize(name) == 0:
+            raise ValueError(f"a record file must be undamaged. Received: {name}, which is empty")
     records = tf.data.TFRecordDataset(names, compression_type="GZIP").batch(size)
     try:
         for batch in records.map(lambda raw: tf.io.parse_example(raw, _FEATURES)).as_numpy_iterator():
             yield batch["text"], batch["label"]
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        where = next((name for name in names if not _sound(name)), names)
-        raise ValueError(f"a record file must be undamaged. Received: {where} ({error.message[:200]})") from error
+    except tf.errors.OpError as error:
+        for name in names:
+            for _ in raw_records(name):  # raises at the damage
+                pass
+        raise ValueError(f"records must hold text and label. Received: {names} ({error.message[:200]})") from error
 
 
 def load(uri: str, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -71,12 +94,3 @@ def load(uri: str, split: str) -> tuple[np.ndarray, np.ndarray]:
 def split_names() -> str:
     """The value of an `Examples` artifact's `split_names` property."""
     return json.dumps(SPLITS)
-
-
-def _sound(name: str) -> bool:
-    try:
-        for _ in tf.data.TFRecordDataset(name, compression_type="GZIP"):
-            pass
-    except tf.errors.OpError:
-        return False
-    return os.path.getsize(name) > 0

@@ -19,11 +19,17 @@ from tfx.types.standard_artifacts import Examples
 
 from components import examples as records
 from components import reading, text
+from components.agreement import Sample, confusion
 from components.artifacts import Quarantine
+from components.profile import Profile, words_of
+from components.rows import BadRow, Form, Row, form_of
 from pipelines.registry import file_hash
 from pipelines.sources import SourceError
 
 _SHOWN = 200  # characters of a value in the quarantine file
+_TOLD = 8  # bad rows that the verdict shows, of different kinds
+_FOREIGN = 50  # different labels that the account names
+_SPAN_WORDS = 2000  # words that a span's profile keeps
 
 
 def place(row_hash: str, eval_fraction: float, test_fraction: float) -> str:
@@ -36,10 +42,10 @@ def place(row_hash: str, eval_fraction: float, test_fraction: float) -> str:
 
 def spreadsheet_safe(value: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return "'" + value if value[:1] in "=+-@\t\r" else value
+    return "'" + value if value[:1] in "=+-@\t\r\n" else value
 
 
-def read_file(file: dict, labels: list[str]) -> Iterator[reading.Row | reading.BadRow]:
+def read_file(file: dict, form: Form) -> Iterator[Row | BadRow]:
     """Rows of one listed file.
 
     Raises:
@@ -48,102 +54,192 @@ def read_file(file: dict, labels: list[str]) -> Iterator[reading.Row | reading.B
     path = Path(file["path"])
     found = file_hash(path) if path.is_file() else "no such file"
     if found != file["sha256"]:
-        raise SourceError(f"a listed file must stay as it was. Received: {path} had sha256 {file['sha256'][:12]}, now {found[:12]}")
-    if file["kind"] == "tfds":
-        return _tfds_rows(path, labels)
-    return reading.read(path, labels)
+        raise SourceError(
+            f"a listed file must stay as it was. Received: {path} had sha256 {file['sha256'][:12]}, now {found[:12]}"
+        )
+    return _tfds_rows(path, form) if file["kind"] == "tfds" else reading.read(path, form)
 
 
-def _tfds_rows(path: Path, labels: list[str]) -> Iterator[reading.Row | reading.BadRow]:
+def _tfds_rows(path: Path, form: Form) -> Iterator[Row | BadRow]:
     """Rows of one record file of a prepared TFDS data set with the features title, description and label (0-based)."""
-    import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_from_directory(path.parent)
-    for number, raw in enumerate(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), 1):
-        row = builder.info.features.deserialize_example_np(raw)
-        label = int(row["label"])
-        if not 0 <= label < len(labels):
-            yield reading.BadRow(number, "label", str(label), f"is outside the labels (expected 0 to {len(labels) - 1})", True)
-        else:
-            yield reading.Row(number, label, row["title"].decode(), row["description"].decode())
+    features, labels = tfds.builder_from_directory(path.parent).info.features, form.labels
+    try:
+        for number, raw in enumerate(records.raw_records(str(path), ""), 1):
+            row = features.deserialize_example_np(raw)
+            label = int(row["label"])
+            if 0 <= label < len(labels):
+                yield Row(
+                    number,
+                    label,
+                    row["title"].decode("utf-8", "replace"),
+                    row["description"].decode("utf-8", "replace"),
+                )
+            else:
+                yield BadRow(
+                    number, "label", str(label), f"is outside the labels (expected 0 to {len(labels) - 1})", True
+                )
+    except ValueError as error:
+        raise SourceError(str(error)) from error
 
 
-def ingest(files: list[dict], labels: list[str], eval_fraction: float, test_fraction: float, writer, quarantine: Path) -> dict:
-    """Writes every row to its split or to the quarantine file, and returns the account of rows.
+class Account:
+    """Where each row went. Rows in = rows out + quarantined + duplicates, by file and in all."""
+
+    def __init__(self, form: Form, log):
+        self.form, self.log = form, log
+        self.files, self.foreign, self.foreign_rows = [], Counter(), 0
+        self.conflicts = self.leaked = 0
+        self.first_foreign, self.first_quarantined = {}, {}
+        self.splits = {split: Counter() for split in records.SPLITS}
+
+    def open(self, file: dict) -> None:
+        self.own = {"in": 0, "out": 0, "quarantined": 0, "duplicates": 0}
+        self.numbers = set()
+        self.files.append({**{key: file[key] for key in ("path", "split", "span", "sha256")}, **self.own})
+        self.own = self.files[-1]
+
+    def quarantine(self, row: BadRow) -> None:
+        """Writes the row to the quarantine file and remembers the first of each kind for the verdict."""
+        self.own["quarantined"] += 1
+        path = self.own["path"]
+        shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        self.log.writerow([spreadsheet_safe(path), row.line, row.column, spreadsheet_safe(shown), row.reason])
+        finding = f"{path}, line {row.line}, column {row.column}: {row.value[:60]!r} {row.reason}"
+        if len(self.first_quarantined) < _TOLD:  # one of each kind says more than five of the first
+            self.first_quarantined.setdefault((row.column, row.reason), finding)
+        if row.foreign:
+            self.foreign_rows += 1
+            self.numbers.add(shown.strip()[:20])
+            if shown[:20] in self.foreign or len(self.foreign) < _FOREIGN:
+                self.foreign[shown[:20]] += 1
+            if len(self.first_foreign) < _TOLD:
+                self.first_foreign.setdefault(shown[:20], finding)
+
+    def take(self, row: Row, split: str) -> None:
+        self.own["out"] += 1
+        self.splits[split][self.form.labels[row.label]] += 1
+        self.numbers.add(str(row.label + self.form.first_label))
+
+    def close(self) -> None:
+        """Marks a file whose numbers run from 0 where 1 is the first class, or from 1 where it is 0."""
+        count, first = len(self.form.labels), self.form.first_label
+        other = 1 - first
+        there, absent = (str(n) for n in ((other, first + count - 1) if first else (other + count - 1, first)))
+        self.own["off_by_one"] = bool({there, f"{there}.0"} & self.numbers) and absent not in self.numbers
+
+    def to_json(self) -> dict:
+        rows = {name: sum(f[name] for f in self.files) for name in ("in", "out", "quarantined", "duplicates")}
+        assert rows["in"] == rows["out"] + rows["quarantined"] + rows["duplicates"], rows
+        return {
+            "files": self.files, "rows": rows, "splits": {s: dict(sorted(self.splits[s].items())) for s in records.SPLITS},
+            "foreign": dict(self.foreign.most_common()), "foreign_rows": self.foreign_rows, "first_label": self.form.first_label,
+            "conflicts": self.conflicts, "leaked": self.leaked,
+            "first_foreign": list(self.first_foreign.values()), "first_quarantined": list(self.first_quarantined.values()),
+        }  # fmt: skip
+
+
+def ingest(
+    files: list[dict], form: Form, eval_fraction: float, test_fraction: float, writer, quarantine: Path
+) -> tuple[dict, dict]:
+    """Writes every row to its split or to the quarantine file; returns the account of rows and the profile of train rows.
 
     Rows in = rows out + quarantined + duplicates. A duplicate is a train row whose normalised text and label came before, or
     whose text is a test row's (`leaked` counts these): nothing is trained on what it will be judged by.
 
     Raises:
-        SourceError: a file cannot be read as a whole.
+        SourceError: files cannot be read as a whole; the message tells all of them, and of the bad rows in the others.
     """
     given_test = any(f["split"] == "test" for f in files)
-    counts, per_class, seen, test_seen = Counter(), {s: Counter() for s in records.SPLITS}, {}, set()
-    account = {"files": [], "foreign": Counter(), "conflicts": 0, "leaked": 0, "first_foreign": [], "first_quarantined": []}
+    seen, test_seen = {}, set()  # row hash -> set of its labels, as bits
+    whole, spans, held_out = Profile(form.labels), {}, {"eval": Sample(), "test": Sample()}
+    unread = []
+
+    def take(row: Row | BadRow, file: dict, own: Profile) -> None:
+        account.own["in"] += 1
+        if isinstance(row, BadRow):
+            account.quarantine(row)
+            return
+        joined = text.join(row.title, row.description)
+        key = text.row_hash(joined)
+        number, bit = int(key, 16), 1 << row.label
+        if file["split"] == "test":
+            split = "test"
+            test_seen.add(number)
+        elif number in test_seen or seen.get(number, 0) & bit:
+            account.leaked += number in test_seen
+            account.own["duplicates"] += 1
+            return
+        else:
+            split = place(key, eval_fraction, 0.0 if given_test else test_fraction)
+            account.conflicts += number in seen
+            seen[number] = seen.get(number, 0) | bit
+        account.take(row, split)
+        words = words_of(joined)
+        if split != "train":
+            held_out[split].add(words, row.label)
+        if split != "test":
+            whole.add(row.title, joined, words, row.label)
+            if file["span"]:
+                own.add(row.title, joined, words, row.label)
+        writer.write(split, joined, row.label)
+
     quarantine.mkdir(parents=True, exist_ok=True)
     with open(quarantine / "rows.csv", "w", newline="", encoding="utf-8") as out:
         log = csv.writer(out)
         log.writerow(["source", "line", "column", "value", "reason"])
-        # Test files first, so that a train row that is also a test row is known when it comes by.
-        for file in sorted(files, key=lambda f: f["split"] != "test"):
-            own = Counter()
-            for row in read_file(file, labels):
-                own["in"] += 1
-                if isinstance(row, reading.BadRow):
-                    own["quarantined"] += 1
-                    shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-                    log.writerow([file["path"], row.line, row.column, spreadsheet_safe(shown), row.reason])
-                    finding = f"{file['path']}, line {row.line}, column {row.column}: {shown[:60]!r} {row.reason}"
-                    if row.foreign:
-                        account["foreign"][shown[:20]] += 1
-                        account["first_foreign"] = [*account["first_foreign"], finding][:5]
-                    account["first_quarantined"] = [*account["first_quarantined"], finding][:5]
-                    continue
-                joined = text.join(row.title, row.description)
-                key = text.row_hash(joined)
-                split = _split_of(file, key, given_test, eval_fraction, test_fraction)
-                if file["split"] == "test":
-                    test_seen.add(key)
-                elif key in test_seen or seen.get(key) == row.label:
-                    account["leaked"] += key in test_seen
-                    own["duplicates"] += 1
-                    continue
-                else:
-                    account["conflicts"] += key in seen
-                    seen.setdefault(key, row.label)
-                own["out"] += 1
-                per_class[split][labels[row.label]] += 1
-                writer.write(split, joined, row.label)
-            account["files"].append({"path": file["path"], "split": file["split"], "span": file["span"], **own})
-            counts.update(own)
-    rows = {name: counts[name] for name in ("in", "out", "quarantined", "duplicates")}
-    assert rows["in"] == rows["out"] + rows["quarantined"] + rows["duplicates"], rows
-    splits = {split: dict(sorted(per_class[split].items())) for split in records.SPLITS}
-    return {**account, "foreign": dict(account["foreign"]), "rows": rows, "splits": splits}
+        account, span, own = Account(form, log), None, Profile(form.labels)
+        # Test files first, so that a train row that is also a test row is known when it comes by; the rest span by span.
+        for file in sorted(files, key=lambda f: (f["split"] != "test", f["span"], f["path"])):
+            if file["split"] == "train" and file["span"] != span:
+                span, own = file["span"], Profile(form.labels)
+            account.open(file)
+            try:
+                for row in read_file(file, form):
+                    take(row, file, own)
+            except SourceError as error:
+                unread.append(str(error))
+            account.close()
+            if span:
+                spans[span] = own.to_json(_SPAN_WORDS)
+    if unread:
+        raise SourceError(_told(unread, account))
+    profile = whole.to_json()
+    profile["agreement"] = {split: confusion(profile, sample.rows) for split, sample in held_out.items()}
+    return account.to_json(), {"train": profile, "spans": spans}
 
 
-def _split_of(file: dict, key: str, given_test: bool, eval_fraction: float, test_fraction: float) -> str:
-    if file["split"] == "test":
-        return "test"
-    return place(key, eval_fraction, 0.0 if given_test else test_fraction)
+def _told(unread: list[str], account: Account) -> str:
+    """All that is wrong with a source, so that it is mended once and not file by file."""
+    bad = sum(f["quarantined"] for f in account.files)
+    lines = unread[:20] + [f"and {len(unread) - 20} more files"] * (len(unread) > 20)
+    if bad:
+        lines += [f"{bad:,} rows of the readable files cannot be used, first:", *account.first_quarantined.values()]
+    return "\n  ".join(lines)
 
 
 @component
 def Ingester(
     files: Parameter[str],
+    line: Parameter[str],
     labels: Parameter[str],
+    first_label: Parameter[int],
     eval_fraction: Parameter[float],
     test_fraction: Parameter[float],
     code: Parameter[str],
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
 ):
-    """files: JSON list of `pipelines.sources.SourceFile`; labels: JSON list; code: hash of code and libraries, for the cache."""
-    listed, names = json.loads(files), json.loads(labels)
+    """files: JSON list of `pipelines.sources.SourceFile`; labels: JSON list; first_label: number of the first class in files.
+
+    code: hash of code, `data_schemas/` and libraries, for the cache.
+    """
+    form = form_of(line, json.loads(labels), first_label)
     with records.Writer(examples.uri) as writer:
-        account = ingest(listed, names, eval_fraction, test_fraction, writer, Path(quarantine.uri))
+        account, profile = ingest(json.loads(files), form, eval_fraction, test_fraction, writer, Path(quarantine.uri))
     Path(quarantine.uri, "report.json").write_text(json.dumps(account, indent=1, ensure_ascii=False))
+    Path(quarantine.uri, "profile.json").write_text(json.dumps(profile, ensure_ascii=False))
     examples.split_names = records.split_names()
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("file_format", "tfrecords_gzip")

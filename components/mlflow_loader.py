@@ -4,7 +4,7 @@
 and returns a DataFrame with `label`, `label_id` and `probabilities`, as the signature `classify` gives them.
 """
 
-from pathlib import Path
+BATCH = 512  # rows a call into the graph; a large model would not fit into memory with thousands
 
 
 class Classifier:
@@ -20,17 +20,17 @@ class Classifier:
         import pandas as pd
         import tensorflow as tf
 
-        column = texts["text"] if isinstance(texts, pd.DataFrame) else texts
-        answer = self._model.signatures["classify"](text=tf.constant([str(text) for text in column]))
-        return pd.DataFrame(
-            {
-                "label": [label.decode() for label in answer["label"].numpy()],
-                "label_id": answer["label_id"].numpy(),
-                "probabilities": answer["probabilities"].numpy().tolist(),
-            }
-        )
+        column = [str(text) for text in (texts["text"] if isinstance(texts, pd.DataFrame) else texts)]
+        rows = {"label": [], "label_id": [], "probabilities": []}
+        for start in range(0, len(column), BATCH):
+            raw = [text.encode("utf-8", "replace") for text in column[start : start + BATCH]]
+            answer = self._model.signatures["classify"](text=tf.constant(raw))
+            rows["label"] += [label.decode() for label in answer["label"].numpy()]
+            rows["label_id"] += answer["label_id"].numpy().tolist()
+            rows["probabilities"] += answer["probabilities"].numpy().tolist()
+        return pd.DataFrame(rows)
 
 
 def _load_pyfunc(data_path: str) -> Classifier:
     """MLflow calls this with the folder of the version."""
-    return Classifier(str(Path(data_path)))
+    return Classifier(str(data_path))

@@ -8,10 +8,14 @@ at least the floor; not significantly worse than baseline or champion by a one-s
 (McNemar 1947, doi:10.1007/BF02295996). A candidate whose content is the champion's is `unchanged`.
 """
 
+import contextlib
 import hashlib
 import html
 import json
 import math
+import os
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +36,14 @@ def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, alpha: floa
 
     truth, ours, theirs: int64[rows]. p_worse, p_better: exact one-sided McNemar, the chance of so many or more rows that
     only the other (only we) had right if both were equally good.
+
+    Raises:
+        ValueError: no rows, or not the same number of them.
     """
+    if not len(truth) or not len(truth) == len(ours) == len(theirs):
+        raise ValueError(
+            f"models are compared on the same rows. Received: rows={len(truth)}, {len(ours)}, {len(theirs)}"
+        )
     won = int(((ours == truth) & (theirs != truth)).sum())
     lost = int(((ours != truth) & (theirs == truth)).sum())
     p_worse, p_better = float(binom.sf(lost - 1, won + lost, 0.5)), float(binom.sf(won - 1, won + lost, 0.5))
@@ -50,10 +61,13 @@ def interval(accuracy: float, rows: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def decide(metrics: dict, comparisons: dict[str, dict], limits: dict, unchanged: bool) -> tuple[str, list[str], list[str]]:
+def decide(
+    metrics: dict, comparisons: dict[str, dict], limits: dict, unchanged: bool
+) -> tuple[str, list[str], list[str]]:
     """(decision, reasons, warnings). decision: "blessed", "refused" or "unchanged".
 
-    metrics: `accuracy`, `tfma_accuracy` (None where TFMA gave none), `rows`, `predicted_classes`.
+    metrics: `accuracy`, `tfma_accuracy` (None where there is none), `rows`, `predicted_classes`, `not_finite` (rows that got
+    a probability that is no number), `uncompared` (names of models that serve or must be matched, and gave no answers).
     comparisons: by name ("baseline", "champion"), as `compare` gives them. limits: `GateConfig` as a dict.
     """
     if unchanged:
@@ -62,14 +76,18 @@ def decide(metrics: dict, comparisons: dict[str, dict], limits: dict, unchanged:
     refusals, warnings = [], []
     if metrics["rows"] < limits["min_rows"]:
         refusals.append(f"{metrics['rows']} test rows are too few to decide on (least {limits['min_rows']})")
-    if seen is None or not (math.isfinite(seen) and math.isfinite(accuracy)):
+    finite = [value is not None and math.isfinite(value) for value in (accuracy, seen)]
+    if not all(finite):
         refusals.append(f"the accuracy must be a finite number (TFMA: {seen}, own count: {accuracy})")
     elif abs(seen - accuracy) > 1e-3:
         refusals.append(f"TFMA's accuracy {seen:.4f} and the gate's own count {accuracy:.4f} must agree")
-    if not accuracy >= limits["floor"]:
+    if finite[0] and accuracy < limits["floor"]:
         refusals.append(f"test accuracy {accuracy:.4f} is under the floor {limits['floor']:.4f}")
+    if metrics["not_finite"]:
+        refusals.append(f"{metrics['not_finite']} rows got a probability that is no finite number")
     if metrics["predicted_classes"] < 2:
         refusals.append("the candidate gives every row the same class")
+    refusals += [f"there is a {name}, and nothing to compare with it" for name in metrics["uncompared"]]
     for name, found in comparisons.items():
         told = (
             f"{name} {found['accuracy']:.4f}, difference {found['difference']:+.4f}: "
@@ -78,7 +96,9 @@ def decide(metrics: dict, comparisons: dict[str, dict], limits: dict, unchanged:
         if found["worse"]:
             refusals.append(f"significantly worse than the {told}")
         elif name == "baseline" and not found["better"]:
-            warnings.append(f"not significantly better than the {name} ({found['accuracy']:.4f}, p = {found['p_better']:.3g})")
+            warnings.append(
+                f"not significantly better than the {name} ({found['accuracy']:.4f}, p = {found['p_better']:.3g})"
+            )
     if refusals:
         return "refused", refusals, warnings
     passed = [f"test accuracy {accuracy:.4f} on {metrics['rows']:,} rows (floor {limits['floor']:.4f})"]
@@ -91,16 +111,25 @@ def decide(metrics: dict, comparisons: dict[str, dict], limits: dict, unchanged:
 
 
 def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
-    """Probabilities float32[rows, classes], scored once for each pair of model content and test rows."""
-    rows = hashlib.sha256(b"\0".join(texts)).hexdigest()
-    kept = home.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npy"
-    if kept.exists():
-        return np.load(kept, allow_pickle=False)
+    """Probabilities float32[rows, classes], scored once for each pair of model content and test rows.
+
+    What an earlier attempt left behind counts only if it is whole: a zip file checks its own sums.
+    """
+    rows = hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hexdigest()
+    kept = home.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npz"
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        with np.load(kept, allow_pickle=False) as found:
+            answers = found["probabilities"]
+        if answers.shape[0] == len(texts):
+            return answers
     answers = export.predict(model_dir, texts)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    aside = kept.with_suffix(f".{hashlib.sha256(str(model_dir).encode()).hexdigest()[:8]}.part.npy")
-    np.save(aside, answers)
-    aside.replace(kept)
+    aside = kept.with_suffix(f".{os.getpid()}.part.npz")
+    try:
+        np.savez(aside, probabilities=answers)
+        aside.replace(kept)
+    finally:
+        aside.unlink(missing_ok=True)
     return answers
 
 
@@ -127,8 +156,10 @@ def confusion(truth: np.ndarray, ours: np.ndarray, classes: int) -> list[list[in
 
 def page(verdict: dict, labels: list[str]) -> str:
     """The verdict as a self-contained HTML page."""
+
     def items(lines):
         return "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+
     head = "".join(f"<th>{html.escape(label)}" for label in labels)
     matrix = "".join(
         f"<tr><th>{html.escape(label)}" + "".join(f"<td>{count:,}" for count in row) + f"<td>{row[i] / max(sum(row), 1):.1%}"
@@ -140,10 +171,29 @@ def page(verdict: dict, labels: list[str]) -> str:
 table{{border-collapse:collapse;margin:1rem 0}}td,th{{text-align:right;padding:.35rem .8rem;border-bottom:1px solid #8884}}</style>
 <h1>Model verdict: {verdict["decision"]}</h1><ul>{items(verdict["reasons"])}</ul>
 {"<h2>Warnings</h2><ul>" + items(verdict["warnings"]) + "</ul>" if verdict["warnings"] else ""}
-<h2>Test accuracy {verdict["metrics"]["accuracy"]:.4f} (95% interval {low:.4f} to {high:.4f})</h2>
+<h2>Test accuracy {verdict["metrics"]["accuracy"] or 0:.4f} (95% interval {low:.4f} to {high:.4f})</h2>
 <table><tr><th>true \\ predicted{head}<th>recall</tr>{matrix}</table>
 <p>Run {html.escape(verdict["run"])}, candidate {verdict["digest"][:12]}</p>
 """
+
+
+def content(folder: Path) -> str:
+    """The digest by which a model is known: the same files have the same, wherever they lie."""
+    return registry.content_digest(registry.folder_hashes(folder))
+
+
+def serving(folder: Path, digest: str) -> str:
+    """The champion's digest, after looking at its files: the node that published it may have been cached.
+
+    Raises:
+        registry.RegistryError: the files are not the champion's.
+    """
+    found = registry.verify(folder)["digest"]
+    if found != digest:
+        raise registry.RegistryError(
+            f"the champion must be what the pointer names, {digest[:12]}. Received: {folder} holds {found[:12]}"
+        )
+    return found
 
 
 @component
@@ -163,19 +213,23 @@ def ModelGate(
     names, bounds = json.loads(labels), json.loads(limits)
     texts, truth = records.load(examples.uri, "test")
     folder = Path(path_utils.serving_model_dir(model.uri))
-    digest = registry.content_digest(registry.folder_hashes(folder))
-    ours = predictions(folder, digest, texts).argmax(axis=1)
+    digest = content(folder)
+    answers = predictions(folder, digest, texts)
+    ours = answers.argmax(axis=1)
     comparisons = {}
     for name, artifact in (("baseline", baseline), ("champion", champion)):
-        if artifact is not None:
-            other = Path(path_utils.serving_model_dir(artifact.uri))
-            known = champion_digest if name == "champion" else registry.content_digest(registry.folder_hashes(other))
+        if artifact is not None and len(truth):
+            other = Path(path_utils.serving_model_dir(artifact.uri)).resolve()
+            known = serving(other, champion_digest) if name == "champion" else content(other)
             comparisons[name] = compare(truth, ours, predictions(other, known, texts).argmax(axis=1), bounds["alpha"])
     measured = tfma_metrics(evaluation.uri, names)
-    accuracy = float((ours == truth).mean()) if len(truth) else math.nan
+    accuracy = float((ours == truth).mean()) if len(truth) else None
     metrics = {
-        "accuracy": accuracy, "tfma_accuracy": measured["accuracy"], "rows": len(truth), "interval": interval(accuracy, max(len(truth), 1)),
-        "per_class": measured["per_class"], "predicted_classes": len(set(ours.tolist())), "confusion": confusion(truth, ours, len(names)),
+        "accuracy": accuracy, "tfma_accuracy": measured["accuracy"], "rows": len(truth),
+        "interval": interval(accuracy or 0.0, max(len(truth), 1)), "per_class": measured["per_class"],
+        "predicted_classes": len(set(ours.tolist())), "not_finite": int((~np.isfinite(answers).all(axis=1)).sum()),
+        "uncompared": ["champion"] if champion_digest and "champion" not in comparisons else [],
+        "confusion": confusion(truth, ours, len(names)),
     }  # fmt: skip
     decision, reasons, warnings = decide(metrics, comparisons, bounds, unchanged=digest == champion_digest)
     verdict = {
@@ -186,4 +240,6 @@ def ModelGate(
     home.write_text(home.run_dir(run) / "verdict.html", page(verdict, names))
     Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(decision == "blessed"))
-    blessing.set_string_custom_property("headline", "; ".join([f"{decision}: {reasons[0]}", *reasons[1:], *(f"warning: {w}" for w in warnings)]))
+    blessing.set_string_custom_property(
+        "headline", "; ".join([f"{decision}: {reasons[0]}", *reasons[1:], *(f"warning: {w}" for w in warnings)])
+    )

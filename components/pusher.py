@@ -7,6 +7,7 @@ Order, so that a crash at any point leaves nothing half visible: copy into `stag
 issue the number under the line's lock, rename into place. A run that published already is not published again.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -25,26 +26,27 @@ from tfx.types import artifact_utils
 from pipelines import home, registry
 
 WARM_UP = ("Markets rally as central bank holds rates", "Late goal decides the cup final")
-CHECKPOINTS = ("copied", "manifest", "numbered", "renamed")
-
-
-def held_dir(line: str) -> Path:
-    """Where a version waits for a person: beside the registry, because TensorFlow Serving serves the highest integer it sees."""
-    return home.registry_dir(line) / "held"
+CHECKPOINTS = ("copied", "numbered", "manifest", "renamed")
 
 
 def published(line: str, run: str) -> tuple[int, Path] | None:
-    """The version that a run has already published or holds, if any, and its folder."""
-    for root in (home.serving_dir(line), held_dir(line)):
-        for folder in root.iterdir() if root.is_dir() else ():
-            manifest = home.read_json(folder / registry.MANIFEST) if folder.name.isdigit() else None
-            if manifest and manifest["run"] == run:
-                return manifest["version"], folder
+    """The version that a run has already published or holds, if any, and its folder. A damaged one does not count."""
+    for root in (home.serving_dir(line), registry.held_dir(line)):
+        for version in registry.numbered(root):
+            folder = root / str(version)
+            with contextlib.suppress(registry.RegistryError, ValueError, OSError):
+                if (home.read_json(folder / registry.MANIFEST) or {}).get("run") == run and registry.verify(folder):
+                    return version, folder
     return None
 
 
 def push(
-    model_dir: Path, line: str, run: str, labels: list[str], hold: bool = False, at: Callable[[str], None] = lambda point: None
+    model_dir: Path,
+    line: str,
+    run: str,
+    labels: list[str],
+    hold: bool = False,
+    at: Callable[[str], None] = lambda point: None,
 ) -> tuple[int, Path]:
     """Publishes a model folder as the line's next version; returns the number and the folder.
 
@@ -52,10 +54,18 @@ def push(
 
     Raises:
         OSError: no space or no permission; nothing is published then.
+        registry.RegistryError: the folder holds no SavedModel, or links.
     """
+    home.safe_name(run, "run id")
+    own = [path for path in home.staging_dir().glob("*") if path.name.rpartition(".")[0] == run]
+    registry.clear(own + registry.leftovers(age=registry.LEASE))
     done = published(line, run)
     if done:
         return done
+    if not (model_dir / "saved_model.pb").is_file():
+        raise registry.RegistryError(
+            f"a model to publish must be a SavedModel. Received: {model_dir} without saved_model.pb"
+        )
     digest = registry.content_digest(registry.folder_hashes(model_dir))
     aside = home.staging_dir() / f"{run}.{uuid.uuid4().hex}"
     try:
@@ -64,17 +74,20 @@ def push(
         write_mlmodel(aside, labels)
         sync(aside)
         at("copied")
+        files = registry.folder_hashes(aside)
         with registry.line_lock(line):
+            done = published(line, run)  # by another attempt of the same run, meanwhile
+            if done:
+                return done
             version = registry.next_version(line)
             at("numbered")
             manifest = {
                 "version": version, "line": line, "run": run, "digest": digest, "labels": labels,
-                "files": registry.folder_hashes(aside), "pushed": registry.now(),
+                "files": files, "pushed": registry.now(),
             }  # fmt: skip
             home.write_json(aside / registry.MANIFEST, manifest)
-            home.sync_folder(aside)
             at("manifest")
-            target = (held_dir(line) if hold else home.serving_dir(line)) / str(version)
+            target = (registry.held_dir(line) if hold else home.serving_dir(line)) / str(version)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(aside, target)
             home.sync_folder(target.parent)
@@ -99,8 +112,12 @@ def write_warm_up(folder: Path) -> None:
 def write_mlmodel(folder: Path, labels: list[str]) -> None:
     """What makes this folder loadable as an MLflow model, answering as `classify` does, without a second copy."""
     (folder / "code").mkdir()
+    # A file where Python would keep compiled modules: importing the loader must not add to a version's files.
+    (folder / "code" / "__pycache__").touch()
     shutil.copyfile(Path(__file__).with_name("mlflow_loader.py"), folder / "code" / "newsdesk_loader.py")
-    outputs = [{"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))]
+    outputs = [
+        {"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))
+    ]
     outputs.append({"name": "probabilities", "type": "array", "items": {"type": "double"}, "required": True})
     model = {
         "flavors": {"python_function": {"loader_module": "newsdesk_loader", "code": "code", "python_version": "3.10"}},
@@ -133,7 +150,11 @@ class _Executor(tfx_executor.Executor):
             return
         config = json.loads(exec_properties["custom_config"])
         version, folder = push(
-            Path(self.GetModelPath(input_dict)), config["line"], config["run"], config["labels"], hold=config["release"] == "hold"
+            Path(self.GetModelPath(input_dict)),
+            config["line"],
+            config["run"],
+            config["labels"],
+            hold=config["release"] == "hold",
         )
         self._MarkPushed(pushed, pushed_destination=str(folder), pushed_version=str(version))
         pushed.set_string_custom_property("headline", f"version {version} in {folder}")
@@ -144,5 +165,13 @@ class Pusher(tfx_component.Pusher):
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
 
-    def __init__(self, model: types.BaseChannel, model_blessing: types.BaseChannel, infra_blessing: types.BaseChannel, config: Mapping):
-        super().__init__(model=model, model_blessing=model_blessing, infra_blessing=infra_blessing, custom_config=dict(config))
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
+        config: Mapping,
+    ):
+        super().__init__(
+            model=model, model_blessing=model_blessing, infra_blessing=infra_blessing, custom_config=dict(config)
+        )

@@ -1,13 +1,10 @@
-"""Trainer: TFX's Trainer with one more input, the Vocabulary; and `run_fn`, which trains and exports the candidate.
+"""Trainer: TFX's Trainer with one more input, the Vocabulary.
 
-Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`,
-checkpoints while it works). Refuses: a loss that is not a number.
+Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`).
+Refuses: a loss that is not a number. The work is done by `components/run_fn.py`.
 """
 
-import hashlib
 import json
-import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,51 +17,8 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import json_utils
 
-from components import examples as records
-from components import export, tokenizer, training
+from components import run_fn
 from components.artifacts import Vocabulary
-from components.models import family as family_named
-from pipelines import home
-
-
-def train(
-    family: str, tokens: list[str], network: Mapping, settings: Mapping, seed: int,
-    labels: list[str], examples_uri: str, model_dir: Path, workdir: Path,
-) -> dict:  # fmt: skip
-    """Trains one model and exports it to `model_dir`; returns `epochs` (one dict each), `rows`, `seconds`, `parameters`.
-
-    settings: the preset's training settings. workdir: keeps checkpoints, so that an interrupted training goes on.
-    """
-    started = time.monotonic()
-    train_rows = records.load(examples_uri, "train")
-    model, built, epochs = training.fit(
-        family_named(family), tokens, network, settings, seed,
-        train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _report,
-    )  # fmt: skip
-    export.export(model_dir, built, model, labels)
-    seconds = round(time.monotonic() - started, 1)
-    return {"epochs": epochs, "rows": len(train_rows[0]), "seconds": seconds, "parameters": model.count_params()}
-
-
-def _report(epoch: float, epochs: int, metrics: Mapping, rows_per_second: float) -> None:
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    print(f"epoch {epoch:.1f} of {epochs}: {shown} ({rows_per_second:,.0f} rows/s)", flush=True)
-
-
-def run_fn(fn_args: FnArgs) -> None:
-    """What TFX's Trainer calls. `custom_config` holds family, network, training, seed, labels and the inputs' folders."""
-    config = fn_args.custom_config
-    run_dir = Path(fn_args.model_run_dir)
-    # TFX empties the output folders of a failed attempt; checkpoints lie outside, so that the next attempt goes on from them.
-    key = hashlib.sha256(json.dumps([config, fn_args.train_files], sort_keys=True).encode()).hexdigest()
-    workdir = home.home() / "checkpoints" / key[:32]
-    history = train(
-        config["family"], tokenizer.load(config["vocabulary"]), config["network"], config["training"], config["seed"],
-        config["labels"], config["examples"], Path(fn_args.serving_model_dir), workdir,
-    )  # fmt: skip
-    shutil.rmtree(workdir, ignore_errors=True)
-    (run_dir / "history.json").write_text(json.dumps(history, indent=1, default=float))
-    training.learning_curves(history["epochs"], run_dir / "curves.png")
 
 
 class _Executor(tfx_executor.GenericExecutor):
@@ -80,13 +34,7 @@ class _Executor(tfx_executor.GenericExecutor):
         super().Do(input_dict, output_dict, exec_properties)
         run = artifact_utils.get_single_instance(output_dict[standard_component_specs.MODEL_RUN_KEY])
         history = json.loads(Path(run.uri, "history.json").read_text())
-        run.set_string_custom_property("headline", headline(history))
-
-
-def headline(history: Mapping) -> str:
-    """One line on a training, for people."""
-    best = max(epoch["val_accuracy"] for epoch in history["epochs"])
-    return f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}, {history['seconds']:.0f} s"
+        run.set_string_custom_property("headline", run_fn.headline(history))
 
 
 class _Spec(standard_component_specs.TrainerSpec):
@@ -94,7 +42,7 @@ class _Spec(standard_component_specs.TrainerSpec):
 
 
 class Trainer(base_component.BaseComponent):
-    """TFX Trainer with `run_fn` above. outputs: `model` (Model), `model_run` (ModelRun)."""
+    """TFX Trainer with our `run_fn`. outputs: `model` (Model), `model_run` (ModelRun)."""
 
     SPEC_CLASS = _Spec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
@@ -107,7 +55,7 @@ class Trainer(base_component.BaseComponent):
                 vocabulary=vocabulary,
                 train_args=trainer_pb2.TrainArgs(splits=["train"]),
                 eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-                run_fn=f"{run_fn.__module__}.{run_fn.__name__}",
+                run_fn="components.run_fn.run_fn",
                 custom_config=json_utils.dumps(dict(config)),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),

@@ -151,7 +151,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], path: str | Path) ->
     FigureCanvasAgg(figure)
     epochs = [row["epoch"] for row in history]
     for axes, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("nats", "share of rows"), strict=True):
-        axes.plot(epochs, [row[name] for row in history], marker="o", label="training (with dropout)")
+        axes.plot(epochs, [row[name] for row in history], marker="o", label="training (dropout, smoothed labels)")
         axes.plot(epochs, [row[f"val_{name}"] for row in history], marker="o", label="validation")
         if history:
             axes.axvline(_best(history)["epoch"], color="grey", linestyle=":", label="kept")

@@ -45,7 +45,8 @@ def execute(args: argparse.Namespace) -> int:
     started = time.monotonic()
     run_id = runs.run_id_from(args.run_id)
     try:
-        result = _close(run_id) if args.node == "close" else _run(args, run_id)
+        with contextlib.redirect_stdout(sys.stderr):  # what a node prints is log; standard output holds the result alone
+            result = _close(run_id) if args.node == "close" else _run(args, run_id)
     except Exception as error:
         state, reasons = _explain(error)
         if state == "failed":

@@ -112,7 +112,7 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
             ignored.append(f"{name}: not a data file")
             continue
         if root not in path.resolve().parents:
-            raise SourceError(f"a data file must lie inside its source. Received: {name} is a link to {path.resolve()}")
+            raise SourceError(f"a data file must lie inside its source. Received: {path} is a link to {path.resolve()}")
         split = "test" if path.name.lower().startswith("test") else "train"
         found = file_hash(path)
         wanted = sums.pop(path.name, found)

@@ -8,7 +8,7 @@ from pipelines import home, registry, run_node, runs
 from pipelines.flow import FLOW
 
 pytestmark = pytest.mark.slow
-BAG = {"model": "bag", "set": {"gates.floor": 0.5, "training.epochs": 8, "data.min_rows": 100}}
+BAG = {"model": "bag", "set": {"gates.floor": 0.5, "gates.min_rows": 100, "training.epochs": 8, "data.min_rows": 100}}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,8 @@ def newsdesk_home(tmp_path_factory):
 def node(name: str, run: str, config: dict, attempt: str = "", capsys=None) -> tuple[int, dict]:
     args = ["--node", name, "--run-id", run, "--config", json.dumps(config), "--attempt", attempt]
     code = run_node.execute(run_node.parse(args))
-    return code, json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    said = capsys.readouterr()
+    return code, json.loads(said.out.strip().splitlines()[-1])
 
 
 def whole(run: str, config: dict, capsys) -> tuple[dict, dict]:
@@ -46,7 +47,7 @@ def first(small_demo, newsdesk_home):
 
 def test_a_first_candidate_is_released_as_version_1_and_everything_about_it_is_recorded(first, capsys):
     states, outcome = whole("first", first, capsys)
-    assert outcome["state"] == "released", outcome
+    assert outcome["state"] == "released", outcome["reasons"]
     assert (outcome["version"], outcome["pushed"]) == (1, True)
     assert {name for name, state in states.items() if state != "done"} == {"Baseline", "Champion"}
     pointer = registry.champion("news")

@@ -123,7 +123,7 @@ def test_training_stops_when_validation_no_longer_improves(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_a_remedy(tmp_path):
-    with pytest.raises(FloatingPointError, match="learning_rate.*Received: loss=nan in epoch 1"):
+    with pytest.raises(FloatingPointError, match=r"learning_rate.*Received: loss=nan in epoch 1"):
         fit(tmp_path, {"learning_rate": float("nan"), "warmup": 0.0})
 
 

@@ -41,7 +41,7 @@ def test_a_preset_cannot_be_changed():
 
 
 def test_a_misspelt_training_setting_is_refused_by_name():
-    with pytest.raises(ValueError, match="Received: epoch$"):
+    with pytest.raises(ValueError, match=r"Received: epoch$"):
         Preset("toy", "bag", {}, {"epoch": 3}, "accuracy")
 
 

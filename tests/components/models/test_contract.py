@@ -99,7 +99,7 @@ def test_a_toy_has_its_presets_settings():
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="bag, .*transformer.*Received: family='os.path'"):
+    with pytest.raises(ValueError, match=r"bag, .*transformer.*Received: family='os\.path'"):
         family("os.path")
 
 

@@ -1,0 +1,73 @@
+"""Two models on the same rows: which is better, by how much, and how sure that is. Plain numbers in and out."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binom, norm
+
+_Z95 = 1.959964
+
+
+def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dict, labels: Sequence[str]) -> dict:
+    """A paired comparison of two models' labels on the same rows.
+
+    truth, ours, theirs: int64[rows]. limits: `GateConfig` as a dict.
+    p_worse, p_better: exact one-sided McNemar (1947, doi:10.1007/BF02295996), the chance of so many or more rows that only
+    the other (only we) had right if both were equally good. low, high: 95% interval of the difference (ours less theirs).
+    lowest: its one-sided bound at `alpha`. resolved: whether the rows can show that we are not `margin` worse, which they
+    can when the bound lies no further than `margin` below the difference. inferior: they can, and do not show it.
+    classes: by label, the same test on the rows of that class alone; `fell` where recall lost more than `class_margin`
+    and p is under `alpha` shared over the classes (Bonferroni).
+
+    Raises:
+        ValueError: no rows, or not the same number of them.
+    """
+    if not len(truth) or not len(truth) == len(ours) == len(theirs):
+        raise ValueError(
+            f"models are compared on the same rows. Received: rows={len(truth)}, {len(ours)}, {len(theirs)}"
+        )
+    rows, alpha, margin = len(truth), limits["alpha"], limits["margin"]
+    won, lost, p_worse, p_better = _counts(truth, ours, theirs)
+    difference = (won - lost) / rows
+    low, high = difference_interval(won, lost, rows, _Z95)
+    lowest, _ = difference_interval(won, lost, rows, float(norm.isf(alpha)))
+    resolved = difference - lowest <= margin
+    classes = {}
+    for label_id, label in enumerate(labels):
+        of = truth == label_id
+        if of.any():
+            gained, dropped, p, _ = _counts(truth[of], ours[of], theirs[of])
+            change = (gained - dropped) / int(of.sum())
+            fell = change < -limits["class_margin"] and p < alpha / len(labels)
+            classes[label] = {"rows": int(of.sum()), "difference": change, "p_worse": p, "fell": fell}
+    return {
+        "accuracy": float((theirs == truth).mean()), "difference": difference, "won": won, "lost": lost,
+        "p_worse": p_worse, "p_better": p_better, "worse": p_worse < alpha, "better": p_better < alpha,
+        "low": low, "high": high, "lowest": lowest, "resolved": resolved, "inferior": resolved and lowest <= -margin,
+        "classes": classes,
+    }  # fmt: skip
+
+
+def _counts(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tuple[int, int, float, float]:
+    right, rights = ours == truth, theirs == truth
+    won, lost = int((right & ~rights).sum()), int((~right & rights).sum())
+    return won, lost, float(binom.sf(lost - 1, won + lost, 0.5)), float(binom.sf(won - 1, won + lost, 0.5))
+
+
+def difference_interval(won: int, lost: int, rows: int, z: float) -> tuple[float, float]:
+    """Interval of the difference of two shares on the same rows: Wald's after adding half a row to each of the four cells
+    (Agresti and Min 2005, doi:10.1002/sim.1781), so that few differing rows do not make it too narrow.
+    """
+    won, lost, rows = won + 0.5, lost + 0.5, rows + 2
+    middle = (won - lost) / rows
+    half = z * math.sqrt(won + lost - (won - lost) ** 2 / rows) / rows
+    return middle - half, middle + half
+
+
+def interval(accuracy: float, rows: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
+    z = _Z95
+    centre = (accuracy + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z / (1 + z * z / rows) * math.sqrt(accuracy * (1 - accuracy) / rows + z * z / (4 * rows * rows))
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,194 @@
+"""Every row of the listed files is written, quarantined or a duplicate, and stays in its split for good."""
+
+import csv
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from data_kit import FORM, Ingested, articles, as_csv, listed, source, span
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components import examples as records
+from components import ingester, text
+from components.profile import EDGES, Profile, words_of
+from pipelines.sources import SourceError
+
+QUICK = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+
+
+def texts(artifact, split):
+    return [raw.decode() for raw in records.load(artifact.uri, split)[0]]
+
+
+def test_rows_in_are_rows_out_and_quarantined_and_duplicates(tmp_path):
+    rows = articles(300)
+    bad = [(9, "a", "b"), (0, "c", "d"), (1, "", "")]
+    done = Ingested(source(tmp_path / "s", [*rows, *bad, *rows[:7]]), tmp_path)
+    assert done.account["rows"] == {"in": 410, "out": 400, "quarantined": 3, "duplicates": 7}
+    assert done.balanced
+    assert [len(records.load(done.examples.uri, split)[0]) for split in records.SPLITS] == [
+        sum(done.account["splits"][split].values()) for split in records.SPLITS
+    ]
+
+
+def test_the_quarantine_file_names_source_line_column_value_and_reason(tmp_path):
+    done = Ingested(source(tmp_path / "s", [*articles(20), ("=HYPERLINK()", "a", "b" * 300)]), tmp_path)
+    (row,) = done.quarantined
+    assert row["source"] == str(tmp_path / "s" / "train.csv") and (row["line"], row["column"]) == ("21", "label")
+    assert row["value"] == "'=HYPERLINK()" and "expected 1 to 4" in row["reason"]
+    assert done.quarantine.rows == 1 and "1 quarantined" in done.quarantine.get_string_custom_property("headline")
+
+
+def test_a_test_file_stays_the_test_split_row_for_row(tmp_path):
+    test = articles(50, seed=2)
+    done = Ingested(source(tmp_path / "s", test=[*test, test[0]]), tmp_path)
+    assert texts(done.examples, "test") == [text.join(t, d) for _, t, d in [*test, test[0]]]
+
+
+def test_without_a_test_file_a_tenth_is_held_out_by_hash(tmp_path):
+    folder = source(tmp_path / "s", articles(1_000))
+    (folder / "test.csv").unlink()
+    sizes = {s: sum(n.values()) for s, n in Ingested(folder, tmp_path).account["splits"].items()}
+    assert 60 <= sizes["test"] <= 140 and 25 <= sizes["eval"] <= 80 and sum(sizes.values()) == 1_000
+
+
+def test_a_row_keeps_its_split_when_more_data_arrives(tmp_path):
+    few, more = articles(300), articles(900)
+    folder = tmp_path / "s"
+    splits = []
+    for name, rows in (("few", few), ("more", more[::-1])):
+        folder = source(tmp_path / name, rows)
+        (folder / "test.csv").unlink()
+        done = Ingested(folder, tmp_path / f"{name}.out")
+        splits.append({split: set(texts(done.examples, split)) for split in records.SPLITS})
+    assert all(splits[0][split] < splits[1][split] for split in records.SPLITS)
+
+
+def test_train_rows_that_are_test_rows_are_left_out_however_they_are_printed(tmp_path):
+    test = articles(60, seed=2)
+    copies = [
+        (n, t.upper(), d.replace(" ", "  ")) if i % 2 else (n, t, d.replace("'", " #39;"))
+        for i, (n, t, d) in enumerate(test)
+    ]
+    done = Ingested(source(tmp_path / "s", [*articles(200), *copies[:40]], test), tmp_path)
+    assert done.account["leaked"] == 40 and done.balanced
+    held = {text.row_hash(row) for row in texts(done.examples, "test")}
+    assert not held & {text.row_hash(row) for split in ("train", "eval") for row in texts(done.examples, split)}
+
+
+def test_the_same_text_with_two_labels_is_kept_once_a_label_and_counted(tmp_path):
+    rows = articles(100)
+    other = (rows[0][0] % 4 + 1, *rows[0][1:])
+    done = Ingested(source(tmp_path / "s", [*rows, other, other, rows[0]]), tmp_path)
+    assert (done.account["conflicts"], done.account["rows"]["duplicates"]) == (1, 2)
+
+
+def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
+    folder = source(tmp_path / "s")
+    files = listed(folder)
+    (folder / "train.csv").write_bytes(as_csv(articles(601)))
+    with pytest.raises(SourceError, match=r"a listed file must stay as it was. Received: .*train.csv had sha256"):
+        ingester.read_file(next(f for f in files if f["split"] == "train"), FORM)
+    (folder / "train.csv").unlink()
+    with pytest.raises(SourceError, match="now no such file"):
+        ingester.read_file(next(f for f in files if f["split"] == "train"), FORM)
+
+
+@pytest.mark.parametrize(
+    "numbers, first, shifted", [((1, 2, 3, 4), 1, False), ((0, 1, 2, 3), 1, True), ((0, 1, 2, 3, 4), 1, False),
+                                ((0, 1, 2, 3), 0, False), ((1, 2, 3, 4), 0, True), ((1, 2), 1, False)]
+)  # fmt: skip
+def test_a_file_whose_labels_begin_with_the_other_number_is_marked(tmp_path, numbers, first, shifted):
+    rows = [(numbers[i % len(numbers)], t, d) for i, (_, t, d) in enumerate(articles(60))]
+    test = [(n - 1 + first, t, d) for n, t, d in articles(20, 2)]
+    done = Ingested(source(tmp_path / "s", rows, test), tmp_path, first_label=first)
+    assert {f["split"]: f["off_by_one"] for f in done.account["files"]} == {"train": shifted, "test": False}
+
+
+def test_the_profile_counts_train_rows_by_label_length_word_and_span(tmp_path):
+    span(tmp_path / "s", "2026-11-20", [(1, "Gold rush", "gold gold"), (2, "A CUP FINAL", "won")])
+    span(tmp_path / "s", "2026-11-21", [(2, "Late goal", "won it")])
+    done = Ingested(tmp_path / "s", tmp_path, test_fraction=0.0001, eval_fraction=0.0001)
+    train = done.profile["train"]
+    assert train["labels"] == {"World": 1, "Sports": 2, "Business": 0, "Sci/Tech": 0}
+    assert train["words"]["gold"] == [3, 0, 0, 0] and train["words"]["won"] == [0, 2, 0, 0]
+    assert (
+        train["upper"] == 1
+        and sum(train["lengths"]) == train["rows"] == 3
+        and train["lengths"][0] == 3
+        and EDGES[1] == 5
+    )
+    assert {day: p["rows"] for day, p in done.profile["spans"].items()} == {"2026-11-20": 2, "2026-11-21": 1}
+
+
+def test_a_profile_of_many_words_stays_small(monkeypatch):
+    monkeypatch.setattr("components.profile._HELD", 100)
+    profile = Profile(["a"])
+    for i in range(500):
+        words = ["often", f"rare{chr(97 + i % 26)}{chr(97 + i // 26)}"]
+        profile.add("", " ".join(words), words, 0)
+    assert len(profile.words[0]) <= 100 and profile.to_json()["words"]["often"] == [500]
+
+
+def test_words_are_of_two_letters_or_more_in_any_script():
+    assert words_of("A 3rd ÉTÉ, it's 新聞社 x2") == ["rd", "été", "it", "新聞社"]
+
+
+def test_equal_rows_give_equal_artifacts(tmp_path):
+    folder = source(tmp_path / "s", articles(80))
+    first, second = (Ingested(folder, tmp_path / name) for name in "ab")
+    assert first.account == second.account and first.profile == second.profile
+    assert texts(first.examples, "train") == texts(second.examples, "train")
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
+ANY_ROW = st.tuples(st.integers(1, 4), ANY_TEXT, ANY_TEXT).filter(lambda row: (row[1] + row[2]).strip())
+
+
+def written(rows, kind: str) -> bytes:
+    names = ("label", "title", "description")
+    if kind == "parquet":
+        out = io.BytesIO()
+        pq.write_table(pa.table({name: [row[i] for row in rows] for i, name in enumerate(names)}), out)
+        return out.getvalue()
+    if kind == "jsonl":
+        return gzip.compress("".join(json.dumps(dict(zip(names, row))) + "\n" for row in rows).encode())
+    out = io.StringIO()
+    csv.writer(out, delimiter="\t" if kind == "tsv" else ",", quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(
+        [names, *rows]
+    )
+    return out.getvalue().encode()
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+@QUICK
+@given(rows=st.lists(ANY_ROW, min_size=1, max_size=5))
+def test_any_text_survives_every_format_into_examples_unchanged(tmp_path_factory, kind, rows):
+    folder = tmp_path_factory.mktemp("any")
+    path = folder / {"jsonl": "test.jsonl.gz"}.get(kind, f"test.{kind}")
+    path.write_bytes(written(rows, kind))
+    listing = {"path": str(path), "split": "test", "sha256": ingester.file_hash(path), "span": "", "kind": "file"}
+    with records.Writer(str(folder / "examples")) as writer:
+        account, _ = ingester.ingest([listing], FORM, 0.05, 0.1, writer, folder / "quarantine")
+    found, labels = records.load(str(folder / "examples"), "test")
+    assert [raw.decode() for raw in found] == [text.join(title, description) for _, title, description in rows]
+    assert labels.tolist() == [label - 1 for label, _, _ in rows] and account["rows"]["out"] == len(rows)
+
+
+@QUICK
+@given(content=st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(
+    [b'1,a,b\n', b'"2","c","d"\n', b'2,"c\n', b'",', b"\n", b"9,x,y\n", b"3,e\n", b"1,a,b\r\n", b'4,"q""q",r\n', b"\xff", b"\0"]
+), max_size=20).map(b"".join)))  # fmt: skip
+def test_the_account_adds_up_or_the_file_is_refused_whatever_its_bytes(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("bytes")
+    (folder / "train.csv").write_bytes(content)
+    try:
+        done = Ingested(folder, folder / "out")
+    except SourceError as error:
+        assert str(folder / "train.csv") in str(error)
+    else:
+        assert done.balanced

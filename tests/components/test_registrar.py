@@ -1,0 +1,220 @@
+"""Registering a pushed version: card, pointer, history, MLflow; once, in an order that a failure anywhere leaves whole."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import published
+import pytest
+from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
+
+from components import catalogue
+from components.artifacts import Quarantine
+from components.registrar import Registrar
+from pipelines import home, registry, release
+
+LINE, RUN = published.LINE, "run-2"
+CONFIG = {
+    "line": LINE, "preset": "bag", "seed": 1, "release": "auto", "source": "demo", "window": "all",
+    "data": {"checks": {}, "reason": ""},
+}  # fmt: skip
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What MLflow was told: (version of the card, aliases)."""
+    calls = []
+    monkeypatch.setattr(catalogue, "follow", lambda line, card, aliases: calls.append((card["version"], aliases)))
+    return calls
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that passed the gate on a line where version 1 serves; returns a function that runs its last node."""
+    published.release("run-1")
+    artifacts = {"quarantine": Quarantine(), "blessing": ModelBlessing(), "pushed": PushedModel(), "registered": String()}
+    for name, artifact in artifacts.items():
+        artifact.uri = str(tmp_path / name)
+    (tmp_path / "quarantine").mkdir()
+    (tmp_path / "quarantine" / "report.json").write_text(
+        json.dumps({"files": [{"split": "train", "in": 400}, {"split": "test", "in": 99}]})
+    )
+    (tmp_path / "quarantine" / "profile.json").write_text(json.dumps({"train": {"rows": 400}}))
+    artifacts["blessing"].set_int_custom_property("blessed", 1)
+    record = {
+        "run": RUN, "config": CONFIG, "champion": registry.champion(LINE), "code": "c0de", "as_of": "2025-01-02",
+        "data_hash": "da7a", "files": ["train.csv"],
+    }  # fmt: skip
+
+    def work(release="auto", kind="shifted"):
+        home.write_json(home.run_dir(RUN) / "run.json", {**record, "config": {**CONFIG, "release": release}})
+        metrics = {"accuracy": 0.95, "interval": [0.93, 0.97], "rows": 400, "per_class": {"Sports": 0.9}}
+        verdict = {"decision": "blessed", "reasons": ["it passed"], "warnings": [], "metrics": metrics, "comparisons": {}}
+        version, folder = published.push(RUN, kind, hold=release == "hold")
+        digest = registry.verify(folder)["digest"]
+        home.write_json(home.run_dir(RUN) / "verdict.json", {**verdict, "digest": digest})
+        artifacts["pushed"].set_int_custom_property("pushed", 1)
+        artifacts["pushed"].set_string_custom_property("pushed_destination", str(folder))
+        artifacts["pushed"].set_string_custom_property("pushed_version", str(version))
+        Registrar.test_call(run=RUN, **artifacts)
+        return artifacts["registered"]
+
+    return work
+
+
+def test_a_released_version_gets_card_pointer_event_and_both_aliases(run, told):
+    registered = run()
+    assert json.loads(registered.value) == {"state": "released", "version": 2, "folder": str(home.serving_dir(LINE) / "2")}
+    card = registry.card(LINE, 2)
+    assert (card["run"], card["data"]["rows"], card["data"]["hash"], card["metrics"]["accuracy"]) == (RUN, 400, "da7a", 0.95)
+    event = registry.champion(LINE)["event"]
+    assert (event["kind"], event["from"], event["to"], event["reason"]) == ("release", 1, 2, "it passed")
+    assert event["evidence"]["run"] == RUN
+    assert told[-1] == (2, {2: ["champion"], 1: ["previous"]})
+
+
+def test_registering_twice_is_registering_once(run, told):
+    run()
+    before = [registry.card(LINE, 2), registry.history(LINE), registry.champion(LINE)]
+    run()
+    assert [registry.card(LINE, 2), registry.history(LINE), registry.champion(LINE)] == before
+
+
+def test_a_held_version_is_registered_and_does_not_serve(run, told):
+    run("hold")
+    assert registry.champion(LINE)["version"] == 1
+    assert registry.card(LINE, 2)["folder"] == str(registry.held_dir(LINE) / "2")
+    assert home.read_json(home.run_dir(RUN) / "release.json")["state"] == "held"
+
+
+def test_a_retry_after_a_rollback_does_not_bring_the_version_back(run, told):
+    run()
+    release.rollback(LINE, "it was bad")
+    run()
+    assert registry.champion(LINE)["version"] == 1
+
+
+def test_a_champion_that_changed_meanwhile_is_not_overwritten(run, told):
+    version, folder = published.push("run-3", "swapped")
+    published.register(version, folder, "run-3")
+    registry.move_champion(LINE, registry.champion(LINE), version, "promote", "by a person", {})
+    with pytest.raises(registry.PointerMoved):
+        run()
+    assert registry.champion(LINE)["version"] == version
+
+
+def test_while_mlflow_is_down_the_old_champion_serves_on_and_the_retry_succeeds(run, monkeypatch, told):
+    def down(*_):
+        raise ConnectionError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "follow", down)
+        with pytest.raises(ConnectionError):
+            run()
+        assert registry.champion(LINE)["version"] == 1
+    run()
+    assert registry.champion(LINE)["version"] == 2
+
+
+def test_when_mlflow_fails_after_the_pointer_moved_the_release_stands_and_says_so(run, monkeypatch):
+    def once(line, card, aliases):
+        if 2 in aliases:
+            raise ConnectionError("no answer")
+
+    monkeypatch.setattr(catalogue, "follow", once)
+    assert "MLflow does not follow yet" in run().get_string_custom_property("headline")
+    assert registry.champion(LINE)["version"] == 2
+
+
+@pytest.mark.parametrize("at", ["card", "before the pointer", "after the pointer", "the history"])
+def test_a_crash_between_any_two_writes_is_made_good_by_the_retry(run, told, monkeypatch, at):
+    """In a child that ends as kill -9 would, before or after the write named."""
+    run_pushed = published.push(RUN, "shifted")
+    child = os.fork()
+    if not child:
+        write, append, move = home.write_json, home.append_json, registry.move_champion
+        if at == "card":
+            home.write_json = lambda path, value: os._exit(9) if path.parent.name == "versions" else write(path, value)
+        elif at == "before the pointer":
+            registry.move_champion = lambda *_: os._exit(9)
+        elif at == "after the pointer":
+            registry.move_champion = lambda *more: (move(*more), os._exit(9))
+        else:
+            home.append_json = lambda path, value: os._exit(9) if path.name == "promotions.jsonl" else append(path, value)
+        try:
+            run()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    registry.verify(home.serving_dir(LINE) / str(registry.champion(LINE)["version"]))
+    run()
+    assert registry.champion(LINE)["version"] == run_pushed[0] == 2
+    assert registry.numbered(home.serving_dir(LINE)) == [1, 2]
+    assert [(e["from"], e["to"]) for e in registry.history(LINE)] == [(None, 1), (1, 2)]
+    assert registry.card(LINE, 2)["run"] == RUN
+
+
+def test_a_model_that_was_not_pushed_is_not_registered(run, told, tmp_path):
+    run()
+    for name in ("versions/2.json", "versions/2.profile.json"):
+        (home.registry_dir(LINE) / name).unlink()
+    blessing = ModelBlessing()
+    blessing.uri = str(tmp_path / "blessing")
+    blessing.set_int_custom_property("blessed", 0)
+    pushed, quarantine, registered = PushedModel(), Quarantine(), String()
+    pushed.set_int_custom_property("pushed", 1)
+    quarantine.uri, registered.uri = str(tmp_path / "quarantine"), str(tmp_path / "other")
+    with pytest.raises(ValueError, match="only a pushed and blessed model"):
+        Registrar.test_call(run=RUN, quarantine=quarantine, blessing=blessing, pushed=pushed, registered=registered)
+    assert registry.card(LINE, 2) is None
+
+
+_CATALOGUE = """
+import json, sys
+from components import catalogue
+from pipelines import registry
+import mlflow, pandas as pd
+line, texts = "news", json.loads(sys.argv[1])
+cards = registry.versions(line)
+numbers = [[catalogue.follow(line, card, registry.aliases(line)) for card in cards] for _ in range(2)]
+client = mlflow.MlflowClient(catalogue.tracking_uri(), catalogue.tracking_uri())
+mlflow.set_tracking_uri(catalogue.tracking_uri())
+model = mlflow.pyfunc.load_model(f"models:/{line}@champion")
+answers = model.predict(pd.DataFrame({"text": texts})).to_dict("list")
+held = mlflow.pyfunc.load_model(f"models:/{line}/3").predict(pd.DataFrame({"text": texts[:1]}))["label"].tolist()
+before = client.get_registered_model(line).aliases
+client.set_registered_model_alias(line, "mine", "1")
+catalogue.follow(line, cards[0], {1: ["champion"]})
+after = client.get_registered_model(line).aliases
+tags = client.get_model_version(line, 2).tags
+print(json.dumps({"numbers": numbers, "answers": answers, "held": held, "before": before, "after": after, "tags": tags,
+                  "versions": len(client.search_model_versions(f"name = '{line}'"))}))
+"""
+
+
+def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
+    published.release("run-1", "shifted")
+    published.release("run-2")
+    version, folder = published.push("run-3", "shifted", hold=True)
+    published.register(version, folder, "run-3")
+    texts = [text.decode() for text in published.articles(600, seed=8)[0]] + ["", "日本 🙂"]
+    done = subprocess.run(
+        [sys.executable, "-c", _CATALOGUE, json.dumps(texts)], cwd=home.REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["numbers"] == [[1, 2, 3]] * 2
+    assert told["versions"] == 3
+    assert told["before"] == {"champion": 2, "previous": 1}
+    assert told["after"] == {"champion": 1, "mine": 1}
+    assert (told["tags"]["newsdesk.version"], told["tags"]["newsdesk.data.hash"]) == ("2", "da7a")
+    direct = published.answers("good", tuple(texts))
+    np.testing.assert_allclose(told["answers"]["probabilities"], direct, atol=1e-4)
+    assert told["answers"]["label_id"] == direct.argmax(axis=1).tolist()
+    assert told["answers"]["label"] == [published.LABELS[i] for i in direct.argmax(axis=1)]
+    assert told["held"] == [published.LABELS[published.answers("shifted", tuple(texts[:1]))[0].argmax()]]
+    # Loading a version through MLflow leaves it as it was pushed.
+    for number in (2, 3):
+        registry.verify(registry.folder(LINE, number))

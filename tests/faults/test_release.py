@@ -1,0 +1,205 @@
+"""What breaks while a version is released, and what must hold afterwards whatever broke.
+
+The champion's files match their manifest; no run has two versions; numbers rise and no version changes; a reader never
+meets an error or a mixed model; the same work again succeeds without a hand's help.
+"""
+
+import os
+import threading
+
+import published
+import pytest
+
+from components import modelgate, pusher
+from pipelines import client, config, home, registry, release, runs
+
+pytestmark = pytest.mark.faults
+LINE = published.LINE
+TEXTS = tuple(text.decode() for text in published.articles(24, seed=6)[0])
+
+
+def sound(before=None):
+    """Checks what must always hold; returns each version's manifest, to be handed in the next time."""
+    pointer = registry.champion(LINE)
+    if pointer:
+        assert registry.verify(home.serving_dir(LINE) / str(pointer["version"]))["digest"] == pointer["digest"]
+    found = {n: registry.verify(registry.folder(LINE, n)) for n in registry.numbered(home.serving_dir(LINE))}
+    made_by = [manifest["run"] for manifest in found.values()]
+    assert len(made_by) == len(set(made_by))
+    for number, manifest in (before or {}).items():
+        assert found[number] == manifest
+    assert all(number > max(before or {0: 0}) for number in set(found) - set(before or ()))
+    assert [event["sequence"] for event in registry.history(LINE)] == list(range(1, len(registry.history(LINE)) + 1))
+    return found
+
+
+def killed(work):
+    """Does `work` in a forked process and returns how that ended: 9 where it was killed on the way."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def kill_at(point):
+    return lambda name: os.kill(os.getpid(), 9) if name == point else None
+
+
+@pytest.mark.parametrize("point", pusher.CHECKPOINTS)
+def test_killed_at_any_point_of_a_push_the_champion_serves_on_and_the_retry_is_released(point):
+    published.release("run-1")
+    published.model("shifted")
+    before = sound()
+    assert killed(lambda: published.push("run-2", "shifted", at=kill_at(point))) == -9
+    sound(before)
+    assert client.Client(LINE).version == 1
+    version = published.release("run-2", "shifted")
+    assert client.Client(LINE).version == version
+    sound(before)
+    assert registry.leftovers() == []
+
+
+def test_what_a_killed_push_left_in_staging_is_replaced_and_never_trusted():
+    aside = home.staging_dir() / "run-1.0123456789abcdef"
+    (aside / "variables").mkdir(parents=True)
+    (aside / "saved_model.pb").write_bytes(b"half")
+    home.write_json(aside / registry.MANIFEST, {"run": "run-1", "version": 1, "files": {}})
+    published.release("run-1")
+    sound()
+    assert not aside.exists()
+
+
+def test_pushes_of_two_runs_at_once_take_turns_and_each_gets_its_version():
+    published.model("good")
+    barrier, ended = os.pipe()
+    children = []
+    for run in ("run-1", "run-2", "run-3"):
+        child = os.fork()
+        if not child:
+            try:
+                os.read(barrier, 1)
+                published.push(run)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    os.write(ended, b"go!")
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
+    assert {manifest["run"] for manifest in sound().values()} == {"run-1", "run-2", "run-3"}
+
+
+def test_a_second_run_on_the_line_is_locked_and_named_until_the_first_one_closes(small_demo):
+    ask = config.Request(source=str(small_demo))
+    record = runs.open_run("run-1", ask, os.getpid())
+    with pytest.raises(registry.Locked, match="locked by run run-1"):
+        runs.open_run("run-2", ask, os.getpid())
+    runs.close_run("run-1")
+    assert runs.open_run("run-2", ask, os.getpid())["config"]["line"] == record["config"]["line"]
+
+
+def test_the_lock_of_a_killed_run_is_taken_over(small_demo):
+    ask = config.Request(source=str(small_demo))
+    assert killed(lambda: (runs.open_run("run-1", ask, os.getpid()), os.kill(os.getpid(), 9))) == -9
+    assert runs.open_run("run-2", ask, os.getpid())["run"] == "run-2"
+
+
+# Between numbering and renaming, the push holds the line's files: a rollback waits for the end of it.
+@pytest.mark.parametrize("point", ["copied", "renamed"])
+def test_a_rollback_during_a_push_stands_and_the_run_that_pushed_is_told(point):
+    published.release("run-1")
+    published.release("run-2", "shifted")
+    seen = registry.champion(LINE)
+    version, folder = published.push(
+        "run-3", "swapped", at=lambda name: release.rollback(LINE, "bad") if name == point else None
+    )
+    published.register(version, folder, "run-3")
+    with pytest.raises(registry.PointerMoved):
+        registry.move_champion(LINE, seen, version, "release", "it passed", {})
+    assert registry.champion(LINE)["version"] == 1
+    sound()
+
+
+def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twenty_times():
+    """Odd versions are the good model, even ones another: an answer fits its version or is mixed."""
+    published.release("run-1")
+    kinds = {1: "good", 0: "shifted"}
+    truth = {odd: published.answers(kind, TEXTS) for odd, kind in kinds.items()}
+    reader, changed, stop, errors, seen = client.Client(LINE), threading.Event(), threading.Event(), [], set()
+
+    def read():
+        try:
+            while not stop.is_set():
+                reader.refresh()
+                for row, answer in enumerate(reader.classify(TEXTS)):
+                    expected = truth[answer["model_version"] % 2][row]
+                    assert answer["probabilities"] == pytest.approx(expected.tolist(), abs=1e-5), answer
+                    seen.add(answer["model_version"])
+                changed.set()
+        except BaseException as error:
+            errors.append(error)
+            changed.set()
+
+    def ask():
+        while not stop.is_set():
+            found = reader.classify(TEXTS)
+            if len({answer["model_version"] for answer in found}) != 1:
+                errors.append(AssertionError(f"two versions in one answer: {found}"))
+
+    threads = [threading.Thread(target=work) for work in (read, ask)]
+    for thread in threads:
+        thread.start()
+    for number in range(2, 22):
+        assert published.release(f"run-{number}", kinds[number % 2]) == number
+        changed.clear()
+        changed.wait(30)
+    release.rollback(LINE, "back")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(seen) > 10
+    sound()
+
+
+def test_without_space_for_the_pointer_the_old_champion_serves_on(monkeypatch):
+    published.release("run-1")
+    version, _ = published.push("run-2", "shifted")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            registry.move_champion(LINE, registry.champion(LINE), version, "release", "it passed", {})
+    sound()
+    assert registry.champion(LINE)["version"] == 1
+    registry.move_champion(LINE, registry.champion(LINE), version, "release", "it passed", {})
+    assert registry.champion(LINE)["version"] == 2
+    sound()
+
+
+def test_a_history_line_that_a_full_disk_cut_short_is_made_whole_by_the_next_move(monkeypatch):
+    for run, kind in (("run-1", "good"), ("run-2", "shifted")):
+        published.release(run, kind)
+    path = home.registry_dir(LINE) / "promotions.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert [event["to"] for event in registry.history(LINE)] == [1, 2]
+    published.release("run-3", "swapped")
+    assert [event["to"] for event in registry.recorded(LINE)] == [1, 2, 3]
+
+
+def test_a_missing_or_corrupt_champion_is_reported_and_who_has_it_loaded_goes_on():
+    published.release("run-1")
+    reader = client.Client(LINE)
+    (home.serving_dir(LINE) / "1" / "saved_model.pb").write_bytes(b"flipped")
+    with pytest.raises(registry.RegistryError, match="must match its manifest"):
+        client.Client(LINE)
+    with pytest.raises(registry.RegistryError):
+        modelgate.serving(home.serving_dir(LINE) / "1", registry.champion(LINE)["digest"])
+    assert reader.refresh() is False
+    assert reader.classify(["goal coach"])[0]["label"] == "Sports"

@@ -1,0 +1,96 @@
+"""For tests of everything behind the gate: tiny real models, exported once a process, and short ways to publish them."""
+
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from components import export
+from components.models import family
+from pipelines import home, registry
+
+LINE = "news"
+LABELS = ["World", "Sports", "Business", "Sci/Tech"]
+WORDS = (
+    "minister treaty embassy border",
+    "goal coach season striker",
+    "shares profit bank merger",
+    "chip software orbit browser",
+)
+NETWORK = {"length": 8, "width": 4, "buckets": 32, "pair_width": 4, "dropout": 0.0, "word_dropout": 0.0}
+LIMITS = {"floor": 0.75, "alpha": 0.05, "min_rows": 20, "p99_ms": 1000.0}
+
+
+def articles(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Texts (object[count] of bytes) and label ids: three words of the class's four and one of anybody's."""
+    draw = np.random.default_rng(seed)
+    ids = np.arange(count, dtype=np.int64) % len(LABELS)
+    everybody = " ".join(WORDS).split()
+    texts = [" ".join([*draw.choice(WORDS[i].split(), 3), draw.choice(everybody)]) for i in ids]
+    return np.array([text.encode() for text in texts], dtype=object), ids
+
+
+@functools.cache
+def model(kind: str) -> Path:
+    """The folder of a SavedModel; the same for each call, not to be written to.
+
+    kind: "good"; "shifted", which gives each class's probability to the next; "swapped", with a vocabulary in another
+    order; "renamed", with labels in another order; "silent", without signatures; "nan", with weights that are no numbers;
+    "stuck", which always says the same.
+    """
+    bag, tokens = family("bag"), ["", "[UNK]", *" ".join(WORDS).split()]
+    folder = Path(tempfile.mkdtemp(prefix="newsdesk-tiny-")) / kind
+    if kind == "silent":
+        tf.saved_model.save(tf.Module(), str(folder))
+        return folder
+    if kind == "swapped":
+        tokens = [*tokens[:2], *tokens[:1:-1]]
+    network = bag.build_network(tokens, NETWORK, len(LABELS))
+    # What training would find: a word speaks for its class, a pair for none. No fit, which takes ten seconds to build.
+    ids = np.repeat(np.arange(4), 4)
+    network.get_layer("words").set_weights([np.vstack([np.zeros((2, 4)), np.eye(4)[ids]])])
+    network.get_layer("pairs").set_weights([np.zeros((32, 4))])
+    kernel, bias = np.vstack([np.eye(4), np.zeros((4, 4))]), np.array([0.1, 0.0, 0.0, 0.0])
+    if kind == "shifted":
+        kernel = np.roll(kernel, 1, axis=1)
+    bias = {"nan": bias * np.nan, "stuck": np.array([0.0, 0.0, 99.0, 0.0])}.get(kind, bias)
+    network.get_layer("logits").set_weights([kernel, bias])
+    labels = [*LABELS[1:], LABELS[0]] if kind == "renamed" else LABELS
+    export.export(folder, bag.build_tokenizer(tokens, NETWORK), network, labels)
+    return folder
+
+
+@functools.cache
+def answers(kind: str, texts: tuple[str, ...]) -> np.ndarray:
+    """What a kind of model says: float32[texts, 4]."""
+    return export.predict(model(kind), texts)
+
+
+def push(run: str, kind: str = "good", line: str = LINE, **more) -> tuple[int, Path]:
+    """Publishes a kind of model for a run."""
+    from components import pusher
+
+    return pusher.push(model(kind), line, run, LABELS, **more)
+
+
+def release(run: str, kind: str = "good", line: str = LINE) -> int:
+    """Publishes and registers a model and makes it the champion; returns the version."""
+    version, folder = push(run, kind, line)
+    register(version, folder, run, line)
+    registry.move_champion(line, registry.champion(line), version, "release", "it passed", {"run": run})
+    return version
+
+
+def register(version: int, folder: Path, run: str = "run", line: str = LINE) -> dict:
+    """Writes a version's card."""
+    card = {
+        "version": version, "line": line, "preset": "bag", "created": "2025-01-02T03:04:05+00:00",
+        "digest": registry.verify(folder)["digest"], "folder": str(folder), "run": run, "seed": 1, "code": "c0de",
+        "metrics": {"accuracy": 0.9, "interval": [0.88, 0.92], "rows": 400, "per_class": dict.fromkeys(LABELS, 0.9)},
+        "comparisons": {}, "warnings": [],
+        "data": {"source": "demo", "window": "all", "as_of": "2025-01-02", "hash": "da7a", "rows": 400, "files": 1},
+    }  # fmt: skip
+    home.write_json(home.registry_dir(line) / "versions" / f"{version}.json", card)
+    return card
