@@ -79,7 +79,9 @@ class DataConfig:
 
     def __post_init__(self):
         for name in ("eval_fraction", "test_fraction"):
-            _check(0 < getattr(self, name) < 0.5, f"data.{name} must lie between 0 and 0.5", **{name: getattr(self, name)})
+            _check(
+                0 < getattr(self, name) < 0.5, f"data.{name} must lie between 0 and 0.5", **{name: getattr(self, name)}
+            )
         for name in _SHARES:
             _check(0 <= getattr(self, name) <= 1, f"data.{name} must lie in 0..1", **{name: getattr(self, name)})
         for name in ("max_foreign_labels", "min_rows"):
@@ -91,23 +93,33 @@ class DataConfig:
         wrong = {name: said for name, said in self.checks.items() if said not in checks.OUTCOMES}
         _check(not wrong, f"an outcome in data.checks must be one of {', '.join(checks.OUTCOMES)}", checks=wrong)
         milder = checks.softened(self.checks)
-        _check(not milder or bool(self.reason.strip()), "data.reason must say why a check is made milder", checks=milder)
+        _check(
+            not milder or bool(self.reason.strip()), "data.reason must say why a check is made milder", checks=milder
+        )
 
 
 @dataclass(frozen=True)
 class GateConfig:
     """floor: least test accuracy, 0..1. alpha: level of each one-sided paired test. min_rows: test rows needed.
+    margin: accuracy that a candidate must be shown not to lose against champion and best, as a share of the rows.
+    class_margin: recall that no class may significantly lose against them, as a share of its rows.
     p99_ms: slowest tolerated answer for one text in the canary, in milliseconds."""
 
     floor: float = 0.75
     alpha: float = 0.05
     min_rows: int = 200
+    margin: float = 0.01
+    class_margin: float = 0.02
     p99_ms: float = 1000.0
 
     def __post_init__(self):
         _check(0 <= self.floor <= 1, "gates.floor must lie in 0..1", floor=self.floor)
         _check(0 < self.alpha < 0.5, "gates.alpha must lie between 0 and 0.5", alpha=self.alpha)
         _check(self.min_rows >= 1, "gates.min_rows must be at least 1", min_rows=self.min_rows)
+        for name in ("margin", "class_margin"):
+            _check(
+                0 < getattr(self, name) < 0.5, f"gates.{name} must lie between 0 and 0.5", **{name: getattr(self, name)}
+            )
         _check(self.p99_ms > 0, "gates.p99_ms must be positive", p99_ms=self.p99_ms)
 
 
@@ -178,13 +190,15 @@ class Request:
                 f"{name} must be printable text of at most {_LIMIT} characters",
                 **{name: value},
             )
-        _check(_is_int(self.seed) and 0 <= self.seed < 2**31, "seed must be a whole number in 0..2147483647", seed=self.seed)
+        _check(
+            _is_int(self.seed) and 0 <= self.seed < 2**31,
+            "seed must be a whole number in 0..2147483647",
+            seed=self.seed,
+        )
         _check(isinstance(self.force, bool), "force must be true or false", force=self.force)
         _check(isinstance(self.set, Mapping), "set must map keys to values", set=self.set)
         _check(self.release in ("", *RELEASES), f"release must be one of {', '.join(RELEASES)}", release=self.release)
-        _check(
-            self.model in ("", *PRESETS), f"model must be one of {', '.join(PRESETS)}", model=self.model
-        )
+        _check(self.model in ("", *PRESETS), f"model must be one of {', '.join(PRESETS)}", model=self.model)
         _check(bool(re.fullmatch(r"all|last \d{1,4}d|\d{4}-\d\d-\d\d", self.window)),
                "window must be 'all', 'last Nd' or a date YYYY-MM-DD", window=self.window)  # fmt: skip
         if self.as_of:
@@ -203,7 +217,8 @@ class Request:
         _check(not unknown, f"a run's parameters must be among {', '.join(sorted(known))}", unknown=unknown)
         interval = value.get("interval")
         _check(
-            interval is None or (isinstance(interval, list) and len(interval) == 2 and all(isinstance(t, str) for t in interval)),
+            interval is None
+            or (isinstance(interval, list) and len(interval) == 2 and all(isinstance(t, str) for t in interval)),
             "interval must be null or [start, end]",
             interval=interval,
         )
@@ -254,7 +269,11 @@ def settings(path=None) -> dict:
         _check(not unknown, f"sections of a line must be among {', '.join(_SECTIONS)}", line=line, unknown=unknown)
         for section, keys in sections.items():
             unknown = sorted(set(keys) - set(_SECTIONS[section]))
-            _check(not unknown, f"keys of [{line}.{section}] must be among {', '.join(_SECTIONS[section])}", unknown=unknown)
+            _check(
+                not unknown,
+                f"keys of [{line}.{section}] must be among {', '.join(_SECTIONS[section])}",
+                unknown=unknown,
+            )
     return value
 
 
@@ -279,12 +298,16 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
     lines = lines or {}
     schedule = lines.get(scheduled_line(lines), {}).get("schedule", {})
     source = request.source or schedule.get("source", "demo")
-    line = DEMO_LINE if source == "demo" else next(
-        (name for name, s in lines.items() if s.get("schedule", {}).get("source") == source), REAL_LINE
+    line = (
+        DEMO_LINE
+        if source == "demo"
+        else next((name for name, s in lines.items() if s.get("schedule", {}).get("source") == source), REAL_LINE)
     )
     own = lines.get(line, {})
     preset = PRESETS.get(request.model or own.get("schedule", {}).get("preset", "transformer"))
-    _check(preset is not None, f"preset must be one of {', '.join(PRESETS)}", preset=own.get("schedule", {}).get("preset"))
+    _check(
+        preset is not None, f"preset must be one of {', '.join(PRESETS)}", preset=own.get("schedule", {}).get("preset")
+    )
     sections = {
         "network": dict(preset.network),
         "training": dict(preset.training),
@@ -295,7 +318,11 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
     for key, value in request.set.items():
         section, _, name = str(key).rpartition(".")
         target = sections.get(section) if section else top
-        _check(target is not None and name in target, "an override must name a setting: " + _known(sections, top), override=key)
+        _check(
+            target is not None and name in target,
+            "an override must name a setting: " + _known(sections, top),
+            override=key,
+        )
         target[name] = _typed(key, value, target[name])
     if top["seed"] != request.seed:
         request = dataclasses.replace(request, seed=top["seed"])

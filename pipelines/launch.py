@@ -109,18 +109,24 @@ def _result(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.
 
 
 def _retire(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.PipelineNode) -> None:
-    """Marks a node's earlier executions in this run as canceled, and what they made as abandoned (unless a later run uses it)."""
+    """Withdraws what a node made in this run: its artifacts become abandoned, its execution canceled.
+
+    A result that came from the cache is withdrawn where it was made as well: an artifact has one state for all runs, and
+    a cache that still offered an abandoned one would starve later runs. The files stay.
+    """
     with connection as handle:
         store = handle.store
-        for execution in _executions(handle, run_context, node):
-            if execution.last_known_state == mlmd.Execution.COMPLETE:
-                events = store.get_events_by_execution_ids([execution.id])
-                artifacts = store.get_artifacts_by_id([e.artifact_id for e in events if e.type == mlmd.Event.OUTPUT])
-                for artifact in artifacts:
-                    artifact.state = mlmd.Artifact.ABANDONED
-                store.put_artifacts(artifacts)
+        own = _executions(handle, run_context, node)
+        made = [e.artifact_id for e in store.get_events_by_execution_ids([e.id for e in own]) if e.type == mlmd.Event.OUTPUT]
+        artifacts = store.get_artifacts_by_id(made)
+        for artifact in artifacts:
+            artifact.state = mlmd.Artifact.ABANDONED
+        makers = {e.execution_id for e in store.get_events_by_artifact_ids(made) if e.type == mlmd.Event.OUTPUT}
+        executions = store.get_executions_by_id(list(makers | {e.id for e in own}))
+        for execution in executions:
             execution.last_known_state = mlmd.Execution.CANCELED
-            store.put_executions([execution])
+        store.put_artifacts(artifacts)
+        store.put_executions(executions)
 
 
 def _close_running(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.PipelineNode) -> None:

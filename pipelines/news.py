@@ -24,7 +24,7 @@ from components.pusher import Pusher
 from components.registrar import Registrar
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
-from pipelines import home
+from pipelines import home, registry
 from pipelines.flow import FLOW
 
 # One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
@@ -90,6 +90,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     model_gate = ModelGate(
         run=record["run"], labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
+        best=json.dumps(registry.best(line)),
     )  # fmt: skip
     blessing = model_gate.outputs["blessing"]
     canary = Canary(labels=labels, limits=gates, code=code, examples=examples, model=model, model_blessing=blessing)
@@ -98,7 +99,10 @@ def nodes(record: dict) -> list[BaseComponent]:
         config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"]},
     )  # fmt: skip
     registrar = Registrar(
-        run=record["run"], quarantine=ingester.outputs["quarantine"], blessing=blessing, pushed=pusher.outputs["pushed_model"]
+        run=record["run"],
+        quarantine=ingester.outputs["quarantine"],
+        blessing=blessing,
+        pushed=pusher.outputs["pushed_model"],
     )
     built = {
         c.id: c for c in (

@@ -106,13 +106,32 @@ def before(line: str) -> int | None:
 
     None where there is none. Rolling back twice goes two versions back, never forth again to the one that was left.
     """
+    served = _served(line)
+    return served[-2] if len(served) > 1 else None
+
+
+def best(line: str) -> dict | None:
+    """The best version that ever served: `version`, `digest`, `folder`, by the test accuracy on its card, the newer of equals.
+
+    Versions that were rolled back, and those whose folder is no longer kept, do not count. None where there is none.
+    """
+    cards = [found for number in set(_served(line)) if (found := card(line, number)) and folder(line, number)]
+    found = max(cards, key=lambda c: (c["metrics"]["accuracy"], c["version"]), default=None)
+    if not found:
+        return None
+    place = folder(line, found["version"])
+    return {"version": found["version"], "digest": found["digest"], "folder": str(place)}
+
+
+def _served(line: str) -> list[int]:
+    """The versions that served, oldest first, without those that were rolled back."""
     served: list[int] = []
     for event in history(line):
         if event["kind"] == "rollback" and event["to"] in served:
             del served[len(served) - served[::-1].index(event["to"]) :]
         else:
             served.append(event["to"])
-    return served[-2] if len(served) > 1 else None
+    return served
 
 
 def folder(line: str, version: int) -> Path | None:
