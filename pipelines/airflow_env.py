@@ -46,15 +46,20 @@ def airflow_command(*words: str) -> list[str]:
 
 
 def port(name: str, default: int) -> int:
-    """A port from the environment variable `name`.
+    """A port from the environment variable `name`, else the one the running stack was started with, else the default.
 
     Raises:
         SetupError: it is no port number.
     """
-    text = os.environ.get(name) or str(default)
+    text = os.environ.get(name) or str((home.read_json(ports_file()) or {}).get(name, default))
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise SetupError(f"a port must be a whole number in 1..65535. Received: {name}={text[:20]!r}")
     return int(text)
+
+
+def ports_file() -> Path:
+    """Where a running stack keeps its ports, so that every later command finds it."""
+    return airflow_home() / "ports.json"
 
 
 def airflow_port() -> int:

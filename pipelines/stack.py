@@ -69,6 +69,7 @@ def up() -> None:
             airflow_env.prepare()
             # What is left of a part that died must not meet its successor.
             processes.end([state[name] for name in missing if name in state], GRACE)
+        home.write_json(airflow_env.ports_file(), dict(_ports().values()))
         for name in missing:
             env = _mlflow_env() if name == "mlflow" else airflow_env.airflow_env()
             state[name] = processes.entry(processes.spawn(calls[name], env, home.REPOSITORY, log_file(name)))
@@ -89,6 +90,7 @@ def down() -> None:
     for name, port in (("Airflow", airflow_env.airflow_port()), ("MLflow", airflow_env.mlflow_port())):
         if processes.port_taken(port, airflow_env.bind_address()):
             print(f"Port {port} ({name}) is still taken, by a process that Newsdesk did not start.")
+    airflow_env.ports_file().unlink(missing_ok=True)
     print("Airflow and MLflow are down: no process left." if state else "Nothing was running.")
 
 
@@ -174,12 +176,16 @@ def log_file(name: str) -> Path:
     return airflow_env.airflow_home() / "logs" / f"{name}.log"
 
 
-def _check_ports(missing: list[str]) -> None:
-    ports = {
+def _ports() -> dict[str, tuple[str, int]]:
+    """Environment variable and number of each server's port."""
+    return {
         "api-server": ("NEWSDESK_AIRFLOW_PORT", airflow_env.airflow_port()),
         "mlflow": ("NEWSDESK_MLFLOW_PORT", airflow_env.mlflow_port()),
     }
-    for name, (variable, port) in ports.items():
+
+
+def _check_ports(missing: list[str]) -> None:
+    for name, (variable, port) in _ports().items():
         if name in missing and processes.port_taken(port, airflow_env.bind_address()):
             raise SetupError(
                 f"the port of {name} must be free. Received: port {port} is taken by another program. "
