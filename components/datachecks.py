@@ -8,6 +8,26 @@ ORDER = ("pass", "warn", "stop")
 _SMALL_SPAN = 100  # rows below which a span is not compared with the others
 
 
+# What to do, said where a check does not hold.
+REMEDIES = {
+    "records": "run again: the Ingester writes them anew",
+    "quarantine": "mend the rows that the quarantine file lists",
+    "foreign-labels": "mend these labels, or leave the rows out",
+    "rows": "choose a longer window or a larger source",
+    "test-rows": "add a test file, or more rows",
+    "classes-present": "look for the files of the missing class",
+    "leakage": "take the test rows out of the train files",
+    "conflicting-labels": "decide on one label a text",
+    "near-duplicates": "look whether one story is delivered several times",
+    "near-leakage": "look whether test rows were reprinted in the train files",
+    "label-noise": "read some rows: who set the labels, and with which list of classes?",
+    "swapped-labels": "compare the order of classes with data_schemas/<line>/line.toml",
+    "shrinking": "look whether the delivery is whole",
+    "repeated": "look whether the newest delivery is a new one",
+    "upper-case": "look at the source's title field",
+}
+
+
 def check(
     name: str, ok: bool, value, limit, message: str, examples: Sequence[str] = (), otherwise: str = "stop"
 ) -> dict:
@@ -23,12 +43,14 @@ def key_of(name: str) -> str:
 
 
 def configured(findings: Sequence[dict], said: Mapping[str, str]) -> list[dict]:
-    """The findings with the outcomes that the configuration wants; those that are off are left out."""
+    """The findings with the outcomes that the configuration wants, and what to do; those that are off are left out."""
     kept = []
     for finding in findings:
-        outcome = said.get(key_of(finding["check"]), "")
-        if outcome and finding["outcome"] != "pass":
-            finding = {**finding, "outcome": outcome}
+        key = key_of(finding["check"])
+        outcome = said.get(key, "")
+        if finding["outcome"] != "pass":
+            remedy = f". To do: {REMEDIES[key]}" if key in REMEDIES else ""
+            finding = {**finding, "outcome": outcome or finding["outcome"], "message": finding["message"] + remedy}
         if outcome != "off":
             kept.append(finding)
     return kept

@@ -24,7 +24,6 @@ from components.profile import words_of
 from components.similar import Signatures
 from pipelines import checks, home, registry
 
-
 _IGNORED = 50  # things in the source that were not read, as many as the page tells
 
 
@@ -73,7 +72,7 @@ class Scan:
         leaked = np.flatnonzero((first >= 0) & (first < test) & (np.arange(len(first)) >= test))
         wanted = {int(i) for row in (*own[:3], *leaked[:3]) for i in (row, first[row])}
         texts = _texts_at(uri, wanted) if wanted else {}
-        shown = [[f"{texts[int(i)]} ≈ {texts[int(first[i])]}" for i in rows[:3]] for rows in (own, leaked)]
+        shown = [[_side_by_side(texts[int(i)], texts[int(first[i])]) for i in rows[:3]] for rows in (own, leaked)]
         return shown[0], shown[1], (len(own), len(leaked))
 
 
@@ -90,11 +89,17 @@ def row_checks(
     ]
 
 
+def _side_by_side(first: str, second: str) -> str:
+    """Two texts from shortly before the place where they differ."""
+    start = max(0, next((i for i, (a, b) in enumerate(zip(first, second)) if a != b), 0) - 30)
+    return f"{first[start : start + 70]!r} ≈ {second[start : start + 70]!r}"
+
+
 def _texts_at(uri: str, wanted: set[int]) -> dict[int, str]:
     found, at = {}, 0
     for split in ("test", "train", "eval"):
         for texts, _ in records.batches(uri, split):
-            found |= {i: texts[i - at].decode("utf-8", "replace")[:80] for i in wanted if at <= i < at + len(texts)}
+            found |= {i: texts[i - at].decode("utf-8", "replace") for i in wanted if at <= i < at + len(texts)}
             at += len(texts)
     return found
 

@@ -15,9 +15,9 @@ h1{font-size:1.6rem;margin:0 0 .5rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 td,th{text-align:left;padding:.4rem .7rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
 th{font-weight:600;font-size:13px;white-space:nowrap}td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-td.c{white-space:nowrap}td.l{max-width:16rem}
+td.c{white-space:nowrap}td.l{min-width:4rem;max-width:16rem;overflow-wrap:break-word}th.n{text-align:right}
 code{display:block;font-size:12px;background:var(--soft);padding:.15rem .4rem;margin-top:.25rem;border-radius:3px}
-ul{padding-left:1.2rem;margin:.5rem 0}.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(22rem,1fr));gap:1.5rem}
+ul{padding-left:1.2rem;margin:.5rem 0}.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(28rem,100%),1fr));gap:1.5rem}
 figure{margin:0}img{width:100%;height:auto}figcaption{font-size:13px;margin-bottom:.3rem}details summary{cursor:pointer}
 """
 
@@ -31,7 +31,9 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]]) -> str:
     milder = ""
     if told["milder"]:
         milder = f"<p>Made milder: {_(', '.join(told['milder']))}. Reason given: {_(told['reason'])}</p>"
-    docs = "gx/uncommitted/data_docs/local_site/index.html"
+    docs = ""
+    if any(f["check"].startswith("expect (") for f in findings):
+        docs = '<p><a href="gx/uncommitted/data_docs/local_site/index.html">Great Expectations\' Data Docs</a></p>'
     return f"""<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
 <title>Data verdict: {decision}</title><style>{_STYLE}</style>
 <h1 class={decision}>Data verdict: <span>{decision}</span></h1>
@@ -43,7 +45,7 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]]) -> str:
 <p>Quarantined rows, with line, column, value and reason: <code>{_(told["quarantine"])}</code></p>
 {_ignored(told["ignored"])}
 <h2>What holds</h2>{_table(right)}
-<p><a href="{docs}">Great Expectations' Data Docs</a></p></html>
+{docs}</html>
 """
 
 
@@ -92,7 +94,9 @@ def _ignored(lines: Sequence[str]) -> str:
 
 
 def _files(files: Sequence[dict]) -> str:
-    head = "<tr><th>file<th>split<th>span<th>in<th>out<th>quarantined<th>duplicates</tr>"
+    head = (
+        "<tr><th>file<th>split<th>span<th class=n>in<th class=n>out<th class=n>quarantined<th class=n>duplicates</tr>"
+    )
     rows = "".join(
         f'<tr><td title="{_(f["path"])}">{_(Path(f["path"]).name)}<td>{_(f["split"])}<td class=c>{_(f["span"])}'
         + "".join(f"<td class=n>{f[name]:,}" for name in ("in", "out", "quarantined", "duplicates"))

@@ -4,13 +4,14 @@ Reads: the candidate, TFMA's metrics, the baseline and the champion where there 
 ModelBlessing, and the run's `verdict.json` and `verdict.html`. Refuses: nothing by exception; a refusal is a verdict.
 
 All models answer the same test rows. Rules: enough rows; a finite accuracy on which TFMA and the gate's own count agree;
-at least the floor; not significantly worse than baseline or champion by a one-sided exact McNemar test
-(McNemar 1947, doi:10.1007/BF02295996). A candidate whose content is the champion's is `unchanged`.
+at least the floor; not significantly worse than baseline, champion or the best version that ever served (exact McNemar
+test); shown to be less than `margin` worse than champion and best, where there are rows enough to show it; no class whose
+recall fell by more than `class_margin` against either. The best one is asked because many small steps down, each within
+the noise, would else add up. A candidate whose content is the champion's is `unchanged`.
 """
 
 import contextlib
 import hashlib
-import html
 import json
 import math
 import os
@@ -20,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow_model_analysis as tfma
-from scipy.stats import binom
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
@@ -28,37 +28,9 @@ from tfx.utils import path_utils
 
 from components import examples as records
 from components import export
+from components.modelgate_page import calibration, disagreements, page
+from components.paired import compare, interval
 from pipelines import home, registry
-
-
-def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, alpha: float) -> dict:
-    """A paired comparison of two models' labels on the same rows.
-
-    truth, ours, theirs: int64[rows]. p_worse, p_better: exact one-sided McNemar, the chance of so many or more rows that
-    only the other (only we) had right if both were equally good.
-
-    Raises:
-        ValueError: no rows, or not the same number of them.
-    """
-    if not len(truth) or not len(truth) == len(ours) == len(theirs):
-        raise ValueError(
-            f"models are compared on the same rows. Received: rows={len(truth)}, {len(ours)}, {len(theirs)}"
-        )
-    won = int(((ours == truth) & (theirs != truth)).sum())
-    lost = int(((ours != truth) & (theirs == truth)).sum())
-    p_worse, p_better = float(binom.sf(lost - 1, won + lost, 0.5)), float(binom.sf(won - 1, won + lost, 0.5))
-    return {
-        "accuracy": float((theirs == truth).mean()), "difference": (won - lost) / len(truth), "won": won, "lost": lost,
-        "p_worse": p_worse, "p_better": p_better, "worse": p_worse < alpha, "better": p_better < alpha,
-    }  # fmt: skip
-
-
-def interval(accuracy: float, rows: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
-    z = 1.959964
-    centre = (accuracy + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * math.sqrt(accuracy * (1 - accuracy) / rows + z * z / (4 * rows * rows))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def decide(
@@ -68,7 +40,7 @@ def decide(
 
     metrics: `accuracy`, `tfma_accuracy` (None where there is none), `rows`, `predicted_classes`, `not_finite` (rows that got
     a probability that is no number), `uncompared` (names of models that serve or must be matched, and gave no answers).
-    comparisons: by name ("baseline", "champion"), as `compare` gives them. limits: `GateConfig` as a dict.
+    comparisons: by name ("baseline", "champion", "best"), as `compare` gives them. limits: `GateConfig` as a dict.
     """
     if unchanged:
         return "unchanged", ["the candidate is the model that serves now, byte for byte"], []
@@ -89,25 +61,35 @@ def decide(
         refusals.append("the candidate gives every row the same class")
     refusals += [f"there is a {name}, and nothing to compare with it" for name in metrics["uncompared"]]
     for name, found in comparisons.items():
-        told = (
-            f"{name} {found['accuracy']:.4f}, difference {found['difference']:+.4f}: "
-            f"{found['won']} rows won, {found['lost']} lost, p = {found['p_worse']:.3g}"
-        )
+        against = f"{name} ({_told(found)})"
         if found["worse"]:
-            refusals.append(f"significantly worse than the {told}")
-        elif name == "baseline" and not found["better"]:
-            warnings.append(
-                f"not significantly better than the {name} ({found['accuracy']:.4f}, p = {found['p_better']:.3g})"
-            )
+            refusals.append(f"significantly worse than the {against}, p = {found['p_worse']:.3g}")
+        elif name == "baseline":
+            if not found["better"]:
+                warnings.append(f"not significantly better than the {against}, p = {found['p_better']:.3g}")
+            continue
+        elif found["inferior"]:
+            refusals.append(f"not shown to be less than {limits['margin']:.4f} worse than the {against}")
+        elif found["unresolved"]:
+            warnings.append(f"too few rows to show a loss of {limits['margin']:.4f} against the {against}")
+        for label, part in found["classes"].items() if name != "baseline" else ():
+            if part["fell"]:
+                refusals.append(
+                    f"recall of {label} fell by {-part['difference']:.4f} against the {name} "
+                    f"(limit {limits['class_margin']:.4f}, {part['rows']:,} rows, p = {part['p_worse']:.3g})"
+                )
     if refusals:
         return "refused", refusals, warnings
     passed = [f"test accuracy {accuracy:.4f} on {metrics['rows']:,} rows (floor {limits['floor']:.4f})"]
-    for name, found in comparisons.items():
-        passed.append(
-            f"not worse than the {name} ({found['accuracy']:.4f}, difference {found['difference']:+.4f}, "
-            f"{found['won']} rows won, {found['lost']} lost, p = {found['p_worse']:.3g})"
-        )
+    passed += [f"not worse than the {name} ({_told(found)})" for name, found in comparisons.items()]
     return "blessed", passed, warnings
+
+
+def _told(found: dict) -> str:
+    return (
+        f"{found['accuracy']:.4f}, difference {found['difference']:+.4f}, 95% {found['low']:+.4f} to {found['high']:+.4f}, "
+        f"{found['won']} rows won, {found['lost']} lost"
+    )
 
 
 def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
@@ -154,29 +136,6 @@ def confusion(truth: np.ndarray, ours: np.ndarray, classes: int) -> list[list[in
     return table.tolist()
 
 
-def page(verdict: dict, labels: list[str]) -> str:
-    """The verdict as a self-contained HTML page."""
-
-    def items(lines):
-        return "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-
-    head = "".join(f"<th>{html.escape(label)}" for label in labels)
-    matrix = "".join(
-        f"<tr><th>{html.escape(label)}" + "".join(f"<td>{count:,}" for count in row) + f"<td>{row[i] / max(sum(row), 1):.1%}"
-        for i, (label, row) in enumerate(zip(labels, verdict["metrics"]["confusion"], strict=True))
-    )  # fmt: skip
-    low, high = verdict["metrics"]["interval"]
-    return f"""<!doctype html><meta charset=utf-8><title>Model verdict: {verdict["decision"]}</title>
-<style>:root{{color-scheme:light dark}}body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
-table{{border-collapse:collapse;margin:1rem 0}}td,th{{text-align:right;padding:.35rem .8rem;border-bottom:1px solid #8884}}</style>
-<h1>Model verdict: {verdict["decision"]}</h1><ul>{items(verdict["reasons"])}</ul>
-{"<h2>Warnings</h2><ul>" + items(verdict["warnings"]) + "</ul>" if verdict["warnings"] else ""}
-<h2>Test accuracy {verdict["metrics"]["accuracy"] or 0:.4f} (95% interval {low:.4f} to {high:.4f})</h2>
-<table><tr><th>true \\ predicted{head}<th>recall</tr>{matrix}</table>
-<p>Run {html.escape(verdict["run"])}, candidate {verdict["digest"][:12]}</p>
-"""
-
-
 def content(folder: Path) -> str:
     """The digest by which a model is known: the same files have the same, wherever they lie."""
     return registry.content_digest(registry.folder_hashes(folder))
@@ -208,20 +167,31 @@ def ModelGate(
     blessing: OutputArtifact[ModelBlessing],
     baseline: InputArtifact[Model] = None,
     champion: InputArtifact[Model] = None,
+    best: Parameter[str] = "null",
 ):
-    """labels: JSON list; limits: JSON of `GateConfig`; champion_digest: "" where the line has no champion."""
+    """labels: JSON list; limits: JSON of `GateConfig`; champion_digest: "" where the line has no champion.
+
+    best: JSON of `registry.best`.
+    """
     names, bounds = json.loads(labels), json.loads(limits)
     texts, truth = records.load(examples.uri, "test")
     folder = Path(path_utils.serving_model_dir(model.uri))
     digest = content(folder)
     answers = predictions(folder, digest, texts)
     ours = answers.argmax(axis=1)
-    comparisons = {}
-    for name, artifact in (("baseline", baseline), ("champion", champion)):
-        if artifact is not None and len(truth):
-            other = Path(path_utils.serving_model_dir(artifact.uri)).resolve()
-            known = serving(other, champion_digest) if name == "champion" else content(other)
-            comparisons[name] = compare(truth, ours, predictions(other, known, texts).argmax(axis=1), bounds["alpha"])
+    others = {}
+    if baseline is not None:
+        other = Path(path_utils.serving_model_dir(baseline.uri))
+        others["baseline"] = (other, content(other))
+    if champion is not None:
+        other = Path(path_utils.serving_model_dir(champion.uri)).resolve()
+        others["champion"] = (other, serving(other, champion_digest))
+    known = json.loads(best)
+    if known and known["digest"] != champion_digest:
+        other = Path(known["folder"])
+        others["best"] = (other, serving(other, known["digest"]))
+    theirs = {name: predictions(*other, texts) for name, other in others.items()} if len(truth) else {}
+    comparisons = {name: compare(truth, ours, found.argmax(axis=1), bounds, names) for name, found in theirs.items()}
     measured = tfma_metrics(evaluation.uri, names)
     accuracy = float((ours == truth).mean()) if len(truth) else None
     metrics = {
@@ -237,7 +207,9 @@ def ModelGate(
         "metrics": metrics, "comparisons": comparisons, "limits": bounds, "model": str(folder),
     }  # fmt: skip
     home.write_json(home.run_dir(run) / "verdict.json", verdict)
-    home.write_text(home.run_dir(run) / "verdict.html", page(verdict, names))
+    bins = calibration(truth, answers) if len(truth) and not metrics["not_finite"] else []
+    lost = disagreements(texts, truth, answers, theirs["champion"], names) if "champion" in theirs else []
+    home.write_text(home.run_dir(run) / "verdict.html", page(verdict, names, bins, lost))
     Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(decision == "blessed"))
     blessing.set_string_custom_property(

@@ -15,8 +15,9 @@ def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dic
     truth, ours, theirs: int64[rows]. limits: `GateConfig` as a dict.
     p_worse, p_better: exact one-sided McNemar (1947, doi:10.1007/BF02295996), the chance of so many or more rows that only
     the other (only we) had right if both were equally good. low, high: 95% interval of the difference (ours less theirs).
-    lowest: its one-sided bound at `alpha`. resolved: whether the rows can show that we are not `margin` worse, which they
-    can when the bound lies no further than `margin` below the difference. inferior: they can, and do not show it.
+    lowest: its one-sided bound at `alpha`; over `-margin`, it shows that we are less than `margin` worse. Where it does not:
+    inferior, if the rows could have shown it of an equal (the bound lies no further than `margin` below the difference),
+    else unresolved.
     classes: by label, the same test on the rows of that class alone; `fell` where recall lost more than `class_margin`
     and p is under `alpha` shared over the classes (Bonferroni).
 
@@ -32,7 +33,7 @@ def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dic
     difference = (won - lost) / rows
     low, high = difference_interval(won, lost, rows, _Z95)
     lowest, _ = difference_interval(won, lost, rows, float(norm.isf(alpha)))
-    resolved = difference - lowest <= margin
+    shown, could = lowest > -margin, difference - lowest <= margin
     classes = {}
     for label_id, label in enumerate(labels):
         of = truth == label_id
@@ -44,7 +45,7 @@ def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dic
     return {
         "accuracy": float((theirs == truth).mean()), "difference": difference, "won": won, "lost": lost,
         "p_worse": p_worse, "p_better": p_better, "worse": p_worse < alpha, "better": p_better < alpha,
-        "low": low, "high": high, "lowest": lowest, "resolved": resolved, "inferior": resolved and lowest <= -margin,
+        "low": low, "high": high, "lowest": lowest, "inferior": could and not shown, "unresolved": not (could or shown),
         "classes": classes,
     }  # fmt: skip
 

@@ -5,6 +5,7 @@ The numbered flow stands in `pipelines/flow.py`; here each node gets its inputs.
 
 import json
 
+import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
@@ -29,6 +30,9 @@ from pipelines.flow import FLOW
 
 # One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
 BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+
+# Counting distinct texts exactly holds all of them in memory; a sketch does not, and no check reads the exact number.
+STATISTICS = tfdv.StatsOptions(experimental_use_sketch_based_topk_uniques=True)
 
 
 def eval_config() -> tfma.EvalConfig:
@@ -59,7 +63,7 @@ def nodes(record: dict) -> list[BaseComponent]:
         eval_fraction=config["data"]["eval_fraction"], test_fraction=config["data"]["test_fraction"],
     )  # fmt: skip
     examples = ingester.outputs["examples"]
-    statistics = StatisticsGen(examples=examples)
+    statistics = StatisticsGen(examples=examples, stats_options=STATISTICS)
     schema = ImportSchemaGen(schema_file=str(home.REPOSITORY / "data_schemas" / line / "schema.pbtxt"))
     schema.add_upstream_node(ingester)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])

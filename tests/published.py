@@ -20,7 +20,7 @@ WORDS = (
     "chip software orbit browser",
 )
 NETWORK = {"length": 8, "width": 4, "buckets": 32, "pair_width": 4, "dropout": 0.0, "word_dropout": 0.0}
-LIMITS = {"floor": 0.75, "alpha": 0.05, "min_rows": 20, "p99_ms": 1000.0}
+LIMITS = {"floor": 0.75, "alpha": 0.05, "min_rows": 20, "margin": 0.01, "class_margin": 0.02, "p99_ms": 1000.0}
 
 
 def articles(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

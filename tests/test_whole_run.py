@@ -1,9 +1,14 @@
 """The whole flow on a small demo source, every node real, in this one process: released, unchanged, refused, stopped, locked."""
 
 import json
+import os
+import signal
+import sqlite3
 
 import pytest
+from ml_metadata.proto import metadata_store_pb2
 
+from components import ingester
 from pipelines import home, registry, run_node, runs
 from pipelines.flow import FLOW
 
@@ -83,8 +88,6 @@ def test_a_touched_file_is_the_same_data_and_an_edited_one_is_not(first, small_d
     assert node("Ingester", "edit2", config, capsys=capsys)[1]["state"] == "cached"
     node("close", "edit2", {}, capsys=capsys)
     (source / "train.csv").write_text(train.replace("a", "e", 1))
-    import os
-
     os.utime(source / "train.csv", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert (source / "train.csv").stat().st_size == status.st_size
     assert node("Ingester", "edit3", config, capsys=capsys)[1]["state"] == "done"
@@ -123,6 +126,20 @@ def test_a_cleared_node_runs_again_and_what_is_below_sees_its_new_output(first, 
     below = node("StatisticsGen", "clear", config, attempt="1.1", capsys=capsys)[1]
     assert below["state"] == "done"
     node("close", "clear", {}, capsys=capsys)
+
+
+def test_a_node_that_a_signal_ends_is_failed_in_mlmd_and_its_retry_works(first, capsys, monkeypatch):
+    config = {**first, "set": {**first["set"], "data.eval_fraction": 0.07}}
+    with monkeypatch.context() as patch:
+        patch.setattr(ingester, "ingest", lambda *args, **more: os.kill(os.getpid(), signal.SIGTERM))
+        code, result = node("Ingester", "signal", config, attempt="0.1", capsys=capsys)
+    assert (code, result["state"]) == (1, "failed")
+    assert "SIGTERM" in result["reasons"][0]
+    with sqlite3.connect(home.home() / "metadata.sqlite") as database:
+        states = [row[0] for row in database.execute("select last_known_state from Execution order by id desc limit 1")]
+    assert states == [metadata_store_pb2.Execution.FAILED]
+    assert node("Ingester", "signal", config, attempt="0.2", capsys=capsys)[1]["state"] == "done"
+    node("close", "signal", {}, capsys=capsys)
 
 
 def test_a_node_whose_input_was_never_made_is_failed_and_not_green(first, capsys):

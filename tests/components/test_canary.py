@@ -46,7 +46,11 @@ def node(tmp_path):
             labels=json.dumps(published.LABELS), limits=json.dumps(published.LIMITS), code="c", examples=examples,
             model=model, model_blessing=blessing, blessing=infra,
         )  # fmt: skip
-        return infra, json.loads((tmp_path / "infra" / "report.json").read_text()), sorted(p.name for p in (tmp_path / "infra").iterdir())
+        return (
+            infra,
+            json.loads((tmp_path / "infra" / "report.json").read_text()),
+            sorted(p.name for p in (tmp_path / "infra").iterdir()),
+        )
 
     return work
 
@@ -78,7 +82,10 @@ def test_a_probe_that_could_reach_the_project_asks_nothing():
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("renamed", "label must name label_id in the order World, Sports, Business, Sci/Tech. Received: 'Sports' for 0"),
+        (
+            "renamed",
+            "label must name label_id in the order World, Sports, Business, Sci/Tech. Received: 'Sports' for 0",
+        ),
         ("silent", "must have the signatures classify, serving_default. Received: none"),
         ("swapped", "held-out rows are answered right, under 65.0%"),
         ("shifted", "held-out rows are answered right, under 65.0%"),

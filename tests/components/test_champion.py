@@ -37,15 +37,15 @@ def test_the_artifact_leads_to_the_served_folder_also_when_an_attempt_left_its_l
 def test_a_champion_whose_files_changed_is_refused(publish):
     path = home.serving_dir(published.LINE) / "1" / "variables" / "variables.index"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    with pytest.raises(registry.RegistryError, match="differs in variables/variables.index"):
+    with pytest.raises(registry.RegistryError, match=r"differs in variables/variables.index"):
         publish()
 
 
 def test_a_champion_that_is_another_model_than_the_pointer_says_is_refused(publish):
-    with pytest.raises(registry.RegistryError, match="what the pointer names, 0000"):
+    with pytest.raises(registry.RegistryError, match=r"what the pointer names, 0000"):
         publish(digest="0" * 64)
 
 
 def test_a_missing_champion_is_refused(publish):
-    with pytest.raises(registry.RegistryError, match="Received: .*7 without one"):
+    with pytest.raises(registry.RegistryError, match=r"Received: .*7 without one"):
         publish(version=7)

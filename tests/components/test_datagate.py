@@ -199,6 +199,7 @@ def test_expectations_that_do_not_hold_stop_with_example_rows(tmp_path):
 def test_no_train_row_at_all_is_a_stop_and_not_an_error(tmp_path):
     judged = judge(source(tmp_path / "s", [(7, "a", "b")]), tmp_path)
     assert judged.told["decision"] == "stop" and judged["rows"]["value"] == 0
+    assert "Data Docs" not in (judged.folder / "verdict.html").read_text()
 
 
 def test_a_recorded_override_shows_in_verdict_and_page(tmp_path):

@@ -105,7 +105,9 @@ def test_pushing_twice_for_one_run_is_pushing_once(pushed):
 def test_two_attempts_of_one_run_at_once_publish_one_version():
     """The second attempt publishes while the first has copied and not yet numbered."""
     other = []
-    first = published.push("run", at=lambda name: other.append(published.push("run")) if name == "copied" and not other else None)
+    first = published.push(
+        "run", at=lambda name: other.append(published.push("run")) if name == "copied" and not other else None
+    )
     assert [first] == other
     assert registry.numbered(home.serving_dir(published.LINE)) == [1]
 
@@ -125,7 +127,7 @@ def test_a_damaged_version_of_the_same_run_is_not_trusted_because_it_exists(push
 
 
 def test_a_folder_that_is_no_saved_model_is_refused(tmp_path):
-    with pytest.raises(registry.RegistryError, match="must be a SavedModel. Received"):
+    with pytest.raises(registry.RegistryError, match=r"must be a SavedModel. Received"):
         pusher.push(tmp_path, published.LINE, "run", published.LABELS)
 
 
@@ -133,16 +135,16 @@ def test_a_link_out_of_the_model_s_folder_is_refused(tmp_path):
     folder = shutil.copytree(published.model("good"), tmp_path / "model")
     (folder / "assets").mkdir(exist_ok=True)
     (folder / "assets" / "passwd").symlink_to("/etc/passwd")
-    with pytest.raises(registry.RegistryError, match="files, not links"):
+    with pytest.raises(registry.RegistryError, match=r"files, not links"):
         pusher.push(folder, published.LINE, "run", published.LABELS)
     assert not home.serving_dir(published.LINE).exists()
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".hidden", "new\nline", "x" * 300])
 def test_names_that_could_leave_their_folder_are_refused(name):
-    with pytest.raises(ValueError, match="Received: line="):
+    with pytest.raises(ValueError, match=r"Received: line="):
         published.push("run", line=name)
-    with pytest.raises(ValueError, match="Received: run id="):
+    with pytest.raises(ValueError, match=r"Received: run id="):
         published.push(name)
 
 
@@ -186,7 +188,7 @@ def test_a_full_disk_publishes_nothing_and_the_next_attempt_succeeds(where, monk
             patch.setattr(shutil, "copytree", full)
         else:
             patch.setattr(home, "write_json", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"No space left"):
             published.push("run")
     assert registry.numbered(home.serving_dir(published.LINE)) == []
     assert list(home.staging_dir().iterdir()) == []

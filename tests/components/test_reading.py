@@ -12,7 +12,8 @@ from data_kit import FORM, LABELS, articles, as_csv
 
 from components import reading
 from components.decoding import MAX_LINE, detect
-from components.rows import MAX_FIELD, BadRow, Form, Row, parse_label
+from components.rows import MAX_FIELD, BadRow, Form, Row, form_of, parse_label
+from pipelines import config
 from pipelines.sources import SourceError
 
 ROWS = [(3, "Oil, up", 'a "barrel" of;oil'), (1, "Été", "çà\tet là"), (4, "", "two\nlines"), (2, "Goal", "😀 in time")]
@@ -229,3 +230,12 @@ def test_a_line_names_its_own_columns(tmp_path):
 def test_an_encoding_is_found_by_its_mark_or_its_zeros():
     heads = [b"\xef\xbb\xbfa", b"\xff\xfea\0", b"\xff\xfe\0\0", "abcdefgh".encode("utf-16-be"), b"abcdefgh"]
     assert [detect(head) for head in heads] == ["utf-8-sig", "utf-16", "utf-32", "utf-16-be", "utf-8"]
+
+
+def test_every_line_has_its_own_class_names_and_columns():
+    for line in (config.REAL_LINE, config.DEMO_LINE):
+        form = form_of(line, config.labels_of(line))
+        assert (
+            tuple(form.labels) == LABELS and form.name_of("Class_Index") == "label" and form.name_of("other") == "other"
+        )
+    assert config.labels_of("a-line-without-folder") == config.LABELS

@@ -34,7 +34,12 @@ def told(monkeypatch):
 def run(tmp_path):
     """A run that passed the gate on a line where version 1 serves; returns a function that runs its last node."""
     published.release("run-1")
-    artifacts = {"quarantine": Quarantine(), "blessing": ModelBlessing(), "pushed": PushedModel(), "registered": String()}
+    artifacts = {
+        "quarantine": Quarantine(),
+        "blessing": ModelBlessing(),
+        "pushed": PushedModel(),
+        "registered": String(),
+    }
     for name, artifact in artifacts.items():
         artifact.uri = str(tmp_path / name)
     (tmp_path / "quarantine").mkdir()
@@ -51,7 +56,13 @@ def run(tmp_path):
     def work(release="auto", kind="shifted"):
         home.write_json(home.run_dir(RUN) / "run.json", {**record, "config": {**CONFIG, "release": release}})
         metrics = {"accuracy": 0.95, "interval": [0.93, 0.97], "rows": 400, "per_class": {"Sports": 0.9}}
-        verdict = {"decision": "blessed", "reasons": ["it passed"], "warnings": [], "metrics": metrics, "comparisons": {}}
+        verdict = {
+            "decision": "blessed",
+            "reasons": ["it passed"],
+            "warnings": [],
+            "metrics": metrics,
+            "comparisons": {},
+        }
         version, folder = published.push(RUN, kind, hold=release == "hold")
         digest = registry.verify(folder)["digest"]
         home.write_json(home.run_dir(RUN) / "verdict.json", {**verdict, "digest": digest})
@@ -66,9 +77,18 @@ def run(tmp_path):
 
 def test_a_released_version_gets_card_pointer_event_and_both_aliases(run, told):
     registered = run()
-    assert json.loads(registered.value) == {"state": "released", "version": 2, "folder": str(home.serving_dir(LINE) / "2")}
+    assert json.loads(registered.value) == {
+        "state": "released",
+        "version": 2,
+        "folder": str(home.serving_dir(LINE) / "2"),
+    }
     card = registry.card(LINE, 2)
-    assert (card["run"], card["data"]["rows"], card["data"]["hash"], card["metrics"]["accuracy"]) == (RUN, 400, "da7a", 0.95)
+    assert (card["run"], card["data"]["rows"], card["data"]["hash"], card["metrics"]["accuracy"]) == (
+        RUN,
+        400,
+        "da7a",
+        0.95,
+    )
     event = registry.champion(LINE)["event"]
     assert (event["kind"], event["from"], event["to"], event["reason"]) == ("release", 1, 2, "it passed")
     assert event["evidence"]["run"] == RUN
@@ -142,7 +162,9 @@ def test_a_crash_between_any_two_writes_is_made_good_by_the_retry(run, told, mon
         elif at == "after the pointer":
             registry.move_champion = lambda *more: (move(*more), os._exit(9))
         else:
-            home.append_json = lambda path, value: os._exit(9) if path.name == "promotions.jsonl" else append(path, value)
+            home.append_json = lambda path, value: (
+                os._exit(9) if path.name == "promotions.jsonl" else append(path, value)
+            )
         try:
             run()
         finally:
@@ -166,7 +188,7 @@ def test_a_model_that_was_not_pushed_is_not_registered(run, told, tmp_path):
     pushed, quarantine, registered = PushedModel(), Quarantine(), String()
     pushed.set_int_custom_property("pushed", 1)
     quarantine.uri, registered.uri = str(tmp_path / "quarantine"), str(tmp_path / "other")
-    with pytest.raises(ValueError, match="only a pushed and blessed model"):
+    with pytest.raises(ValueError, match=r"only a pushed and blessed model"):
         Registrar.test_call(run=RUN, quarantine=quarantine, blessing=blessing, pushed=pushed, registered=registered)
     assert registry.card(LINE, 2) is None
 
@@ -201,7 +223,11 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     published.register(version, folder, "run-3")
     texts = [text.decode() for text in published.articles(600, seed=8)[0]] + ["", "日本 🙂"]
     done = subprocess.run(
-        [sys.executable, "-c", _CATALOGUE, json.dumps(texts)], cwd=home.REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-c", _CATALOGUE, json.dumps(texts)],
+        cwd=home.REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])

@@ -119,6 +119,17 @@ def test_a_file_that_is_not_whole_stops_the_run_in_its_first_node(tmp_path, caps
     ), "a stopped Ingester leaves no Examples behind"
 
 
+def test_everything_that_is_wrong_with_a_source_is_told_at_once(tmp_path, capsys, champion):
+    folder = source(tmp_path / "s", [*articles(40), ("9", "a", "b")], articles(20, 2))
+    (folder / "train2.csv").write_bytes(b"label,title\n1,a\n")
+    (folder / "train3.jsonl").write_bytes(b"<html>404")
+    code, result = door(capsys, "Ingester", folder)
+    told = result["reasons"][0]
+    assert code == 3 and "train2.csv, line 1: column description is missing" in told
+    assert "train3.jsonl, line 1: an HTML page" in told and "train.csv, line 41, column label: '9' is outside" in told
+    assert nothing_published(champion, capsys)
+
+
 def test_after_the_file_is_mended_the_same_source_runs(tmp_path, capsys, champion):
     folder = source(tmp_path / "s", articles(40), articles(20, 2))
     truncated(folder)
@@ -211,7 +222,7 @@ def flipped(content: bytes) -> bytes:
 )
 def test_a_damaged_record_file_is_named_with_the_place(tmp_path, record_file, damage, told):
     record_file.write_bytes(damage(record_file.read_bytes()))
-    with pytest.raises(ValueError, match="a record file must be undamaged") as error:
+    with pytest.raises(ValueError, match=r"a record file must be undamaged") as error:
         datagate.Scan(str(tmp_path / "e"), 60)
     assert str(record_file) in str(error.value) and told in str(error.value)
 

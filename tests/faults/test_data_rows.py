@@ -278,7 +278,7 @@ def test_a_failed_tfds_download_leaves_no_data_set_behind(monkeypatch, newsdesk_
             )
 
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Broken())
-    with pytest.raises(sources.SourceError, match="Artifact has wrong checksum"):
+    with pytest.raises(sources.SourceError, match=r"Artifact has wrong checksum"):
         sources.resolve("tfds", "all", config.parse_time("2026-11-22", "as_of"))
     assert not (newsdesk_home / "tfds").exists()
 

@@ -88,17 +88,17 @@ def test_when_the_next_champion_is_damaged_that_is_said_and_the_old_one_goes_on_
 
 
 def test_no_champion_and_no_such_version_are_told_apart():
-    with pytest.raises(NoModel, match="must have a champion. Received: none yet"):
+    with pytest.raises(NoModel, match=r"must have a champion. Received: none yet"):
         find("news")
-    with pytest.raises(NoModel, match="Received: version 7"):
+    with pytest.raises(NoModel, match=r"Received: version 7"):
         find("news", 7)
-    with pytest.raises(ValueError, match="Received: line='../../etc'"):
+    with pytest.raises(ValueError, match=r"Received: line='../../etc'"):
         find("../../etc", 1)
 
 
 @pytest.mark.parametrize("texts", ["goal coach", b"goal", [b"goal"], [None], [3.5], ["goal", ["coach"]]])
 def test_what_is_no_list_of_texts_is_refused(line, texts):
-    with pytest.raises(TypeError, match="texts must be a list of str. Received: "):
+    with pytest.raises(TypeError, match=r"texts must be a list of str. Received: "):
         Client(line).classify(texts)
 
 
@@ -124,5 +124,7 @@ def test_it_works_where_neither_tfx_nor_airflow_nor_mlflow_can_be_imported(line)
         "for name in ('tfx', 'airflow', 'mlflow', 'components', 'tf_keras', 'pandas', 'scipy'): sys.modules[name] = None\n"
         "from pipelines.client import Client; print(Client('news').classify(['goal coach'])[0]['label'])"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=home.REPOSITORY, check=False)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=home.REPOSITORY, check=False
+    )
     assert told.stdout.strip() == "Sports", told.stderr

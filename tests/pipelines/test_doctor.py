@@ -68,7 +68,9 @@ def test_a_promotion_that_a_crash_kept_out_of_the_history_is_added(two):
     path.write_text(whole.splitlines(keepends=True)[0] + '{"sequ')
     assert "history of news" in wrong()
     assert mended() == [(True, "the history of news holds its last promotion again")]
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [json.loads(line) for line in whole.splitlines()]
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        json.loads(line) for line in whole.splitlines()
+    ]
 
 
 def test_a_version_that_was_pushed_and_never_registered_is_set_aside_where_nothing_serves_it(two):

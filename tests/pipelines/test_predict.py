@@ -11,8 +11,8 @@ import pytest
 
 from pipelines import cli, predict
 
-ROWS = [("Goal", "coach praises striker"), ("", "shares and profit, \"merger\"\nbank"), ("Treaty", "")]
-TEXTS = ["Goal coach praises striker", "shares and profit, \"merger\"\nbank", "Treaty"]
+ROWS = [("Goal", "coach praises striker"), ("", 'shares and profit, "merger"\nbank'), ("Treaty", "")]
+TEXTS = ["Goal coach praises striker", 'shares and profit, "merger"\nbank', "Treaty"]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_decision_made_against_another_champion_does_not_move_the_pointer():
     move(1)
     seen = registry.champion(LINE)
     move(2)
-    with pytest.raises(registry.PointerMoved, match="version 1.*Received: version 2 serves now"):
+    with pytest.raises(registry.PointerMoved, match=r"version 1.*Received: version 2 serves now"):
         registry.move_champion(LINE, seen, 3, "release", "too late", {})
     assert registry.champion(LINE)["version"] == 2
 
@@ -83,18 +83,20 @@ def test_a_damaged_version_never_becomes_champion(damage):
         (folder / registry.MANIFEST).write_text('{"files": {"saved')
     else:
         (folder / "variables").symlink_to("/etc")
-    with pytest.raises(registry.RegistryError, match="Received: "):
+    with pytest.raises(registry.RegistryError, match=r"Received: "):
         move(1)
     assert registry.champion(LINE) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', '{"version": "x", "digest": "d", "event": {"sequence": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"version": 1}', '{"version": "x", "digest": "d", "event": {"sequence": 1}}']
+)
 def test_a_damaged_pointer_is_reported_and_restored_from_the_history(text):
     make(1)
     move(1)
     whole = path("champion.json").read_text()
     path("champion.json").write_text(text)
-    with pytest.raises(registry.RegistryError, match="pointer must be whole.*--repair"):
+    with pytest.raises(registry.RegistryError, match=r"pointer must be whole.*--repair"):
         registry.champion(LINE)
     assert registry.restore_champion(LINE) == 1
     assert path("champion.json").read_text() == whole
@@ -104,7 +106,7 @@ def test_a_lost_pointer_is_not_taken_for_a_line_without_champion():
     make(1)
     move(1)
     path("champion.json").unlink()
-    with pytest.raises(registry.RegistryError, match="missing although there is a history"):
+    with pytest.raises(registry.RegistryError, match=r"missing although there is a history"):
         registry.champion(LINE)
 
 
@@ -155,6 +157,25 @@ def test_a_promoted_held_version_moves_to_where_it_is_served_and_its_first_addre
     assert registry.verify(folder)["version"] == 1
 
 
+def test_the_best_version_is_the_most_accurate_that_served_was_not_rolled_back_and_is_still_kept():
+    for number, accuracy in ((1, 0.90), (2, 0.93), (3, 0.92), (4, 0.99)):
+        folder = make(number, f"model {number}")
+        metrics = {"accuracy": accuracy}
+        home.write_json(
+            path("versions") / f"{number}.json",
+            {"version": number, "digest": f"d{number}", "folder": str(folder), "metrics": metrics},
+        )
+    assert registry.best(LINE) is None
+    for kind, number in (("release", 1), ("release", 2), ("release", 3)):
+        move(number, kind)
+    assert registry.best(LINE) == {"version": 2, "digest": "d2", "folder": str(home.serving_dir(LINE) / "2")}
+    move(4)
+    move(3, "rollback")
+    assert registry.best(LINE)["version"] == 2
+    (home.serving_dir(LINE) / "2").rename(home.home() / "gone")
+    assert registry.best(LINE)["version"] == 3
+
+
 # --- one run at a time ---
 
 
@@ -165,7 +186,7 @@ def child():
 
 def test_a_second_run_is_told_which_one_holds_the_line():
     registry.take_line(LINE, "first", os.getpid())
-    with pytest.raises(registry.Locked, match="locked by run first since") as caught:
+    with pytest.raises(registry.Locked, match=r"locked by run first since") as caught:
         registry.take_line(LINE, "second", os.getpid())
     assert caught.value.holder == "first"
     registry.take_line("news-demo", "second", os.getpid())

@@ -37,7 +37,7 @@ def test_rolling_back_twice_never_returns_to_the_version_that_was_left(told):
     ask("rollback")
     ask("rollback")
     assert registry.champion(published.LINE)["version"] == 1
-    with pytest.raises(registry.RegistryError, match="needs a version that served before"):
+    with pytest.raises(registry.RegistryError, match=r"needs a version that served before"):
         ask("rollback")
 
 
@@ -65,7 +65,7 @@ def test_a_version_that_is_not_there_or_damaged_is_not_promoted(told):
     version, folder = published.push("run-2", "shifted", hold=True)
     (folder / "saved_model.pb").write_bytes(b"half")
     for number in (version, 77):
-        with pytest.raises(registry.RegistryError, match="Received: "):
+        with pytest.raises(registry.RegistryError, match=r"Received: "):
             ask("promote", number)
     assert registry.champion(published.LINE)["version"] == 1
     assert registry.numbered(home.serving_dir(published.LINE)) == [1]

@@ -95,7 +95,7 @@ def test_pushes_of_two_runs_at_once_take_turns_and_each_gets_its_version():
 def test_a_second_run_on_the_line_is_locked_and_named_until_the_first_one_closes(small_demo):
     ask = config.Request(source=str(small_demo))
     record = runs.open_run("run-1", ask, os.getpid())
-    with pytest.raises(registry.Locked, match="locked by run run-1"):
+    with pytest.raises(registry.Locked, match=r"locked by run run-1"):
         runs.open_run("run-2", ask, os.getpid())
     runs.close_run("run-1")
     assert runs.open_run("run-2", ask, os.getpid())["config"]["line"] == record["config"]["line"]
@@ -174,7 +174,7 @@ def test_without_space_for_the_pointer_the_old_champion_serves_on(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match=r"No space left"):
             registry.move_champion(LINE, registry.champion(LINE), version, "release", "it passed", {})
     sound()
     assert registry.champion(LINE)["version"] == 1
@@ -197,7 +197,7 @@ def test_a_missing_or_corrupt_champion_is_reported_and_who_has_it_loaded_goes_on
     published.release("run-1")
     reader = client.Client(LINE)
     (home.serving_dir(LINE) / "1" / "saved_model.pb").write_bytes(b"flipped")
-    with pytest.raises(registry.RegistryError, match="must match its manifest"):
+    with pytest.raises(registry.RegistryError, match=r"must match its manifest"):
         client.Client(LINE)
     with pytest.raises(registry.RegistryError):
         modelgate.serving(home.serving_dir(LINE) / "1", registry.champion(LINE)["digest"])

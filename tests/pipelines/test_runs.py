@@ -1,0 +1,115 @@
+"""A run's record: fixed once, and its outcome told from what its nodes said."""
+
+import pytest
+
+from pipelines import config, home, registry, runs
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "train.csv").write_text('"1","A title","A text."\n')
+    return folder
+
+
+def opened(source, run="r1", **more) -> dict:
+    return runs.open_run(run, config.Request(source=str(source), **more))
+
+
+def test_a_run_keeps_the_files_it_resolved_at_its_start(source):
+    first = opened(source)
+    (source / "train2.csv").write_text('"2","B","C"\n')
+    assert opened(source) == first
+    assert [f["split"] for f in first["files"]] == ["train"]
+
+
+def test_the_end_of_the_interval_is_the_runs_time_and_else_its_creation(source):
+    assert opened(source, as_of="2026-03-01T00:00:00Z")["as_of"] == "2026-03-01T00:00:00+00:00"
+    runs.close_run("r1")
+    record = opened(source, "r2")
+    assert record["as_of"] == record["created"]
+
+
+def test_the_data_hash_follows_content_and_not_names_or_times(source):
+    first = opened(source)["data_hash"]
+    runs.close_run("r1")
+    (source / "train.csv").rename(source / "train-b.csv")
+    (source / "train-b.csv").touch()
+    assert opened(source, "r2")["data_hash"] == first
+    runs.close_run("r2")
+    (source / "train-b.csv").write_text('"1","A title","B text."\n')
+    assert opened(source, "r3")["data_hash"] != first
+
+
+def test_a_run_that_cannot_start_gives_the_line_back(tmp_path):
+    with pytest.raises(Exception, match="folder that exists"):
+        opened(tmp_path / "none")
+    assert registry.holder("news") is None
+
+
+def test_a_later_node_without_an_opened_run_is_told_so():
+    with pytest.raises(runs.RunError, match="opened by its first node"):
+        runs.load("never")
+
+
+@pytest.mark.parametrize(
+    ("events", "verdict", "release", "state"),
+    [
+        ([("Ingester", "stopped")], None, None, "stopped"),
+        ([("Ingester", "done"), ("Trainer", "running")], None, None, "failed"),
+        ([("Ingester", "failed"), ("Ingester", "done")], None, None, "failed"),
+        ([("ModelGate", "done")], "refused", None, "refused"),
+        ([("ModelGate", "done")], "unchanged", None, "unchanged"),
+        ([("Registrar", "done")], "blessed", {"state": "released", "version": 3, "folder": "f"}, "released"),
+        ([("Trainer", "failed"), ("Trainer", "done"), ("Registrar", "done")], "blessed",
+         {"state": "held", "version": 3, "folder": "f"}, "held"),
+    ],
+)  # fmt: skip
+def test_the_outcome_of_a_run_is_what_its_nodes_said_last(source, events, verdict, release, state):
+    opened(source)
+    for node, said in events:
+        runs.add_event("r1", node, said, 1.0, "headline")
+    folder = home.run_dir("r1")
+    if verdict:
+        home.write_json(folder / "verdict.json", {"decision": verdict, "reasons": ["why"], "metrics": {}})
+    if release:
+        home.write_json(folder / "release.json", release)
+    outcome = runs.close_run("r1")
+    assert outcome["state"] == state
+    assert outcome["pushed"] == (release is not None)
+    assert registry.holder("news") is None
+    assert runs.close_run("r1") == outcome
+
+
+def test_events_go_to_the_run_and_to_the_file_that_a_follower_named(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("NEWSDESK_EVENTS", str(tmp_path / "events"))
+    opened(source)
+    runs.add_event("r1", "Ingester", "done", 1.25, "fine")
+    assert home.read_json_lines(tmp_path / "events") == home.read_json_lines(home.run_dir("r1") / "events.jsonl")
+    assert runs.last_event("r1", "Ingester")["headline"] == "fine"
+
+
+def test_the_library_hash_is_the_same_whatever_was_imported_before():
+    import sys
+
+    before = runs.library_hash()
+    sys.path.append(str(home.REPOSITORY))
+    try:
+        assert runs.library_hash() == before
+    finally:
+        sys.path.pop()
+
+
+def test_the_state_folder_of_another_version_is_refused_with_words(newsdesk_home):
+    newsdesk_home.mkdir()
+    (newsdesk_home / "VERSION").write_text("99\n")
+    with pytest.raises(home.HomeError, match="99"):
+        home.ensure()
+
+
+def test_an_unwritable_state_folder_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(home.HomeError, match="this user can write"):
+        home.ensure()
