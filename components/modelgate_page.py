@@ -14,7 +14,7 @@ _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}.wide{overflow-x:auto}
 table{border-collapse:collapse;margin:.5rem 0}td,th{text-align:right;padding:.35rem .8rem;border-bottom:1px solid var(--line)}
-td.t,th.t{text-align:left;overflow-wrap:anywhere}svg{max-width:26rem;width:100%;height:auto}svg text{font:11px system-ui;fill:currentColor}
+td.t,th.t{text-align:left}td.t{overflow-wrap:anywhere}th{white-space:nowrap}svg{max-width:26rem;width:100%;height:auto}svg text{font:11px system-ui;fill:currentColor}
 """
 
 

@@ -82,7 +82,7 @@ class Client:
         """
         if _number(self.line, self.pinned) == self.version:
             return False
-        self._loaded = _load(self.version, find(self.line, self.pinned)[1])
+        self._loaded = _load(*find(self.line, self.pinned))
         return True
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:

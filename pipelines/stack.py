@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines import airflow_env, home, processes
+from pipelines import airflow_env, config, home, processes
 from pipelines.airflow_env import SetupError
 from pipelines.airflow_rest import Rest, RestError
 from pipelines.door import environment, tfx_python
@@ -220,10 +220,21 @@ def _print_addresses(started: bool) -> None:
   Airflow   {address()}   user {airflow_env.USER}, password {airflow_env.password()}
   MLflow    http://127.0.0.1:{airflow_env.mlflow_port()}
   logs      {log_file("scheduler").parent}
-The schedule is off until you switch on `news_retrain` with the toggle beside its name, or with `make schedule-on`.
+{_schedule_line()}
 `make retrain` runs it once now; `make down` stops everything.""",
         flush=True,
     )
+
+
+def _schedule_line() -> str:
+    lines = config.settings()
+    line = config.scheduled_line(lines)
+    cron = lines.get(line, {}).get("schedule", {}).get("cron")
+    with contextlib.suppress(RestError):
+        dag = Rest(address()).dag(DAG_ID)
+        if not dag["is_paused"] if dag else cron:
+            return f"The schedule of {DAG_ID} is on ({cron or 'daily'}, line {line}); `make schedule-off` switches it off."
+    return f"The schedule is off until you switch on `{DAG_ID}` with the toggle beside its name, or with `make schedule-on`."
 
 
 def _tail(name: str, lines: int = 15) -> str:

@@ -222,13 +222,9 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     version, folder = published.push("run-3", "shifted", hold=True)
     published.register(version, folder, "run-3")
     texts = [text.decode() for text in published.articles(600, seed=8)[0]] + ["", "日本 🙂"]
-    done = subprocess.run(
-        [sys.executable, "-c", _CATALOGUE, json.dumps(texts)],
-        cwd=home.REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", _CATALOGUE, json.dumps(texts)]
+    done = subprocess.run(command, cwd=home.REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["numbers"] == [[1, 2, 3]] * 2

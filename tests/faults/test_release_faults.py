@@ -156,6 +156,8 @@ def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twent
         assert published.release(f"run-{number}", kinds[number % 2]) == number
         changed.clear()
         changed.wait(30)
+        if errors:
+            break
     release.rollback(LINE, "back")
     stop.set()
     for thread in threads:

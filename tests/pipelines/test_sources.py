@@ -123,7 +123,7 @@ def test_a_folder_that_does_not_exist_or_open_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(
         sources, "file_hash", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied"))
     )
-    with pytest.raises(SourceError, match="a source must be readable. Received: .*Permission denied"):
+    with pytest.raises(SourceError, match=r"a source must be readable. Received: .*Permission denied"):
         resolved(source(tmp_path / "s"))
 
 
