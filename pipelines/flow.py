@@ -40,7 +40,9 @@ class Node:
 
 
 FLOW = (
-    Node("Ingester", (), "data", "reads the listed files into train, eval and test examples; bad rows go to quarantine"),
+    Node(
+        "Ingester", (), "data", "reads the listed files into train, eval and test examples; bad rows go to quarantine"
+    ),
     Node("StatisticsGen", ("Ingester",), "data", "computes TFDV statistics of every split"),
     Node("ImportSchemaGen", ("Ingester",), "data", "publishes the line's reviewed schema"),
     Node("ExampleValidator", ("StatisticsGen", "ImportSchemaGen"), "data", "compares statistics with the schema"),

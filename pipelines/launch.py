@@ -93,7 +93,9 @@ def _result(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.
         state = executions[-1].last_known_state if executions else None
         if state not in _ENDED_WELL:
             shown = mlmd.Execution.State.Name(state) if state is not None else "none"
-            raise NodeFailed(f"{name} must find its inputs and end well. Received: execution state {shown}. The log above says which.")
+            raise NodeFailed(
+                f"{name} must find its inputs and end well. Received: execution state {shown}. The log above says which."
+            )
         events = handle.store.get_events_by_execution_ids([executions[-1].id])
         names = {e.artifact_id: e.path.steps[0].key for e in events if e.type == mlmd.Event.OUTPUT}
         artifacts = handle.store.get_artifacts_by_id(list(names))
@@ -117,7 +119,9 @@ def _retire(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.
     with connection as handle:
         store = handle.store
         own = _executions(handle, run_context, node)
-        made = [e.artifact_id for e in store.get_events_by_execution_ids([e.id for e in own]) if e.type == mlmd.Event.OUTPUT]
+        made = [
+            e.artifact_id for e in store.get_events_by_execution_ids([e.id for e in own]) if e.type == mlmd.Event.OUTPUT
+        ]
         artifacts = store.get_artifacts_by_id(made)
         for artifact in artifacts:
             artifact.state = mlmd.Artifact.ABANDONED

@@ -113,7 +113,11 @@ def _wait(connection: socket.socket) -> int:
     try:
         return receive(connection, None)["exit"]
     except (OSError, ValueError, NoServer):
-        print("node server: it ended while this node was running; the attempt counts as failed", file=sys.stderr, flush=True)
+        print(
+            "node server: it ended while this node was running; the attempt counts as failed",
+            file=sys.stderr,
+            flush=True,
+        )
         return 1
     finally:
         for number, handler in before.items():
@@ -131,7 +135,11 @@ def _connect_or_start() -> socket.socket:
         if found:
             return found
         home.ensure()
-        print("node server: starting; it imports TensorFlow and TFX once for all nodes (about 20 s)", file=sys.stderr, flush=True)
+        print(
+            "node server: starting; it imports TensorFlow and TFX once for all nodes (about 20 s)",
+            file=sys.stderr,
+            flush=True,
+        )
         with open(home.home() / "node_server.log", "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.node_server", "serve", str(path)],

@@ -92,7 +92,9 @@ class Server:
             self._kill_overdue()
             if self.extras and busy:
                 with contextlib.suppress(ImportError):
-                    importlib.import_module(self.extras.pop(0))  # while a node works; later children have it for nothing
+                    importlib.import_module(
+                        self.extras.pop(0)
+                    )  # while a node works; later children have it for nothing
         with contextlib.suppress(OSError):
             if self.path.stat().st_ino == self.inode:
                 self.path.unlink()

@@ -46,7 +46,9 @@ def check(request: dict, as_json: bool) -> int:
     elif verdict:
         print(f"\nData verdict: {verdict['decision']}")
         for finding in sorted(verdict["findings"], key=lambda f: ("stop", "warn", "pass").index(f["outcome"])):
-            print(f"  {finding['outcome']:<5}{finding['check']:<28}{finding['message']} (value {finding['value']}, limit {finding['limit']})")
+            print(
+                f"  {finding['outcome']:<5}{finding['check']:<28}{finding['message']} (value {finding['value']}, limit {finding['limit']})"
+            )
             for example in finding["examples"][:5] if finding["outcome"] != "pass" else ():
                 print(f"         {example}")
         print(f"  page {verdict['page']}")
@@ -79,11 +81,23 @@ def _nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
 
 def _door(node: str, run_id: str, request: dict, log: Path | None = None, title: str = "") -> tuple[int, dict]:
     """One call of the door, the node's log to the run's log file; returns exit code and JSON result."""
-    command = [sys.executable, "-m", "pipelines.run_node", "--node", node, "--run-id", run_id, "--owner", str(os.getpid())]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.run_node",
+        "--node",
+        node,
+        "--run-id",
+        run_id,
+        "--owner",
+        str(os.getpid()),
+    ]
     command += ["--config", json.dumps(request)]
     started = time.monotonic()
     with open(log or os.devnull, "ab") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, cwd=home.REPOSITORY)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, cwd=home.REPOSITORY
+        )
         try:
             output = _follow(process, log, title) if title else process.communicate()[0]
         except BaseException:
@@ -95,7 +109,9 @@ def _door(node: str, run_id: str, request: dict, log: Path | None = None, title:
     except (IndexError, ValueError):
         result = {}
     if title:
-        _line(f"{title:<26}{result.get('state', 'failed'):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n")
+        _line(
+            f"{title:<26}{result.get('state', 'failed'):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
+        )
     return process.returncode, result
 
 

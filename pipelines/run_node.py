@@ -45,14 +45,22 @@ def execute(args: argparse.Namespace) -> int:
     started = time.monotonic()
     run_id = runs.run_id_from(args.run_id)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a node prints is log; standard output holds the result alone
+        with contextlib.redirect_stdout(
+            sys.stderr
+        ):  # what a node prints is log; standard output holds the result alone
             result = _close(run_id) if args.node == "close" else _run(args, run_id)
     except Exception as error:
         state, reasons = _explain(error)
         if state == "failed":
             traceback.print_exc()
         result = {"state": state, "headline": reasons[0], "reasons": reasons}
-    result = {"node": args.node, "run": run_id, "reasons": [], **result, "seconds": round(time.monotonic() - started, 1)}
+    result = {
+        "node": args.node,
+        "run": run_id,
+        "reasons": [],
+        **result,
+        "seconds": round(time.monotonic() - started, 1),
+    }
     with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
         more = {"reasons": result["reasons"], "attempt": args.attempt, "artifacts": result.get("artifacts", {})}
         runs.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)

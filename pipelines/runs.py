@@ -69,8 +69,6 @@ def open_run(run_id: str, request: config.Request, owner: int | None = None) -> 
         registry.Locked: another run holds the line.
         config.ConfigError, sources.SourceError: the request cannot be met.
     """
-    from pipelines import sources
-
     home.ensure()
     record = home.read_json(home.run_dir(run_id) / "run.json")
     if record:
@@ -78,13 +76,20 @@ def open_run(run_id: str, request: config.Request, owner: int | None = None) -> 
         return record
     run = config.resolve(request, config.settings())
     registry.take_line(run.line, run_id, owner)
-    created = datetime.now(timezone.utc)
     try:
-        as_of = config.parse_time(request.as_of, "as_of") if request.as_of else created
-        files, ignored = sources.resolve(run.source, run.window, as_of)
+        return _record(run_id, run, request)
     except BaseException:
         registry.free_line(run.line, run_id)
         raise
+
+
+def _record(run_id: str, run: config.RunConfig, request: config.Request) -> dict:
+    """Resolves a run's files, champion and code, and writes them down for all its nodes."""
+    from pipelines import sources
+
+    created = datetime.now(timezone.utc)
+    as_of = config.parse_time(request.as_of, "as_of") if request.as_of else created
+    files, ignored = sources.resolve(run.source, run.window, as_of)
     record = {
         "run": run_id,
         "created": created.isoformat(timespec="seconds"),
@@ -146,7 +151,13 @@ def outcome_of(run_id: str) -> dict:
             "run": run_id, "state": verdict["decision"], "pushed": False, "version": None,
             "reasons": verdict["reasons"], "metrics": verdict["metrics"],
         }  # fmt: skip
-    return {"run": run_id, "state": "failed", "pushed": False, "version": None, "reasons": ["the run did not reach a verdict"]}
+    return {
+        "run": run_id,
+        "state": "failed",
+        "pushed": False,
+        "version": None,
+        "reasons": ["the run did not reach a verdict"],
+    }
 
 
 def add_event(run_id: str, node: str, state: str, seconds: float = 0, headline: str = "", **more) -> None:

@@ -233,7 +233,9 @@ def _schedule_line() -> str:
     with contextlib.suppress(RestError):
         dag = Rest(address()).dag(DAG_ID)
         if not dag["is_paused"] if dag else cron:
-            return f"The schedule of {DAG_ID} is on ({cron or 'daily'}, line {line}); `make schedule-off` switches it off."
+            return (
+                f"The schedule of {DAG_ID} is on ({cron or 'daily'}, line {line}); `make schedule-off` switches it off."
+            )
     return f"The schedule is off until you switch on `{DAG_ID}` with the toggle beside its name, or with `make schedule-on`."
 
 

@@ -32,9 +32,18 @@ def one_run(rest: Rest, seed: int) -> dict:
         time.sleep(0.5)
     told = rest._call("GET", f"/api/v2/dags/{stack.DAG_ID}/dagRuns/{run_id}")
     folder = home.run_dir(runs.run_id_from(run_id))
-    ended = [e for e in home.read_json_lines(folder / "events.jsonl") if e["state"] in ("done", "cached", "skipped", "closed")]
+    ended = [
+        e
+        for e in home.read_json_lines(folder / "events.jsonl")
+        if e["state"] in ("done", "cached", "skipped", "closed")
+    ]
     outcome = home.read_json(folder / "outcome.json")
-    return {"state": told["state"], "outcome": outcome["state"], "wall": told["duration"], "work": sum(e["seconds"] for e in ended)}
+    return {
+        "state": told["state"],
+        "outcome": outcome["state"],
+        "wall": told["duration"],
+        "work": sum(e["seconds"] for e in ended),
+    }
 
 
 def measure(cold: bool, count: int) -> list[dict]:
@@ -50,7 +59,11 @@ def measure(cold: bool, count: int) -> list[dict]:
             return [one_run(Rest(stack.address()), seed) for seed in range(1, count + 1)]
         finally:
             starts = Path(folder, "node_server.log")
-            print("TFX imports by the server:", starts.read_text().count(" starts") if starts.exists() else 0, file=sys.stderr)
+            print(
+                "TFX imports by the server:",
+                starts.read_text().count(" starts") if starts.exists() else 0,
+                file=sys.stderr,
+            )
             stack.down()
 
 
@@ -63,7 +76,11 @@ def main() -> None:
     work = statistics.median(run["work"] for run in warm)
     tasks = len(FLOW) + 1
     print(f"| run | wall, s | node work, s | wall - work, a task ({tasks} tasks), s |\n|---|---|---|---|")
-    for name, group in (("warm, server starting", [first]), ("warm", warm), ("cold, a process a node", results["cold"])):
+    for name, group in (
+        ("warm, server starting", [first]),
+        ("warm", warm),
+        ("cold, a process a node", results["cold"]),
+    ):
         wall = statistics.median(run["wall"] for run in group)
         print(f"| {name} (median of {len(group)}) | {wall:.1f} | {work:.1f} | {(wall - work) / tasks:.2f} |")
 

@@ -186,14 +186,14 @@ def test_a_damaged_folder_and_other_parameters_are_written_anew_and_leave_nothin
 
 def test_a_folder_that_holds_something_else_is_refused_and_kept(tmp_path):
     (tmp_path / "letter.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="a folder of its own. Received: folder="):
+    with pytest.raises(FileExistsError, match=r"a folder of its own\. Received: folder="):
         demo.write(tmp_path)
     assert contents(tmp_path) == {"letter.txt": b"mine"}
 
 
 @pytest.mark.parametrize("wrong", [{"spans": 0}, {"articles": 9}, {"noise": 1.0}, {"noise": float("nan")}])
 def test_arguments_out_of_range_are_refused_with_what_was_received(wrong):
-    (name, value), = wrong.items()
+    ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=rf"{name} must be .* Received: {name}={value}"):
         next(demo.corpus(**{"spans": 1, **wrong}))
 

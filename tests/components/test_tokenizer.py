@@ -46,7 +46,9 @@ def test_what_is_saved_is_what_is_loaded_and_gives_the_same_ids(tmp_path):
     tokenizer.save(tmp_path, tokens)
     assert tokenizer.load(tmp_path) == tokens
     texts = np.array([b"naive a", "日本 naïve".encode()], dtype=object)
-    before, after = (family("transformer").build_tokenizer(t, NETWORK)(texts)["ids"] for t in (tokens, tokenizer.load(tmp_path)))
+    before, after = (
+        family("transformer").build_tokenizer(t, NETWORK)(texts)["ids"] for t in (tokens, tokenizer.load(tmp_path))
+    )
     assert (before.numpy() == after.numpy()).all()
 
 

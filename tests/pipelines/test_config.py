@@ -79,7 +79,7 @@ def test_a_wrong_line_in_the_settings_file_is_refused_by_name(newsdesk_home):
 def test_a_file_that_is_no_toml_is_named(newsdesk_home):
     newsdesk_home.mkdir()
     (newsdesk_home / "newsdesk.toml").write_text("[news\n")
-    with pytest.raises(ConfigError, match="newsdesk.toml"):
+    with pytest.raises(ConfigError, match=r"newsdesk\.toml"):
         config.settings()
 
 
@@ -93,4 +93,9 @@ def test_times_without_a_zone_are_utc():
 
 
 def test_override_texts_are_json_where_they_can_be():
-    assert config.parse_overrides(["a.b=2", "c=0.5", "d=mean", "e=true"]) == {"a.b": 2, "c": 0.5, "d": "mean", "e": True}
+    assert config.parse_overrides(["a.b=2", "c=0.5", "d=mean", "e=true"]) == {
+        "a.b": 2,
+        "c": 0.5,
+        "d": "mean",
+        "e": True,
+    }

@@ -9,7 +9,7 @@ RECORD = {
 
 
 def test_tfx_compiles_exactly_the_edges_of_the_table():
-    for component in news.nodes(RECORD):
+    for component in news.pipeline(RECORD).components:
         upstream = {node.id for node in component.upstream_nodes}
         assert upstream == set(NODES[component.id].upstream), component.id
 

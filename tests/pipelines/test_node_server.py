@@ -45,7 +45,9 @@ def wait_for(condition) -> None:
 def server(tmp_path, newsdesk_home, request):
     newsdesk_home.mkdir(exist_ok=True)
     path = node_client.socket_path()
-    process = subprocess.Popen([sys.executable, "-c", SERVER, str(path)], env={**os.environ, **getattr(request, "param", {})})
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(path)], env={**os.environ, **getattr(request, "param", {})}
+    )
     wait_for(path.exists)
     yield process
     process.kill()
@@ -65,7 +67,9 @@ def test_exit_code_output_folder_and_environment_are_the_callers(server, tmp_pat
 
 def test_callers_at_once_each_get_their_own_output(server):
     processes = [
-        subprocess.Popen([sys.executable, "-c", CALLER, f"print('caller', {n})", str(n)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", CALLER, f"print('caller', {n})", str(n)], stdout=subprocess.PIPE, text=True
+        )
         for n in range(12)
     ]
     for n, process in enumerate(processes):
