@@ -42,7 +42,8 @@ SCARS = (
     (r"^ | $", ""),
 )
 
-_COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement in SCARS)
+# Every pattern with a semicolon mends entities, which all end in one: most texts have none and skip them.
+_COMPILED = tuple((re.compile(pattern), replacement, ";" in pattern) for pattern, replacement in SCARS)
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -53,8 +54,9 @@ def join(title: str, description: str) -> str:
 
 def clean(text: str) -> str:
     """`text` without the corpus's scars, on one line. Case and punctuation stay. Equals `text_graph.clean_tensor`."""
-    for pattern, replacement in _COMPILED:
-        text = pattern.sub(replacement, text)
+    for pattern, replacement, entity in _COMPILED:
+        if not entity or ";" in text:
+            text = pattern.sub(replacement, text)
     return text
 
 
