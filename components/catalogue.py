@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipelines import home, registry
+from pipelines import claims, home
 
 ALIASES = ("champion", "previous")  # the ones that follow; a person's own are left alone
 
@@ -16,7 +16,7 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
     from mlflow import MlflowClient  # several seconds of import
 
     client = MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
-    with registry.line_lock(line, "mlflow"):  # MLflow itself registers the same source twice
+    with claims.line_lock(line, "mlflow"):  # MLflow itself registers the same source twice
         found = client.search_registered_models(f"name = '{home.safe_name(line, 'line')}'")
         if not found:
             told = f"Newsdesk's line {line}. Versions follow {home.registry_dir(line)}."

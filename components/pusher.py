@@ -23,7 +23,7 @@ from tfx.components.pusher import executor as tfx_executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils
 
-from pipelines import home, registry
+from pipelines import claims, home, registry
 
 WARM_UP = ("Markets rally as central bank holds rates", "Late goal decides the cup final")
 CHECKPOINTS = ("copied", "numbered", "manifest", "renamed")
@@ -58,7 +58,7 @@ def push(
     """
     home.safe_name(run, "run id")
     own = [path for path in home.staging_dir().glob("*") if path.name.rpartition(".")[0] == run]
-    registry.clear(own + registry.leftovers(age=registry.LEASE))
+    registry.clear(own + registry.leftovers(age=claims.LEASE))
     done = published(line, run)
     if done:
         return done
@@ -75,7 +75,7 @@ def push(
         sync(aside)
         at("copied")
         files = registry.folder_hashes(aside)
-        with registry.line_lock(line):
+        with claims.line_lock(line):
             done = published(line, run)  # by another attempt of the same run, meanwhile
             if done:
                 return done
@@ -83,7 +83,7 @@ def push(
             at("numbered")
             manifest = {
                 "version": version, "line": line, "run": run, "digest": digest, "labels": labels,
-                "files": files, "pushed": registry.now(),
+                "files": files, "pushed": home.now(),
             }  # fmt: skip
             home.write_json(aside / registry.MANIFEST, manifest)
             at("manifest")

@@ -26,7 +26,7 @@ def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
     config = record["config"]
     metrics = {name: verdict["metrics"][name] for name in ("accuracy", "interval", "rows", "per_class")}
     return {
-        "version": version, "line": config["line"], "preset": config["preset"], "created": registry.now(),
+        "version": version, "line": config["line"], "preset": config["preset"], "created": home.now(),
         "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
         "metrics": metrics, "comparisons": verdict["comparisons"], "warnings": verdict["warnings"], "code": record["code"],
         "data": {

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines import config, home, registry
+from pipelines import claims, config, home, registry
 from pipelines.presets import PRESETS
 
 
@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
     except (config.ConfigError, home.HomeError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1
-    except registry.Locked as error:
+    except claims.Locked as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 4
     except BrokenPipeError:  # `newsdesk models | head`

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipelines import home, node_client, registry, runs
+from pipelines import claims, home, node_client, registry, runs
 
 PACKAGES = (
     "tensorflow",
@@ -104,7 +104,7 @@ def _line(line: str) -> Iterator[tuple[str, bool, str]]:
     gone = [c["version"] for c in registry.versions(line) if not registry.folder(line, c["version"])]
     if gone:
         yield f"serving of {line}", True, f"registered, but no longer kept: {', '.join(map(str, gone))}"
-    held = registry.holder(line)
+    held = claims.holder(line)
     if held:
         says = f"held by run {held['run']} since {held['since']}"
         yield f"lock of {line}", held["lives"], says if held["lives"] else f"{says}, which is dead; --repair frees it"
@@ -115,7 +115,7 @@ def _line(line: str) -> Iterator[tuple[str, bool, str]]:
 
 def _unregistered(line: str) -> list[int]:
     """Versions that lie where TensorFlow Serving sees them, without a card, of runs that ended."""
-    claim = registry.holder(line)
+    claim = claims.holder(line)
     if claim and claim["lives"]:  # it may be about to register
         return []
     pointed = {event["to"] for event in registry.history(line)}
@@ -158,10 +158,10 @@ def repair() -> Iterator[tuple[bool, str]]:
     """
     home.ensure()
     for line in registry.lines():
-        held = registry.holder(line)
+        held = claims.holder(line)
         if held and not held["lives"]:
             runs.close_run(held["run"])
-            registry.free_line(line, held["run"])
+            claims.free_line(line, held["run"])
             yield True, f"freed line {line} from {held['run']}"
     for path in registry.clear(registry.leftovers()):
         yield True, f"removed {path}"
@@ -184,7 +184,7 @@ def _repair_line(line: str) -> Iterator[tuple[bool, str]]:
         if restored is None:
             raise
         yield True, f"the pointer of {line} names version {restored} again, from the history"
-    with registry.line_lock(line):
+    with claims.line_lock(line):
         if registry.mend_history(line):
             yield True, f"the history of {line} holds its last promotion again"
         for number in _unregistered(line):

@@ -4,55 +4,33 @@
     registry/<line>/promotions.jsonl   every move of the pointer, append-only
     registry/<line>/versions/<N>.json  one card a version, written once
     registry/<line>/counter            the last version number issued
-    registry/<line>/run.lock           the run that may write to this line now
     registry/<line>/held/<N>/          a version that waits for a person, where nothing serves it
     serving/<line>/<N>/                the model in TF Serving's layout, manifest.json last
 
 Standard library only. MLflow is the catalogue that follows; nothing here reads it.
 """
 
-import contextlib
-import fcntl
 import getpass
 import hashlib
 import json
 import os
 import shutil
-import socket
 import time
-from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 
-from pipelines import home
+from pipelines import claims, home
 
 MANIFEST = "manifest.json"
 # MLflow leaves a note of its own in a folder that it loads by alias; nobody reads it.
 _NOT_OURS = {MANIFEST, "registered_model_meta"}  # in a version's own folder, not below it
-LEASE = 900  # seconds without a sign of life after which a run's lock may be taken over
 
 
 class RegistryError(Exception):
     """The registry cannot do what was asked; nothing was changed."""
 
 
-class Locked(Exception):
-    """Another run holds the line."""
-
-    def __init__(self, line: str, holder: dict):
-        self.holder = holder["run"]
-        super().__init__(
-            f"one run at a time may work on a line. Received: line {line!r} is locked by run {holder['run']} "
-            f"since {holder['since']}. Wait for it, or run `newsdesk doctor --repair` if it died."
-        )
-
-
 class PointerMoved(RegistryError):
     """The champion changed since it was read."""
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -237,19 +215,6 @@ def verify(folder: Path) -> dict:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def line_lock(line: str, what: str = "flock") -> Iterator[None]:
-    """Holds a line's files for the short time of one change; waits for its turn. Not to be taken twice by one caller.
-
-    what: "flock" for the files themselves, another name for something beside them that takes turns of its own.
-    """
-    folder = home.registry_dir(line)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f".{what}", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def next_version(line: str) -> int:
     """Issues a version number: one more than any issued, present or recorded before, whatever the clock says.
 
@@ -277,7 +242,7 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
         PointerMoved: the champion is no longer the expected one.
         RegistryError: the version is incomplete or damaged.
     """
-    with line_lock(line):
+    with claims.line_lock(line):
         current = champion(line)
         if _key(current) != _key(expected):
             raise PointerMoved(
@@ -288,7 +253,7 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
         mend_history(line)
         event = {
             "sequence": current["event"]["sequence"] + 1 if current else 1,
-            "time": now(),
+            "time": home.now(),
             "who": _user(),
             "kind": kind,
             "from": current["version"] if current else None,
@@ -320,7 +285,7 @@ def restore_champion(line: str) -> int | None:
     Raises:
         RegistryError: that version is damaged, or the history is.
     """
-    with line_lock(line):
+    with claims.line_lock(line):
         events = recorded(line)
         if not events:
             return None
@@ -365,7 +330,7 @@ def leftovers(age: float = 0) -> list[Path]:
 
     age: seconds since something was last put into it, at least.
     """
-    held = [holder(line) for line in lines()]
+    held = [claims.holder(line) for line in lines()]
     working = {claim["run"] for claim in held if claim and claim["lives"]}
     found = (path for path in (home.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
     return sorted(path for path in found if not age or time.time() - path.lstat().st_mtime > age)
@@ -383,72 +348,3 @@ def clear(paths: list[Path]) -> list[Path]:
 
 def _key(pointer: dict | None) -> tuple:
     return (pointer["version"], pointer["digest"]) if pointer else (None, None)
-
-
-# --- one run at a time ------------------------------------------------------------------------------------------------
-
-
-def take_line(line: str, run_id: str, owner: int | None = None) -> None:
-    """Gives the line to a run, or renews it.
-
-    owner: the process that stands for the whole run, if there is one on this machine; when it is gone, so is the claim.
-    A later owner of the same run replaces it. Without one, a claim lives for `LEASE` seconds after its last `keep_line`.
-
-    Raises:
-        Locked: another run that still lives holds it.
-    """
-    path = home.registry_dir(line) / "run.lock"
-    with line_lock(line):
-        holder = home.read_json(path)
-        if holder and holder["run"] != run_id and _lives(path, holder):
-            raise Locked(line, holder)
-        same = holder and holder["run"] == run_id
-        if not same or (owner and owner != holder["owner"]):
-            started = _process_start(owner) if owner else None
-            since = holder["since"] if same else now()
-            home.write_json(
-                path, {"run": run_id, "since": since, "host": socket.gethostname(), "owner": owner, "started": started}
-            )
-        os.utime(path)
-
-
-def keep_line(line: str) -> None:
-    """A sign of life from the run that holds the line."""
-    with contextlib.suppress(FileNotFoundError):
-        os.utime(home.registry_dir(line) / "run.lock")
-
-
-def free_line(line: str, run_id: str) -> None:
-    """Gives the line back, if this run holds it."""
-    path = home.registry_dir(line) / "run.lock"
-    with line_lock(line):
-        holder = home.read_json(path)
-        if holder and holder["run"] == run_id:
-            path.unlink()
-
-
-def holder(line: str) -> dict | None:
-    """The run that holds the line, with `lives`; None where it is free."""
-    path = home.registry_dir(line) / "run.lock"
-    value = home.read_json(path)
-    return {**value, "lives": _lives(path, value)} if value else None
-
-
-def _lives(path: Path, holder: dict) -> bool:
-    # Without a start time the owner was gone, or unknowable, when it claimed: the lease decides.
-    if holder["owner"] and holder["started"] and holder["host"] == socket.gethostname():
-        return _process_start(holder["owner"]) == holder["started"]
-    try:
-        # Either way round: after the clock was set back, a claim must not live until the clock catches up.
-        return abs(time.time() - path.stat().st_mtime) < LEASE
-    except FileNotFoundError:
-        return False
-
-
-def _process_start(pid: int) -> str | None:
-    """The start time of a living process in clock ticks since boot, so that a reused pid is not taken for its predecessor."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]  # a zombie works no more

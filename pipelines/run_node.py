@@ -9,6 +9,7 @@ same function runs in this process, with the same result. This module is importa
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import time
 import traceback
 from pathlib import Path
 
-from pipelines import config, home, node_client, registry, runs
+from pipelines import claims, config, home, node_client, runs
 from pipelines.flow import FLOW, NODES
 from pipelines.sources import SourceError
 
@@ -76,14 +77,14 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         record = runs.open_run(run_id, config.Request.from_json(json.loads(args.config)), args.owner)
     else:
         record = runs.load(run_id)
-        registry.take_line(record["config"]["line"], run_id, args.owner)
+        claims.take_line(record["config"]["line"], run_id, args.owner)
     skip = _skip(record, node)
     if skip:
         return {"state": "skipped", "headline": skip}
-    before = runs.last_event(run_id, node.name)
-    again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
-    runs.add_event(run_id, node.name, "running")
-    with _heartbeat(record["config"]["line"]), _terminable():
+    with _heartbeat(record["config"]["line"]), _terminable(), _alone(run_id, node.name):
+        before = runs.last_event(run_id, node.name)
+        again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
+        runs.add_event(run_id, node.name, "running")
         from pipelines import launch  # TFX: already imported in the warm server
 
         launched = launch.launch(record, node.name, again)
@@ -122,7 +123,7 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
     while seen is not None:
         if isinstance(seen, SourceError):
             return "stopped", [str(seen)]
-        if isinstance(seen, registry.Locked):
+        if isinstance(seen, claims.Locked):
             return "locked", [str(seen)]
         if isinstance(seen, config.ConfigError):
             return "usage", [str(seen)]
@@ -137,7 +138,7 @@ def _heartbeat(line: str):
 
     def beat():
         while not ended.wait(HEARTBEAT):
-            registry.keep_line(line)
+            claims.keep_line(line)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -145,6 +146,18 @@ def _heartbeat(line: str):
         yield
     finally:
         ended.set()
+
+
+@contextlib.contextmanager
+def _alone(run_id: str, node: str):
+    """Waits until an earlier attempt of the same node has gone: a scheduler that was killed may start it a second time."""
+    with open(home.run_dir(run_id) / f".{node}.lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{node}: an earlier attempt of this run still works; waiting for it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

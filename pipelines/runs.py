@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from importlib.metadata import distributions
 from pathlib import Path
 
-from pipelines import config, home, registry
+from pipelines import claims, config, home, registry
 
 CODE = ("components", "data_schemas")
 
@@ -66,20 +66,20 @@ def open_run(run_id: str, request: config.Request, owner: int | None = None) -> 
     """Takes the line, resolves the request to files and fixes the record; a run that is open already is continued.
 
     Raises:
-        registry.Locked: another run holds the line.
+        claims.Locked: another run holds the line.
         config.ConfigError, sources.SourceError: the request cannot be met.
     """
     home.ensure()
     record = home.read_json(home.run_dir(run_id) / "run.json")
     if record:
-        registry.take_line(record["config"]["line"], run_id, owner)
+        claims.take_line(record["config"]["line"], run_id, owner)
         return record
     run = config.resolve(request, config.settings())
-    registry.take_line(run.line, run_id, owner)
+    claims.take_line(run.line, run_id, owner)
     try:
         return _record(run_id, run, request)
     except BaseException:
-        registry.free_line(run.line, run_id)
+        claims.free_line(run.line, run_id)
         raise
 
 
@@ -124,7 +124,7 @@ def close_run(run_id: str) -> dict:
         return {"run": run_id, "state": "failed", "pushed": False, "version": None, "reasons": ["the run never opened"]}
     outcome = outcome_of(run_id)
     home.write_json(folder / "outcome.json", outcome)
-    registry.free_line(record["config"]["line"], run_id)
+    claims.free_line(record["config"]["line"], run_id)
     return outcome
 
 
@@ -162,7 +162,7 @@ def outcome_of(run_id: str) -> dict:
 
 def add_event(run_id: str, node: str, state: str, seconds: float = 0, headline: str = "", **more) -> None:
     """Appends one event to the run's record and, where `NEWSDESK_EVENTS` names a file, to that."""
-    event = {"time": registry.now(), "run": run_id, "node": node, "state": state}
+    event = {"time": home.now(), "run": run_id, "node": node, "state": state}
     event |= {"seconds": round(seconds, 1), "headline": headline, **more}
     home.append_json(home.run_dir(run_id) / "events.jsonl", event)
     if os.environ.get("NEWSDESK_EVENTS"):

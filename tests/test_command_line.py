@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pipelines import node_client, registry
+from pipelines import claims, node_client, registry
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def test_a_data_check_tells_file_line_column_and_value_and_moves_nothing(tmp_pat
         assert f"{source / 'train.csv'}, line 42, column label" in done.stdout
         assert "'9'" in done.stdout
         assert registry.champion("news") is None
-        assert registry.holder("news") is None
+        assert claims.holder("news") is None
         again = newsdesk("data", "check", str(small_demo), "--set", "data.min_rows=10", "--json")
         assert again.returncode == 0, again.stderr
         assert json.loads(again.stdout)["decision"] in ("pass", "warn")

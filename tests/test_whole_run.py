@@ -9,7 +9,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from components import ingester
-from pipelines import home, registry, run_node, runs
+from pipelines import claims, home, registry, run_node, runs
 from pipelines.flow import FLOW
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def test_a_first_candidate_is_released_as_version_1_and_everything_about_it_is_r
     assert card["metrics"]["rows"] == 120
     assert card["data"]["rows"] == 1080
     assert set(card["metrics"]["per_class"]) == {"World", "Sports", "Business", "Sci/Tech"}
-    assert registry.holder("news") is None
+    assert claims.holder("news") is None
 
 
 def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
@@ -185,7 +185,7 @@ def test_a_second_run_on_the_line_ends_locked_and_names_the_first(first, capsys)
 def test_a_source_that_does_not_exist_is_a_data_stop_and_frees_the_line(first, capsys):
     code, _ = node("Ingester", "nowhere", {**first, "source": "/no/such/folder"}, capsys=capsys)
     assert code == 3
-    assert registry.holder("news") is None
+    assert claims.holder("news") is None
 
 
 def test_unknown_parameters_are_bad_usage(first, capsys):

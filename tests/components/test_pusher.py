@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components import pusher
-from pipelines import home, registry
+from pipelines import claims, home, registry
 
 
 @pytest.fixture
@@ -166,14 +166,14 @@ def test_what_another_crashed_run_left_in_staging_is_found_and_removed():
     in_a_child(lambda: published.push("run", at=crash_at("manifest")))
     (left,) = registry.leftovers()
     assert left.name.startswith("run.")
-    old = time.time() - 2 * registry.LEASE
+    old = time.time() - 2 * claims.LEASE
     os.utime(left, (old, old))
     published.push("another")
     assert registry.leftovers() == []
 
 
 def test_what_a_living_run_has_in_staging_is_left_alone():
-    registry.take_line(published.LINE, "alive", os.getpid())
+    claims.take_line(published.LINE, "alive", os.getpid())
     (home.staging_dir() / "alive.1234").mkdir()
     assert registry.leftovers() == []
 

@@ -14,7 +14,7 @@ from data_kit import articles, as_csv, source, span
 
 from components import datagate
 from components import examples as records
-from pipelines import home, registry, run_node, runs
+from pipelines import claims, home, registry, run_node, runs
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]  # warnings are TFX's and Beam's own
 
@@ -43,7 +43,7 @@ def nothing_published(champion, capsys) -> bool:
     folder = home.serving_dir("news")
     whole = registry.verify(folder / "1")["digest"] == registry.champion("news")["digest"]
     alone = [path.name for path in folder.iterdir()] == ["1"] and len(registry.history("news")) == 1
-    return whole and alone and registry.champion("news") == champion and registry.holder("news") is None
+    return whole and alone and registry.champion("news") == champion and claims.holder("news") is None
 
 
 def missing_column(folder):

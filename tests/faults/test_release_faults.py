@@ -11,7 +11,7 @@ import published
 import pytest
 
 from components import modelgate, pusher
-from pipelines import client, config, home, registry, release, runs
+from pipelines import claims, client, config, home, registry, release, runs
 
 pytestmark = pytest.mark.faults
 LINE = published.LINE
@@ -95,7 +95,7 @@ def test_pushes_of_two_runs_at_once_take_turns_and_each_gets_its_version():
 def test_a_second_run_on_the_line_is_locked_and_named_until_the_first_one_closes(small_demo):
     ask = config.Request(source=str(small_demo))
     record = runs.open_run("run-1", ask, os.getpid())
-    with pytest.raises(registry.Locked, match=r"locked by run run-1"):
+    with pytest.raises(claims.Locked, match=r"locked by run run-1"):
         runs.open_run("run-2", ask, os.getpid())
     runs.close_run("run-1")
     assert runs.open_run("run-2", ask, os.getpid())["config"]["line"] == record["config"]["line"]

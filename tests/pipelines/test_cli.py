@@ -5,7 +5,7 @@ import json
 import published
 import pytest
 
-from pipelines import cli, home, registry
+from pipelines import claims, cli, home
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_damaged_pointer_ends_with_one_and_the_remedy(two, capsys):
 
 def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
     def locked(*_):
-        raise registry.Locked("news", {"run": "nightly", "since": "today"})
+        raise claims.Locked("news", {"run": "nightly", "since": "today"})
 
     monkeypatch.setattr(cli, "models", locked)
     assert cli.main(["models"]) == 4

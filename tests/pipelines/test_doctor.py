@@ -10,7 +10,7 @@ import sys
 import published
 import pytest
 
-from pipelines import cli, doctor, home, registry, runs
+from pipelines import claims, cli, doctor, home, registry, runs
 
 LINE = published.LINE
 
@@ -83,7 +83,7 @@ def test_a_version_that_was_pushed_and_never_registered_is_set_aside_where_nothi
 
 
 def test_while_a_run_works_its_push_is_left_alone(two):
-    registry.take_line(LINE, "run-3", os.getpid())
+    claims.take_line(LINE, "run-3", os.getpid())
     published.push("run-3")
     (home.staging_dir() / "run-3.part").mkdir()
     assert wrong() == {}
@@ -92,7 +92,7 @@ def test_while_a_run_works_its_push_is_left_alone(two):
 
 def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_leftovers(two):
     gone = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    registry.take_line(LINE, "run-3", gone.pid)
+    claims.take_line(LINE, "run-3", gone.pid)
     gone.communicate(b"\n")
     home.write_json(home.run_dir("run-3") / "run.json", {"run": "run-3", "config": {"line": LINE}})
     runs.add_event("run-3", "Trainer", "running")
@@ -100,7 +100,7 @@ def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_lefto
     (home.staging_dir() / "stray").write_text("")
     assert set(wrong()) == {"lock of news", "staging"}
     assert len(mended()) == 3
-    assert registry.holder(LINE) is None
+    assert claims.holder(LINE) is None
     assert home.read_json(home.run_dir("run-3") / "outcome.json")["state"] == "failed"
     assert list(home.staging_dir().iterdir()) == []
     assert wrong() == {}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pipelines import home, registry
+from pipelines import claims, home, registry
 
 LINE = "news"
 
@@ -185,74 +185,74 @@ def child():
 
 
 def test_a_second_run_is_told_which_one_holds_the_line():
-    registry.take_line(LINE, "first", os.getpid())
-    with pytest.raises(registry.Locked, match=r"locked by run first since") as caught:
-        registry.take_line(LINE, "second", os.getpid())
+    claims.take_line(LINE, "first", os.getpid())
+    with pytest.raises(claims.Locked, match=r"locked by run first since") as caught:
+        claims.take_line(LINE, "second", os.getpid())
     assert caught.value.holder == "first"
-    registry.take_line("news-demo", "second", os.getpid())
+    claims.take_line("news-demo", "second", os.getpid())
 
 
 def test_a_line_given_back_can_be_taken_and_only_its_holder_gives_it_back():
-    registry.take_line(LINE, "first", os.getpid())
-    registry.free_line(LINE, "second")
-    assert registry.holder(LINE)["run"] == "first"
-    registry.free_line(LINE, "first")
-    registry.take_line(LINE, "second", os.getpid())
-    assert registry.holder(LINE)["run"] == "second"
+    claims.take_line(LINE, "first", os.getpid())
+    claims.free_line(LINE, "second")
+    assert claims.holder(LINE)["run"] == "first"
+    claims.free_line(LINE, "first")
+    claims.take_line(LINE, "second", os.getpid())
+    assert claims.holder(LINE)["run"] == "second"
 
 
 def test_the_lock_of_a_dead_process_is_taken_over_even_as_a_zombie():
     owner = child()
-    registry.take_line(LINE, "first", owner.pid)
-    assert registry.holder(LINE)["lives"]
+    claims.take_line(LINE, "first", owner.pid)
+    assert claims.holder(LINE)["lives"]
     owner.kill()
     os.waitid(os.P_PID, owner.pid, os.WEXITED | os.WNOWAIT)
-    assert not registry.holder(LINE)["lives"]
+    assert not claims.holder(LINE)["lives"]
     owner.communicate()
-    registry.take_line(LINE, "second", os.getpid())
-    assert registry.holder(LINE)["run"] == "second"
+    claims.take_line(LINE, "second", os.getpid())
+    assert claims.holder(LINE)["run"] == "second"
 
 
 def test_a_process_with_the_pid_of_a_dead_owner_is_not_taken_for_it():
-    registry.take_line(LINE, "first", os.getpid())
+    claims.take_line(LINE, "first", os.getpid())
     value = home.read_json(path("run.lock"))
     home.write_json(path("run.lock"), {**value, "started": "1"})
-    assert not registry.holder(LINE)["lives"]
+    assert not claims.holder(LINE)["lives"]
 
 
 def test_a_run_that_goes_on_in_another_process_keeps_its_line():
     dead = child()
-    registry.take_line(LINE, "first", dead.pid)
+    claims.take_line(LINE, "first", dead.pid)
     dead.communicate(b"\n")
-    registry.take_line(LINE, "first", os.getpid())
-    with pytest.raises(registry.Locked):
-        registry.take_line(LINE, "second", os.getpid())
+    claims.take_line(LINE, "first", os.getpid())
+    with pytest.raises(claims.Locked):
+        claims.take_line(LINE, "second", os.getpid())
 
 
-@pytest.mark.parametrize("shift", [registry.LEASE + 1, -registry.LEASE - 1, 86_400])
+@pytest.mark.parametrize("shift", [claims.LEASE + 1, -claims.LEASE - 1, 86_400])
 def test_without_an_owner_a_claim_ends_with_its_lease_whichever_way_the_clock_went(shift):
-    registry.take_line(LINE, "first")
-    with pytest.raises(registry.Locked):
-        registry.take_line(LINE, "second")
+    claims.take_line(LINE, "first")
+    with pytest.raises(claims.Locked):
+        claims.take_line(LINE, "second")
     then = time.time() - shift
     os.utime(path("run.lock"), (then, then))
-    registry.take_line(LINE, "second")
-    assert registry.holder(LINE)["run"] == "second"
+    claims.take_line(LINE, "second")
+    assert claims.holder(LINE)["run"] == "second"
 
 
 def test_a_sign_of_life_renews_the_lease():
-    registry.take_line(LINE, "first")
+    claims.take_line(LINE, "first")
     os.utime(path("run.lock"), (0, 0))
-    registry.keep_line(LINE)
-    assert registry.holder(LINE)["lives"]
+    claims.keep_line(LINE)
+    assert claims.holder(LINE)["lives"]
 
 
 def test_an_owner_that_was_gone_when_it_claimed_does_not_hold_the_line_for_ever():
     gone = child()
     gone.communicate(b"\n")
-    registry.take_line(LINE, "first", gone.pid)
+    claims.take_line(LINE, "first", gone.pid)
     os.utime(path("run.lock"), (0, 0))
-    assert not registry.holder(LINE)["lives"]
+    assert not claims.holder(LINE)["lives"]
 
 
 def test_of_two_processes_that_promote_at_once_one_wins_and_the_other_is_told():

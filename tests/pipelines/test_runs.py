@@ -1,8 +1,10 @@
 """A run's record: fixed once, and its outcome told from what its nodes said."""
 
+import threading
+
 import pytest
 
-from pipelines import config, home, registry, runs
+from pipelines import claims, config, home, run_node, runs
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_the_data_hash_follows_content_and_not_names_or_times(source):
 def test_a_run_that_cannot_start_gives_the_line_back(tmp_path):
     with pytest.raises(Exception, match="folder that exists"):
         opened(tmp_path / "none")
-    assert registry.holder("news") is None
+    assert claims.holder("news") is None
 
 
 def test_a_later_node_without_an_opened_run_is_told_so():
@@ -78,7 +80,7 @@ def test_the_outcome_of_a_run_is_what_its_nodes_said_last(source, events, verdic
     outcome = runs.close_run("r1")
     assert outcome["state"] == state
     assert outcome["pushed"] == (release is not None)
-    assert registry.holder("news") is None
+    assert claims.holder("news") is None
     assert runs.close_run("r1") == outcome
 
 
@@ -113,3 +115,21 @@ def test_an_unwritable_state_folder_is_refused_before_anything_runs(tmp_path, mo
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(home.HomeError, match="this user can write"):
         home.ensure()
+
+
+def test_a_second_attempt_of_a_node_waits_for_the_first(source, capsys):
+    opened(source)
+    order = []
+
+    def second():
+        with run_node._alone("r1", "Trainer"):
+            order.append("second")
+
+    with run_node._alone("r1", "Trainer"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        while "waiting for it" not in capsys.readouterr().err:
+            assert thread.is_alive()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
