@@ -22,17 +22,18 @@ FAMILY = "bag"
 @component
 def Baseline(
     labels: Parameter[str],
+    training: Parameter[str],
     seed: Parameter[int],
     code: Parameter[str],
     examples: InputArtifact[Examples],
     model: OutputArtifact[Model],
 ):
-    """labels: JSON list; code: hash of code and libraries, for the cache."""
+    """labels: JSON list; training: JSON of the training settings; code: hash of code and libraries, for the cache."""
     preset = PRESETS[FAMILY]
     texts, _ = records.load(examples.uri, "train")
     tokens = tokenizer.adapt(FAMILY, preset.network, texts)
     history = run_fn.train(
-        FAMILY, tokens, preset.network, preset.training, seed, json.loads(labels), examples.uri,
+        FAMILY, tokens, preset.network, json.loads(training), seed, json.loads(labels), examples.uri,
         Path(path_utils.serving_model_dir(model.uri)), Path(model.uri, "checkpoints"),
     )  # fmt: skip
     shutil.rmtree(Path(model.uri, "checkpoints"), ignore_errors=True)

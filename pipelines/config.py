@@ -125,7 +125,10 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything a run needs but its list of files. `network` and `training` hold the preset's keys, overridden."""
+    """Everything a run needs but its list of files. `network` and `training` hold the preset's keys, overridden.
+
+    `baseline` holds the training settings of the bag that every candidate is compared with.
+    """
 
     line: str
     source: str
@@ -137,6 +140,7 @@ class RunConfig:
     force: bool
     network: Mapping[str, Any]
     training: Mapping[str, Any]
+    baseline: Mapping[str, Any]
     data: DataConfig = field(default_factory=DataConfig)
     gates: GateConfig = field(default_factory=GateConfig)
     labels: tuple[str, ...] = LABELS
@@ -147,6 +151,7 @@ class RunConfig:
             **value,
             "network": dict(self.network),
             "training": dict(self.training),
+            "baseline": dict(self.baseline),
             "data": dataclasses.asdict(self.data),
             "gates": dataclasses.asdict(self.gates),
             "labels": list(self.labels),
@@ -159,6 +164,7 @@ class RunConfig:
                 **value,
                 "network": MappingProxyType(dict(value["network"])),
                 "training": MappingProxyType(dict(value["training"])),
+                "baseline": MappingProxyType(dict(value["baseline"])),
                 "data": DataConfig(**value["data"]),
                 "gates": GateConfig(**value["gates"]),
                 "labels": tuple(value["labels"]),
@@ -310,7 +316,7 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
     )
     sections = {
         "network": dict(preset.network),
-        "training": dict(preset.training),
+        "training": {**preset.training, **line_file(line).get("training", {})},
         "data": {**dataclasses.asdict(DataConfig()), **own.get("data", {})},
         "gates": {**dataclasses.asdict(GateConfig()), **own.get("gates", {})},
     }
@@ -337,16 +343,22 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         force=request.force,
         network=MappingProxyType(sections["network"]),
         training=MappingProxyType(_checked_training(sections["training"])),
+        baseline=MappingProxyType({**PRESETS["bag"].training, **line_file(line).get("training", {})}),
         data=DataConfig(**sections["data"]),
         gates=GateConfig(**sections["gates"]),
         labels=labels_of(line),
     )
 
 
-def labels_of(line: str) -> tuple[str, ...]:
-    """The class names of a line, from `data_schemas/<line>/line.toml`; a line without a folder has the usual ones."""
+def line_file(line: str) -> dict:
+    """`data_schemas/<line>/line.toml`: `labels`, and `training`, settings that go before the presets' own; empty without one."""
     path = home.REPOSITORY / "data_schemas" / line / "line.toml"
-    return tuple(tomli.loads(path.read_text(encoding="utf-8"))["labels"]) if path.is_file() else LABELS
+    return tomli.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def labels_of(line: str) -> tuple[str, ...]:
+    """The class names of a line; one without a folder has the usual ones."""
+    return tuple(line_file(line).get("labels", LABELS))
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:

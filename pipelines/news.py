@@ -82,7 +82,9 @@ def nodes(record: dict) -> list[BaseComponent]:
         vocabulary=tokenizer.outputs["vocabulary"],
         config={**{key: config[key] for key in ("family", "network", "training", "seed", "labels")}, "code": code},
     )
-    baseline = Baseline(labels=labels, seed=1, code=code, examples=examples)
+    baseline = Baseline(
+        labels=labels, training=json.dumps(config["baseline"], sort_keys=True), seed=1, code=code, examples=examples
+    )
     baseline.add_upstream_node(data_gate)
     champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"])
     champion.add_upstream_node(data_gate)

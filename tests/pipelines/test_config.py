@@ -4,6 +4,7 @@ import pytest
 
 from pipelines import config
 from pipelines.config import ConfigError, Request, resolve
+from pipelines.presets import PRESETS
 
 
 def test_a_run_without_any_setting_trains_the_default_preset_on_the_demo():
@@ -19,6 +20,12 @@ def test_overrides_win_over_the_file_and_the_file_wins_over_the_defaults():
     lines = {"news": {"schedule": {"source": "/data/ag", "preset": "bag"}, "gates": {"floor": 0.9, "alpha": 0.01}}}
     run = resolve(Request(set={"gates.floor": 0.8}), lines)
     assert (run.preset, run.source, run.gates.floor, run.gates.alpha) == ("bag", "/data/ag", 0.8, 0.01)
+
+
+def test_a_lines_own_training_settings_go_before_the_presets_and_after_overrides():
+    assert resolve(Request()).training["epochs"] == resolve(Request()).baseline["epochs"] == 8
+    assert resolve(Request(source="/data/ag")).training["epochs"] == PRESETS["transformer"].training["epochs"]
+    assert resolve(Request(set={"training.epochs": 2})).training["epochs"] == 2
 
 
 def test_the_seed_may_be_given_as_an_override():
