@@ -60,8 +60,9 @@ def request_from(environ: Mapping[str, str], folder: Path) -> dict:
     )
     run = config.resolve(request, config.settings())
     release = {"release": request.release} if request.release else {}
+    overrides = {key: value for key, value in request.set.items() if key != "seed"}
     return {
-        "source": source, "window": run.window, "model": run.preset, "set": dict(request.set), "seed": request.seed,
+        "source": source, "window": run.window, "model": run.preset, "set": overrides, "seed": run.seed,
         "force": request.force, **release,
     }  # fmt: skip
 

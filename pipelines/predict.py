@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
 def run(args: argparse.Namespace, line: str) -> int:
     """Scores texts or a file; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
     wrong = misused(args)
     if wrong:
         print(f"newsdesk predict: {wrong}", file=sys.stderr)

@@ -28,13 +28,13 @@ def test_without_variables_the_demo_is_trained_with_its_preset(tmp_path):
     config.Request.from_json(asked)
 
 
-def test_every_variable_reaches_the_run(tmp_path):
+def test_every_variable_reaches_the_run_and_a_seed_among_the_overrides_wins(tmp_path):
     given = {
         "SOURCE": "tfds", "WINDOW": "last 7d", "MODEL": "bag", "SET": "training.epochs=2 seed=3", "SEED": "5",
         "RELEASE": "never", "FORCE": "1",
     }  # fmt: skip
     assert airflow_run.request_from(given, tmp_path) == {
-        "source": "tfds", "window": "last 7d", "model": "bag", "set": {"training.epochs": 2, "seed": 3}, "seed": 5,
+        "source": "tfds", "window": "last 7d", "model": "bag", "set": {"training.epochs": 2}, "seed": 3,
         "release": "never", "force": True,
     }  # fmt: skip
 
