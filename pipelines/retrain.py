@@ -45,12 +45,17 @@ def check(request: dict, as_json: bool) -> int:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     elif verdict:
         print(f"\nData verdict: {verdict['decision']}")
-        for finding in sorted(verdict["findings"], key=lambda f: ("stop", "warn", "pass").index(f["outcome"])):
+        found = [f for f in verdict["findings"] if f["outcome"] != "pass"]
+        for finding in sorted(found, key=lambda f: ("stop", "warn").index(f["outcome"])):
+            shown = f"(value {finding['value']}, limit {finding['limit']})"
+            print(f"  {finding['outcome']}  {finding['check']}: {finding['message']} {shown}")
+            for example in finding["examples"][:5]:
+                print(f"          {example}")
+        print(f"  {len(verdict['findings']) - len(found)} checks pass; the page shows all")
+        if verdict["rows"]["quarantined"]:
             print(
-                f"  {finding['outcome']:<5}{finding['check']:<28}{finding['message']} (value {finding['value']}, limit {finding['limit']})"
+                f"  {verdict['rows']['quarantined']:,} rows quarantined, with line, column and reason: {verdict['quarantine']}"
             )
-            for example in finding["examples"][:5] if finding["outcome"] != "pass" else ():
-                print(f"         {example}")
         print(f"  page {verdict['page']}")
     else:
         print("\nData verdict: stop\n  " + "\n  ".join(ended["reasons"] if ended else ["no verdict"]))
@@ -137,7 +142,11 @@ def _line(text: str) -> None:
 
 
 def _verdict(run_id: str) -> dict | None:
-    event = runs.last_event(run_id, "DataGate")
-    folder = Path((event or {}).get("artifacts", {}).get("verdict", "")) if event else None
-    found = home.read_json(folder / "verdict.json") if folder and folder.name else None
-    return {**found, "page": str(folder / "verdict.html")} if found else None
+    """The data gate's verdict with `page` and `quarantine`, the files to look into; None where the run ended before."""
+    told = {node: (runs.last_event(run_id, node) or {}).get("artifacts", {}) for node in ("Ingester", "DataGate")}
+    if "verdict" not in told["DataGate"]:
+        return None
+    folder = Path(told["DataGate"]["verdict"])
+    quarantine = Path(told["Ingester"]["quarantine"], "rows.csv")
+    found = home.read_json(folder / "verdict.json")
+    return {**found, "page": str(folder / "verdict.html"), "quarantine": str(quarantine)}
