@@ -9,6 +9,7 @@ longer the code, and when its socket is gone. An accelerator, never a requiremen
 
 import array
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -201,6 +202,7 @@ class Server:
         code = 1
         try:
             os.setpgid(0, 0)
+            _end_with_parent()
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
@@ -264,6 +266,12 @@ class Server:
         if job.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(job.pid, number)
+
+
+def _end_with_parent() -> None:
+    """Makes the kernel send SIGTERM when the server is gone, even by SIGKILL: no node works on unseen."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, linux/prctl.h
 
 
 def _prepare() -> None:

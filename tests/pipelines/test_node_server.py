@@ -102,6 +102,17 @@ def test_a_node_whose_caller_was_killed_ends(server, tmp_path):
     wait_for(lambda: not Path(f"/proc/{started.read_text()}").exists())
 
 
+def test_a_node_whose_server_was_killed_ends_and_its_caller_counts_it_as_failed(server, tmp_path):
+    started = tmp_path / "started"
+    code = f"import os, signal; open({str(started)!r}, 'w').write(str(os.getpid())); signal.pause()"
+    process = subprocess.Popen([sys.executable, "-c", CALLER, code], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: started.exists() and started.read_text())
+    server.kill()
+    assert "counts as failed" in process.communicate()[1]
+    assert process.returncode == 1
+    wait_for(lambda: not Path(f"/proc/{started.read_text()}").exists())
+
+
 def test_two_hundred_nodes_leave_files_and_children_as_they_were(server):
     before = node_client.status()[0]
     for _ in range(200):
