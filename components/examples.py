@@ -36,7 +36,9 @@ class Writer:
             "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])),
             "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
         }
-        self.writers[split].write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+        self.writers[split].write(
+            tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+        )
 
 
 def files(uri: str, split: str) -> list[str]:
