@@ -1,6 +1,5 @@
 """Training, once for all families: batches, loss, optimizer, schedule, stopping, checkpoints. What it trains is a family's."""
 
-import csv
 import hashlib
 import json
 import math
@@ -130,14 +129,6 @@ def scores(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     shifted = answers - answers.max(axis=1, keepdims=True)
     picked = shifted[np.arange(len(labels)), labels] - np.log(np.exp(shifted).sum(axis=1))
     return {"val_loss": float(-picked.mean()), "val_accuracy": float((answers.argmax(axis=1) == labels).mean())}
-
-
-def write_history(history: Sequence[Mapping[str, float]], path: str | Path) -> None:
-    """One CSV line an epoch, with a header."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(history[0]) if history else ["epoch"])
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def learning_curves(history: Sequence[Mapping[str, float]], path: str | Path) -> None:

@@ -3,7 +3,6 @@
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
-import csv
 import json
 import shutil
 import subprocess
@@ -165,13 +164,9 @@ def test_the_loss_is_the_cross_entropy_in_nats():
     assert found["val_accuracy"] == 0.5
 
 
-def test_history_becomes_a_csv_and_a_picture(fitted, tmp_path):
+def test_history_is_json_and_becomes_a_picture(fitted, tmp_path):
     history = fitted[2]
-    training.write_history(history, tmp_path / "history.csv")
     training.learning_curves(history, tmp_path / "curves.png")
-    with open(tmp_path / "history.csv", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    assert [float(line["val_loss"]) for line in lines] == [row["val_loss"] for row in history]
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(json.dumps(history)) == history
 
