@@ -42,8 +42,11 @@ def members(entry: Mapping) -> list[int]:
     """The living processes of an entry's session, its leader included.
 
     A session's number is its leader's, and stays taken while a member lives, so the leader may be gone already. A leader with
-    another start time means that the number was given out anew: then nothing of ours is left.
+    another start time means that the number was given out anew: then nothing of ours is left. In a container, processes whose
+    session began outside it have session 0: that is nobody's, and this process's own session is never one that `spawn` made.
     """
+    if entry["pid"] in (0, os.getsid(0)):
+        return []
     leader = _stat(entry["pid"])
     if leader and leader["started"] != entry["started"]:
         return []

@@ -108,10 +108,21 @@ def test_ending_takes_the_whole_session_and_a_stubborn_process_too(tmp_path):
     process.wait()
 
 
-def test_a_number_that_was_given_to_another_process_is_left_alone():
-    mine = {"pid": os.getpid(), "started": "1"}
-    assert not processes.alive(mine)
-    assert processes.end([{"pid": os.getsid(0), "started": "1"}], grace=0) == []
+def test_a_number_that_was_given_to_another_process_is_left_alone(tmp_path):
+    other = processes.spawn([sys.executable, "-c", "input()"], os.environ, tmp_path, tmp_path / "log")
+    stale = {"pid": other.pid, "started": "1"}
+    try:
+        assert not processes.alive(stale)
+        assert processes.members(stale) == []
+    finally:
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_callers_own_session_and_that_of_a_container_are_nobodys_to_end(own):
+    # Never `end` here: if this failed it would take the whole test run along.
+    assert processes.members({"pid": os.getsid(0) if own else 0, "started": None}) == []
 
 
 def test_down_with_nothing_running_says_so_and_succeeds(free_ports, monkeypatch, capsys):
