@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain test up down status schedule-on schedule-off lint lock clean
+.PHONY: help setup retrain test up down status schedule-on schedule-off lint lock bench browser-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -12,7 +12,9 @@ override SET := $(value SET)
 override SEED := $(value SEED)
 override RELEASE := $(value RELEASE)
 override FORCE := $(value FORCE)
-export SOURCE WINDOW MODEL SET SEED RELEASE FORCE
+override ONLY := $(value ONLY)
+override REPEATS := $(value REPEATS)
+export SOURCE WINDOW MODEL SET SEED RELEASE FORCE ONLY REPEATS
 
 TFX := .venv/bin/python
 AIRFLOW := .venv-airflow/bin/python
@@ -22,7 +24,8 @@ help:
 	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
-	@echo 'make test, lint   the tests, the checkers'
+	@echo 'make test, lint   the tests, the checkers; make browser-test drives a real browser'
+	@echo 'make bench        times a retraining beside what one would do otherwise: SOURCE=FOLDER REPEATS=3 ONLY="fresh again"'
 	@echo 'make lock         resolve both lock files anew'
 	@echo 'make clean        free disk: caches, leftovers, logs; ENVIRONMENTS=1 the installed packages too'
 
@@ -45,11 +48,22 @@ lint: setup
 	$(TFX) -m ruff format --check .
 	.venv/bin/lint-imports
 
+# Python itself gets the signals, not make's shell; the machine should have nothing else to do.
+bench: setup
+	@$(TFX) tests/benchmarks/bench.py
+
+# Screenshots land in .github/screenshots, for the README.
+browser-test: setup
+	@.ci/setup browser
+	NEWSDESK_SCREENSHOTS=.github/screenshots $(AIRFLOW) -m pytest tests/e2e/test_browser.py
+
 lock: setup
 	.tools/uv/bin/uv pip compile pyproject.toml --group tfx --group dev --generate-hashes --no-annotate --no-header \
 	  --python-version 3.10 --quiet -o docker/tfx.lock
 	.tools/uv/bin/uv pip compile pyproject.toml --group airflow --group dev --generate-hashes --no-annotate --no-header \
 	  --python-version 3.10 --quiet -o docker/airflow.lock
+	.tools/uv/bin/uv pip compile --group pyproject.toml:browser --constraint docker/airflow.lock --generate-hashes \
+	  --no-annotate --no-header --python-version 3.10 --quiet -o docker/browser.lock
 
 # Without `setup`: it must work on a full disk. Any Python will do.
 clean:

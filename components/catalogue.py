@@ -1,8 +1,9 @@
 """MLflow, the catalogue that people browse: it follows the registry's files and is never asked what serves."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
-from pipelines import claims, home
+from pipelines import claims, home, model_card
 
 ALIASES = ("champion", "previous")  # the ones that follow; a person's own are left alone
 
@@ -25,7 +26,9 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
             v.tags.get("newsdesk.version"): int(v.version) for v in client.search_model_versions(f"name = '{line}'")
         }
         if str(card["version"]) not in known:
-            made = client.create_model_version(line, source=card["folder"], tags=tags(card), description=summary(card))
+            made = client.create_model_version(
+                line, source=card["folder"], run_id=_run(client, line, card), tags=tags(card), description=summary(card)
+            )
             known[str(card["version"])] = int(made.version)
         wanted = {name: known[str(n)] for n, names in aliases.items() for name in names if str(n) in known}
         present = {name: int(number) for name, number in found[0].aliases.items()}
@@ -37,6 +40,53 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
     return known[str(card["version"])]
 
 
+def note_removed(line: str, versions: Sequence[int]) -> None:
+    """Says on versions whose folder retention took away that they can no longer be loaded."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
+    with claims.line_lock(line, "mlflow"):
+        for found in client.search_model_versions(f"name = '{home.safe_name(line, 'line')}'"):
+            if found.tags.get("newsdesk.version") in {str(version) for version in versions}:
+                client.set_model_version_tag(line, found.version, "newsdesk.removed", home.now())
+
+
+def _run(client, line: str, card: Mapping) -> str:
+    """The MLflow run that shows a version's settings and metrics, in an experiment named after the line; made once."""
+    from mlflow.entities import Metric, Param
+
+    found = client.get_experiment_by_name(line)
+    place = (home.home() / "mlflow-artifacts").as_uri()
+    experiment = found.experiment_id if found else client.create_experiment(line, artifact_location=place)
+    known = client.search_runs([experiment], f"tags.`newsdesk.version` = '{card['version']}'")
+    if known:
+        return known[0].info.run_id
+    run = client.create_run(experiment, run_name=f"{line} {card['version']}", tags=tags(card)).info.run_id
+    origin = home.read_json(model_card.origin_path(line, card["version"])) or {}
+    now = int(time.time() * 1000)
+    measured = [Metric(name, value, now, 0) for name, value in metrics(card, origin).items()]
+    client.log_batch(run, measured, [Param(name, str(value)) for name, value in parameters(card, origin).items()])
+    client.set_terminated(run)
+    return run
+
+
+def parameters(card: Mapping, origin: Mapping) -> dict[str, str]:
+    """A version's settings, flat."""
+    config = origin.get("record", {}).get("config", {})
+    flat = {"preset": card["preset"], "seed": card["seed"], "family": config.get("family", "")}
+    return flat | {f"{part}.{k}": v for part in ("network", "training") for k, v in config.get(part, {}).items()}
+
+
+def metrics(card: Mapping, origin: Mapping) -> dict[str, float]:
+    """A version's numbers, flat: shares in 0..1, milliseconds, bytes."""
+    low, high = card["metrics"]["interval"]
+    flat = {"accuracy": card["metrics"]["accuracy"], "accuracy_low": low, "accuracy_high": high}
+    flat |= {"test_rows": card["metrics"]["rows"], "train_rows": card["data"]["rows"], "bytes": origin.get("bytes")}
+    flat |= {f"recall.{label}": value for label, value in card["metrics"]["per_class"].items()}
+    flat |= {name: (origin.get("canary") or {}).get(name) for name in ("p50_ms", "p99_ms")}
+    return {name: float(value) for name, value in flat.items() if value is not None}
+
+
 def tracking_uri() -> str:
     return f"sqlite:///{home.home() / 'mlflow.db'}"
 
@@ -45,6 +95,7 @@ def tags(card: Mapping) -> dict[str, str]:
     """A version's card as flat text tags."""
     flat = {f"newsdesk.{name}": str(card[name]) for name in ("version", "run", "preset", "seed", "digest", "code")}
     flat |= {f"newsdesk.data.{name}": str(value) for name, value in card["data"].items()}
+    flat |= {f"newsdesk.{name}": card[name] for name in ("vocabulary", "mlmd", "airflow") if card.get(name)}
     flat |= {
         "newsdesk.accuracy": f"{card['metrics']['accuracy']:.4f}",
         "newsdesk.test_rows": str(card["metrics"]["rows"]),

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from components.decoding import LongLine, open_lines
-from components.rows import COLUMNS, MAX_FIELD, BadRow, Form, parse_label
+from components.rows import COLUMNS, MAX_FIELD, TEXTS, BadRow, Form, parse_label
 from pipelines.sources import SourceError
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -64,7 +64,7 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
         feed = _Feed(lines)
         head = feed.peek(_SAMPLE)
         suffix = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
-        delimiter = form.delimiter or ("\t" if suffix == ".tsv" else _delimiter(head))
+        delimiter = form.delimiter or ("\t" if suffix == ".tsv" else _delimiter(head, form))
         names, header = _columns(_sample(head, delimiter), form, path)
         reader = csv.reader(feed, delimiter=delimiter, strict=True)
         while True:
@@ -110,11 +110,12 @@ def _sample(lines: list[str], delimiter: str) -> list[list[str]]:
             found.append(cells)
 
 
-def _delimiter(lines: list[str]) -> str:
-    """The delimiter that gives most lines the same number of columns, at least three."""
+def _delimiter(lines: list[str], form: Form) -> str:
+    """The delimiter that gives most lines the same number of columns, at least three, or two where no labels are needed."""
+    least = len(COLUMNS if form.labelled else TEXTS)
 
     def agreeing(mark: str) -> int:
-        counts = Counter(len(cells) for cells in _sample(lines, mark) if len(cells) >= len(COLUMNS))
+        counts = Counter(len(cells) for cells in _sample(lines, mark) if len(cells) >= least)
         return max(counts.values(), default=0)
 
     return max(_DELIMITERS, key=agreeing)
@@ -129,15 +130,17 @@ def _columns(sample: list[list[str]], form: Form, path: Path) -> tuple[list[str]
     known = [name for name in names if name in COLUMNS]
     if len(known) >= 2 or (known and parse_label(first[0], form.labels, form.first_label) is None):
         shown = ", ".join(first)[:200]
-        missing = [name for name in COLUMNS if name not in known]
+        missing = form.missing(known)
         if missing:
             raise SourceError(
-                f"a file with a header must have the columns {', '.join(COLUMNS)}. Received: {path}, line 1: "
+                f"a file with a header must have the columns {', '.join(COLUMNS[not form.labelled :])}. Received: {path}, line 1: "
                 f"column {', '.join(missing)} is missing (found: {shown}). Other names can be given in the line's line.toml."
             )
         if len(set(known)) < len(known):
             raise SourceError(f"a header must name each column once. Received: {path}, line 1: {shown}")
         return names, True
+    if not form.labelled and all(len(cells) == len(TEXTS) for cells in sample):
+        return list(TEXTS), False
     if not any(len(cells) == len(COLUMNS) for cells in sample):
         raise SourceError(
             f"a file without a header must have {len(COLUMNS)} columns ({', '.join(COLUMNS)}). "

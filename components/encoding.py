@@ -32,7 +32,12 @@ def encode(tokenizer: Callable, texts: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def lengths(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """int64[rows]: tokens of each row up to the last that is not padding in every tensor, at least 1."""
+    """int64[rows]: tokens of each row up to the last that is not padding in every tensor, at least 1.
+
+    Floating point arrays hold features, not tokens: none of them is padding.
+    """
+    if all(np.issubdtype(array.dtype, np.floating) for array in arrays.values()):
+        return np.full(*next(iter(arrays.values())).shape)
     used = np.any([array != 0 for array in arrays.values()], axis=0)
     last = used.shape[1] - np.argmax(used[:, ::-1], axis=1)
     return np.where(used.any(axis=1), last, 1)
@@ -58,15 +63,21 @@ def by_length(sizes: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 def dataset(arrays: Mapping[str, np.ndarray], sizes: np.ndarray, batches: list, targets: np.ndarray | None):
-    """tf.data.Dataset of (dict of int32[batch, longest], float32[batch, classes]), or of the dict alone without targets."""
+    """tf.data.Dataset of (dict of int32[batch, longest], float32[batch, classes]), or of the dict alone without targets.
+
+    Features stay float32.
+    """
+    kinds = {
+        name: np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32 for name, array in arrays.items()
+    }
 
     def steps() -> Iterator:
         for rows in batches:
             longest = sizes[rows].max()
-            inputs = {name: array[rows, :longest].astype(np.int32) for name, array in arrays.items()}
+            inputs = {name: array[rows, :longest].astype(kinds[name]) for name, array in arrays.items()}
             yield inputs if targets is None else (inputs, targets[rows])
 
-    inputs = {name: tf.TensorSpec([None, None], tf.int32) for name in arrays}
+    inputs = {name: tf.TensorSpec([None, None], kind) for name, kind in kinds.items()}
     outputs = None if targets is None else tf.TensorSpec([None, targets.shape[1]], tf.float32)
     signature = inputs if targets is None else (inputs, outputs)
     return tf.data.Dataset.from_generator(steps, output_signature=signature).prefetch(4)

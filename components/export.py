@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_text  # noqa: F401, it makes the ops known that some tokenizers consist of
 import tf_keras
 
 SCORING_BATCH = 512
@@ -16,12 +17,15 @@ def export(
     model: tf_keras.Model,
     labels: Sequence[str],
     feature: str = "text",
+    explainer: Callable | None = None,
 ) -> None:
     """Writes a SavedModel that `tf.saved_model.load` and TensorFlow Serving load without this project.
 
     Signatures, both answering `label` string[batch], `label_id` int64[batch], `probabilities` float32[batch, classes]:
     `classify` takes `text` string[batch], `serving_default` takes `examples` string[batch], serialised tf.Examples with the
     bytes feature `feature` (a missing one is the empty text). Any bytes are answered.
+    With an `explainer` (a family's `build_explainer`) there is a third, `explain`, which takes `text` string[batch] and adds to
+    the three answers `tokens` string[batch, length] and `attention` float32[batch, heads, from, length].
 
     Raises ValueError when labels and the model's classes differ in number.
     """
@@ -45,7 +49,12 @@ def export(
         parsed = tf.io.parse_example(examples, {feature: tf.io.FixedLenFeature([], tf.string, default_value="")})
         return answer(parsed[feature])
 
-    tf.saved_model.save(module, str(path), signatures={"serving_default": serving_default, "classify": classify})
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def explain(text):
+        return {**answer(text), **explainer(tokenizer(text))}
+
+    signatures = {"serving_default": serving_default, "classify": classify}
+    tf.saved_model.save(module, str(path), signatures={**signatures, **({"explain": explain} if explainer else {})})
 
 
 def predict(model_dir: str | Path, texts: Sequence[bytes | str], batch: int = SCORING_BATCH) -> np.ndarray:

@@ -9,6 +9,7 @@ lies on both sides. A test file stays the test split, row for row; a test share 
 
 import csv
 import json
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from components import examples as records
-from components import reading, text
+from components import learned, reading, text
 from components.agreement import Sample, confusion
 from components.artifacts import Quarantine
 from components.profile import Profile, words_of
@@ -153,6 +154,7 @@ def ingest(
     """
     given_test = any(f["split"] == "test" for f in files)
     seen, test_seen = {}, set()  # row hash -> set of its labels, as bits
+    known = array("Q")  # row hashes of train and eval, for a later run that asks what this run's model learned from
     whole, spans, held_out = Profile(form.labels), {}, {"eval": Sample(), "test": Sample()}
     unread = []
 
@@ -180,6 +182,7 @@ def ingest(
         if split != "train":
             held_out[split].add(words, row.label)
         if split != "test":
+            known.append(number)
             whole.add(row.title, joined, words, row.label)
             if file["span"]:
                 own.add(row.title, joined, words, row.label)
@@ -205,6 +208,7 @@ def ingest(
                 spans[span] = own.to_json(_SPAN_WORDS)
     if unread:
         raise SourceError(_told(unread, account))
+    learned.save(quarantine / learned.FILE, known)
     profile = whole.to_json()
     profile["agreement"] = {split: confusion(profile, sample.rows) for split, sample in held_out.items()}
     return account.to_json(), {"train": profile, "spans": spans}

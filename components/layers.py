@@ -1,23 +1,26 @@
 """Layers that several model families share. All know padding: id 0, at the end of a row."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tf_keras
 
 
 class WordDropout(tf_keras.layers.Layer):
-    """Hides a share of the words of a training step behind the unknown word's id (1); padding stays.
+    """Hides a share of the words of a training step behind the id `hidden` (1 is the unknown word); padding stays.
 
     ids int32[batch, words] to the same. A model that has met unknown words in training copes with tomorrow's names.
     """
 
-    def __init__(self, rate: float, **keywords):
+    def __init__(self, rate: float, hidden: int = 1, **keywords):
         super().__init__(**keywords)
+        self.hidden = hidden
         # A layer of its own, because training reseeds dropout layers each epoch, so that a resumed one draws alike.
         self.keep = tf_keras.layers.Dropout(rate)
 
     def call(self, ids, training=None):
         kept = self.keep(tf.ones_like(ids, dtype=self.compute_dtype), training=training) > 0
-        return tf.where(kept | tf.equal(ids, 0), ids, 1)
+        return tf.where(kept | tf.equal(ids, 0), ids, self.hidden)
 
 
 class Pooling(tf_keras.layers.Layer):
@@ -44,6 +47,25 @@ class Pooling(tf_keras.layers.Layer):
         return tf.concat([total, tf.where(tf.reduce_any(mask, axis=1, keepdims=True), highest, 0)], axis=1)
 
 
+class AdditivePooling(tf_keras.layers.Layer):
+    """Pools by additive attention over the words that `mask` bool[batch, words] keeps (Bahdanau et al. 2015, equation 6).
+
+    float[batch, words, width] to (float[batch, width], weights float[batch, words]): a word weighs exp(v · tanh(W h + b)),
+    in shares of all words' weights; padding weighs 0, and a row without words gives zeros.
+    """
+
+    def __init__(self, units: int, **keywords):
+        super().__init__(**keywords)
+        self.hidden = tf_keras.layers.Dense(units, activation="tanh", name="hidden")
+        self.question = tf_keras.layers.Dense(1, use_bias=False, name="question", dtype="float32")
+
+    def call(self, values, mask):
+        scores = tf.squeeze(self.question(self.hidden(values)), axis=-1)
+        # A masked row's softmax would be uniform if no word were left, so what is not a word is taken out once more.
+        weights = tf.nn.softmax(tf.where(mask, scores, scores.dtype.min)) * tf.cast(mask, scores.dtype)
+        return tf.einsum("bw,bwd->bd", tf.cast(weights, values.dtype), values), weights
+
+
 def pair_ids(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     """Each word with its successor, hashed: int32[batch, words] to int32[batch, words], 0 where either is padding.
 
@@ -54,3 +76,18 @@ def pair_ids(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, 15)) * 739_982_445
     mixed = tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, 12))
     return tf.where(tf.equal(ids, 0) | tf.equal(following, 0), 0, 1 + tf.math.floormod(mixed, buckets - 1))
+
+
+def attention_map(weights: tf.Tensor, ids: tf.Tensor, tokens: Sequence[str]) -> dict[str, tf.Tensor]:
+    """What a family's `build_explainer` answers, from raw weights: without padding, and with the tokens' strings.
+
+    weights: float[batch, heads, from, length], from = length or 1. ids: int[batch, length], 0 at padding; tokens: by id.
+    Returns `tokens` string[batch, length] and `attention` float32[batch, heads, from, length].
+    """
+    real = tf.cast(tf.not_equal(ids, 0), tf.float32)
+    kept = tf.cast(weights, tf.float32) * real[:, tf.newaxis, tf.newaxis, :]
+    if weights.shape[2] != 1:
+        kept *= real[:, tf.newaxis, :, tf.newaxis]
+    total = tf.reduce_sum(kept, axis=-1, keepdims=True)
+    names = tf.constant(["", *tokens[1:]])
+    return {"tokens": tf.gather(names, ids), "attention": tf.math.divide_no_nan(kept, total)}

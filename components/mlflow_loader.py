@@ -11,8 +11,12 @@ class Classifier:
     """Answers as `classify` does."""
 
     def __init__(self, folder: str):
+        import contextlib
+
         import tensorflow as tf
 
+        with contextlib.suppress(ImportError):  # only WordPiece tokenizers need its operations
+            import tensorflow_text  # noqa: F401
         self._model = tf.saved_model.load(folder)
 
     def predict(self, texts, params=None):

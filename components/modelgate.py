@@ -1,19 +1,21 @@
 """ModelGate: may the candidate be released?
 
-Reads: the candidate, TFMA's metrics, the baseline and the champion where there are any, the test rows. Makes:
-ModelBlessing, and the run's `verdict.json` and `verdict.html`. Refuses: nothing by exception; a refusal is a verdict.
+Reads: the candidate, TFMA's metrics, the baseline and the champion where there are any, the test rows, the line's reviewed
+`behaviour.toml`. Makes: ModelBlessing, and the run's `verdict.json` and `verdict.html`. Refuses: nothing by exception; a refusal
+is a verdict.
 
-All models answer the same test rows. Rules: enough rows; a finite accuracy on which TFMA and the gate's own count agree;
-at least the floor; not significantly worse than baseline, champion or the best version that ever served (exact McNemar
-test); shown to be less than `margin` worse than champion and best, where there are rows enough to show it; no class whose
-recall fell by more than `class_margin` against either. The best one is asked because many small steps down, each within
-the noise, would else add up. A candidate whose content is the champion's is `unchanged`.
+All models answer the same test rows, those left out that champion or best learned from. Rules (`components/rules.py`): enough
+rows; a finite accuracy on which TFMA and the gate's own count agree; at least the floor; not significantly worse than baseline,
+champion or the best version that ever served (exact McNemar test); shown to be less than `margin` worse than champion and best,
+where there are rows enough to show it; no class or length slice that significantly fell by more than its limit against either
+(`components/slices.py`); labels that hold when names, letters, capitals or commas change (`components/behaviour.py`). The best one
+is asked because many small steps down, each within the noise, would else add up. A candidate whose content is the champion's is
+`unchanged`.
 """
 
 import contextlib
 import hashlib
 import json
-import math
 import os
 import zipfile
 import zlib
@@ -23,73 +25,18 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
+from components import behaviour as behavioural
 from components import examples as records
-from components import export
+from components import export, learned, rules
+from components.artifacts import Verdict
 from components.modelgate_page import calibration, disagreements, page
 from components.paired import compare, interval
+from components.slices import Slice, slices, words_in
+from components.text import row_hash
 from pipelines import home, registry
-
-
-def decide(
-    metrics: dict, comparisons: dict[str, dict], limits: dict, unchanged: bool
-) -> tuple[str, list[str], list[str]]:
-    """(decision, reasons, warnings). decision: "blessed", "refused" or "unchanged".
-
-    metrics: `accuracy`, `tfma_accuracy` (None where there is none), `rows`, `predicted_classes`, `not_finite` (rows that got
-    a probability that is no number), `uncompared` (names of models that serve or must be matched, and gave no answers).
-    comparisons: by name ("baseline", "champion", "best"), as `compare` gives them. limits: `GateConfig` as a dict.
-    """
-    if unchanged:
-        return "unchanged", ["the candidate is the model that serves now, byte for byte"], []
-    accuracy, seen = metrics["accuracy"], metrics["tfma_accuracy"]
-    refusals, warnings = [], []
-    if metrics["rows"] < limits["min_rows"]:
-        refusals.append(f"{metrics['rows']} test rows are too few to decide on (least {limits['min_rows']})")
-    finite = [value is not None and math.isfinite(value) for value in (accuracy, seen)]
-    if not all(finite):
-        refusals.append(f"the accuracy must be a finite number (TFMA: {seen}, own count: {accuracy})")
-    elif abs(seen - accuracy) > 1e-3:
-        refusals.append(f"TFMA's accuracy {seen:.4f} and the gate's own count {accuracy:.4f} must agree")
-    if finite[0] and accuracy < limits["floor"]:
-        refusals.append(f"test accuracy {accuracy:.4f} is under the floor {limits['floor']:.4f}")
-    if metrics["not_finite"]:
-        refusals.append(f"{metrics['not_finite']} rows got a probability that is no finite number")
-    if metrics["predicted_classes"] < 2:
-        refusals.append("the candidate gives every row the same class")
-    refusals += [f"there is a {name}, and nothing to compare with it" for name in metrics["uncompared"]]
-    for name, found in comparisons.items():
-        against = f"{name} ({_told(found)})"
-        if found["worse"]:
-            refusals.append(f"significantly worse than the {against}, p = {found['p_worse']:.3g}")
-        elif name == "baseline":
-            if not found["better"]:
-                warnings.append(f"not significantly better than the {against}, p = {found['p_better']:.3g}")
-            continue
-        elif found["inferior"]:
-            refusals.append(f"not shown to be less than {limits['margin']:.4f} worse than the {against}")
-        elif found["unresolved"]:
-            warnings.append(f"too few rows to show a loss of {limits['margin']:.4f} against the {against}")
-        for label, part in found["classes"].items() if name != "baseline" else ():
-            if part["fell"]:
-                refusals.append(
-                    f"recall of {label} fell by {-part['difference']:.4f} against the {name} "
-                    f"(limit {limits['class_margin']:.4f}, {part['rows']:,} rows, p = {part['p_worse']:.3g})"
-                )
-    if refusals:
-        return "refused", refusals, warnings
-    passed = [f"test accuracy {accuracy:.4f} on {metrics['rows']:,} rows (floor {limits['floor']:.4f})"]
-    passed += [f"not worse than the {name} ({_told(found)})" for name, found in comparisons.items()]
-    return "blessed", passed, warnings
-
-
-def _told(found: dict) -> str:
-    return (
-        f"{found['accuracy']:.4f}, difference {found['difference']:+.4f}, 95% {found['low']:+.4f} to {found['high']:+.4f}, "
-        f"{found['won']} rows won, {found['lost']} lost"
-    )
 
 
 def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
@@ -115,12 +62,17 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
     return answers
 
 
+def sureness(probabilities: np.ndarray) -> float | None:
+    """Mean probability of the answers, what the monitor compares recent articles with; None without rows or with NaN in them."""
+    return float(probabilities.max(axis=1).mean()) if len(probabilities) and np.isfinite(probabilities).all() else None
+
+
 def tfma_metrics(uri: str, labels: list[str]) -> dict:
     """The candidate's metrics from a TFMA evaluation: `accuracy` (None if absent) and recall by class."""
     found = {"accuracy": None, "per_class": {}}
-    slices = tfma.load_eval_result(uri, model_name=tfma.CANDIDATE_KEY).slicing_metrics
+    parts = tfma.load_eval_result(uri, model_name=tfma.CANDIDATE_KEY).slicing_metrics
     # An evaluation of one model alone names none.
-    for key, values in slices or tfma.load_eval_result(uri).slicing_metrics:
+    for key, values in parts or tfma.load_eval_result(uri).slicing_metrics:
         value = values.get("", {}).get("", {}).get("sparse_categorical_accuracy", {}).get("doubleValue")
         if key == ():
             found["accuracy"] = value
@@ -141,18 +93,80 @@ def content(folder: Path) -> str:
     return registry.content_digest(registry.folder_hashes(folder))
 
 
-def serving(folder: Path, digest: str) -> str:
-    """The champion's digest, after looking at its files: the node that published it may have been cached.
+def serving(folder: Path, digest: str) -> dict:
+    """The champion's manifest, after looking at its files: the node that published it may have been cached.
 
     Raises:
         registry.RegistryError: the files are not the champion's.
     """
-    found = registry.verify(folder)["digest"]
-    if found != digest:
+    found = registry.verify(folder)
+    if found["digest"] != digest:
         raise registry.RegistryError(
-            f"the champion must be what the pointer names, {digest[:12]}. Received: {folder} holds {found[:12]}"
+            f"the champion must be what the pointer names, {digest[:12]}. Received: {folder} holds {found['digest'][:12]}"
         )
     return found
+
+
+def fair(hashes: list[str], manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
+    """Which test rows no other model learned from: bool[rows], rows taken out by model, and models that keep no list.
+
+    hashes: of the test rows; manifests: of the served models by name.
+    """
+    kept, taken, unlisted = np.ones(len(hashes), bool), {}, []
+    for name, manifest in manifests.items():
+        known = learned.load(learned.place(manifest["line"], manifest["version"]))
+        if known is None:
+            # Whoever saw the rows before only looks better for it, so the candidate has the harder test, not the easier one.
+            unlisted.append(name)
+            continue
+        seen = learned.among(hashes, known)
+        taken[name] = int(seen.sum())
+        kept &= ~seen
+    return kept, taken, unlisted
+
+
+def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
+    """The share right of each slice with its 95% interval: `name`, `kind`, `rows`, `share`, `low`, `high`."""
+    found = []
+    for part in parts:
+        share, rows = float(right[part.rows].mean()), int(part.rows.sum())
+        low, high = interval(share, rows)
+        found.append({"name": part.name, "kind": part.kind, "rows": rows, "share": share, "low": low, "high": high})
+    return found
+
+
+def behave(
+    path: Path | None, texts: list[str], hashes: list[str], labels: list[str], models: dict, bounds: dict
+) -> dict:
+    """The behavioural tests: `trouble`, `missing`, `kinds` and `examples` of flipped texts; see `components/behaviour.py`.
+
+    models: (folder, digest) by name, "candidate" and, where there is one, "champion".
+    """
+    told = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    try:
+        spec = behavioural.load(path, labels) if path else None
+    except behavioural.BehaviourError as error:
+        return {**told, "trouble": str(error)}
+    if spec is None:
+        return {**told, "missing": path.name if path else "behaviour.toml"}
+    asked = behavioural.cases(spec, texts, hashes)
+    different = sorted({text for case in asked for text in case.texts})
+    rows = np.array([text.encode("utf-8", "replace") for text in different], object)
+    said = {}
+    for name, model in models.items() if different else ():
+        said[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
+    flips = {name: behavioural.flipped(asked, answers) for name, answers in said.items()}
+    ours = flips.get("candidate", np.zeros(0, bool))
+    kinds = behavioural.examine(asked, ours, flips.get("champion"), bounds)
+    return {**told, "kinds": kinds, "examples": behavioural.examples(asked, ours, said.get("candidate", {}))}
+
+
+def _beside(folder: str, name: str):
+    """JSON that an earlier node left; None where that cannot be read: the page then does without."""
+    try:
+        return home.read_json(Path(folder, name))
+    except (OSError, ValueError):
+        return None
 
 
 @component
@@ -167,49 +181,79 @@ def ModelGate(
     blessing: OutputArtifact[ModelBlessing],
     baseline: InputArtifact[Model] = None,
     champion: InputArtifact[Model] = None,
+    model_run: InputArtifact[ModelRun] = None,
+    data_verdict: InputArtifact[Verdict] = None,
     best: Parameter[str] = "null",
+    behaviour: Parameter[str] = "",
 ):
     """labels: JSON list; limits: JSON of `GateConfig`; champion_digest: "" where the line has no champion.
 
-    best: JSON of `registry.best`.
+    best: JSON of `registry.best`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page.
     """
     names, bounds = json.loads(labels), json.loads(limits)
     texts, truth = records.load(examples.uri, "test")
+    plain = [text.decode("utf-8", "replace") for text in texts]
+    hashes = [row_hash(text) for text in plain]
     folder = Path(path_utils.serving_model_dir(model.uri))
-    digest = content(folder)
-    answers = predictions(folder, digest, texts)
-    ours = answers.argmax(axis=1)
-    others = {}
+    models, manifests = {"candidate": (folder, content(folder))}, {}
+    digest = models["candidate"][1]
     if baseline is not None:
         other = Path(path_utils.serving_model_dir(baseline.uri))
-        others["baseline"] = (other, content(other))
+        models["baseline"] = (other, content(other))
+    known = json.loads(best)
     if champion is not None:
         other = Path(path_utils.serving_model_dir(champion.uri)).resolve()
-        others["champion"] = (other, serving(other, champion_digest))
-    known = json.loads(best)
+        manifests["champion"] = serving(other, champion_digest)
+        models["champion"] = (other, champion_digest)
     if known and known["digest"] != champion_digest:
         other = Path(known["folder"])
-        others["best"] = (other, serving(other, known["digest"]))
-    theirs = {name: predictions(*other, texts) for name, other in others.items()} if len(truth) else {}
-    comparisons = {name: compare(truth, ours, found.argmax(axis=1), bounds, names) for name, found in theirs.items()}
+        manifests["best"] = serving(other, known["digest"])
+        models["best"] = (other, known["digest"])
+    kept, taken, unlisted = fair(hashes, manifests)
+    answers = {name: predictions(*model, texts) for name, model in models.items()} if len(truth) else {}
+    every = answers.get("candidate", np.zeros((0, len(names)), np.float32))
+    all_right = every.argmax(axis=1) == truth
+    ours, left = every[kept], truth[kept]
+    said, right = ours.argmax(axis=1), all_right[kept]
+    parts = slices(left, words_in(texts[kept]), names)
+    comparisons = {
+        name: compare(left, said, found[kept].argmax(axis=1), bounds, parts)
+        for name, found in answers.items()
+        if name != "candidate" and len(left)
+    }
     measured = tfma_metrics(evaluation.uri, names)
-    accuracy = float((ours == truth).mean()) if len(truth) else None
+    accuracy = float(right.mean()) if len(left) else None
     metrics = {
-        "accuracy": accuracy, "tfma_accuracy": measured["accuracy"], "rows": len(truth),
-        "interval": interval(accuracy or 0.0, max(len(truth), 1)), "per_class": measured["per_class"],
-        "predicted_classes": len(set(ours.tolist())), "not_finite": int((~np.isfinite(answers).all(axis=1)).sum()),
-        "uncompared": ["champion"] if champion_digest and "champion" not in comparisons else [],
-        "confusion": confusion(truth, ours, len(names)),
+        "accuracy": accuracy, "all_accuracy": float(all_right.mean()) if len(truth) else None,
+        "tfma_accuracy": measured["accuracy"], "rows": len(left), "taken_out": taken, "unlisted": unlisted,
+        "interval": interval(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
+        "confidence": sureness(ours), "slices": by_slice(parts, right),
+        "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
+        "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
+        "confusion": confusion(left, said, len(names)),
     }  # fmt: skip
-    decision, reasons, warnings = decide(metrics, comparisons, bounds, unchanged=digest == champion_digest)
+    unchanged = digest == champion_digest
+    asked = {name: models[name] for name in ("candidate", "champion") if name in models}
+    rows, behaved = np.flatnonzero(kept).tolist(), {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    if not unchanged:
+        where, of = Path(behaviour) if behaviour else None, [hashes[i] for i in rows]
+        behaved = behave(where, [plain[i] for i in rows], of, names, asked, bounds)
+    findings = rules.judge(metrics, comparisons, behaved, bounds)
+    decision, reasons, warnings = rules.decide(findings, unchanged)
     verdict = {
-        "run": run, "decision": decision, "reasons": reasons, "warnings": warnings, "digest": digest,
-        "metrics": metrics, "comparisons": comparisons, "limits": bounds, "model": str(folder),
+        "run": run, "decision": decision, "reasons": reasons, "warnings": warnings, "digest": digest, "rules": findings,
+        "metrics": metrics, "comparisons": comparisons, "behaviour": behaved, "limits": bounds, "model": str(folder),
     }  # fmt: skip
     home.write_json(home.run_dir(run) / "verdict.json", verdict)
-    bins = calibration(truth, answers) if len(truth) and not metrics["not_finite"] else []
-    lost = disagreements(texts, truth, answers, theirs["champion"], names) if "champion" in theirs else []
-    home.write_text(home.run_dir(run) / "verdict.html", page(verdict, names, bins, lost))
+    shown = {
+        "bins": calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
+        "differing": disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
+        "curves": (_beside(model_run.uri, "history.json") or {}).get("epochs", []) if model_run is not None else [],
+        "data": _beside(data_verdict.uri, "verdict.json") if data_verdict is not None else None,
+    }  # fmt: skip
+    if shown["data"]:
+        shown["data"]["page"] = os.path.relpath(Path(data_verdict.uri, "verdict.html"), home.run_dir(run))
+    home.write_text(home.run_dir(run) / "verdict.html", page(verdict, names, **shown))
     Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(decision == "blessed"))
     blessing.set_string_custom_property(

@@ -125,7 +125,10 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
             "inputs": json.dumps([{"name": "text", "type": "string", "required": True}]), "outputs": json.dumps(outputs),
         },
         "metadata": {"labels": labels},
+        "saved_input_example_info": {"artifact_path": "input_example.json", "type": "dataframe", "pandas_orient": "split"},
     }  # fmt: skip
+    example = {"columns": ["text"], "data": [[text] for text in WARM_UP]}
+    (folder / "input_example.json").write_text(json.dumps(example))
     (folder / "MLmodel").write_text(json.dumps(model, indent=1))  # JSON is YAML
 
 

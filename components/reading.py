@@ -53,6 +53,8 @@ def _row(line: int, fields: dict, form: Form) -> Row | BadRow:
             return BadRow(line, name, text, "holds bytes that are not of the file's encoding")
     first, last = form.first_label, form.first_label + len(form.labels) - 1
     label = parse_label(texts["label"], form.labels, first)
+    if label is None and not form.labelled:
+        label = -1
     if label is None:
         expected = f"expected {first} to {last} or one of {', '.join(form.labels)}"
         return BadRow(line, "label", texts["label"], f"is outside the labels ({expected})", foreign=True)
@@ -85,7 +87,7 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                 yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
                 continue
             fields = {form.name_of(str(key)): each for key, each in value.items()} if isinstance(value, dict) else {}
-            missing = [name for name in COLUMNS if name not in fields]
+            missing = form.missing(fields)
             if missing:
                 yield number, BadRow(number, ", ".join(missing), line, "is missing")
             else:
@@ -104,18 +106,18 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
         try:
             file = pq.ParquetFile(source)
             names = {form.name_of(name): name for name in file.schema_arrow.names}
-            missing = [name for name in COLUMNS if name not in names]
+            missing, read = form.missing(names), [name for name in COLUMNS if name in names]
             if missing:
                 raise SourceError(
-                    f"a Parquet file must have the columns {', '.join(COLUMNS)}. Received: {path}: "
+                    f"a Parquet file must have the columns {', '.join(COLUMNS[not form.labelled :])}. Received: {path}: "
                     f"column {', '.join(missing)} is missing (found: {', '.join(file.schema_arrow.names)})"
                 )
             number = 0
-            for batch in file.iter_batches(8192, columns=[names[name] for name in COLUMNS]):
-                cells = [_values(pa, batch.column(batch.schema.get_field_index(names[name]))) for name in COLUMNS]
+            for batch in file.iter_batches(8192, columns=[names[name] for name in read]):
+                cells = [_values(pa, batch.column(batch.schema.get_field_index(names[name]))) for name in read]
                 for values in zip(*cells):
                     number += 1
-                    yield number, dict(zip(COLUMNS, values))
+                    yield number, dict(zip(read, values))
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
 

@@ -1,7 +1,8 @@
 """Registrar: makes a pushed version known, and the champion where the release is automatic.
 
-Reads: PushedModel, ModelBlessing, the account of rows, the gate's verdict, the run's record. Makes: `registry/<line>/versions/<N>.json`, the champion pointer,
-the promotion event, the MLflow version with its tags and aliases, `release.json` of the run.
+Reads: PushedModel, ModelBlessing, the account of rows, the gate's verdict, the run's record, what its nodes reported. Makes:
+`registry/<line>/versions/<N>.json`, `<N>.origin.json` (how it was made, kept when the run's folder is not) and the model card,
+the champion pointer, the promotion event, the MLflow version with its tags and aliases, `release.json` of the run.
 
 The files are the truth; MLflow follows. It is told of the version before the pointer moves, so that while it is down the old
 champion serves on and the node can be retried; whether its aliases followed the pointer is only reported. A run that is
@@ -9,22 +10,36 @@ registered already is not registered again, and a retry never undoes a rollback.
 """
 
 import json
+import platform
 import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
 from pathlib import Path
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
-from components import catalogue
+from components import catalogue, learned
 from components.artifacts import Quarantine
-from pipelines import home, registry, runs
+from pipelines import home, model_card, registry, runs
+
+LIBRARIES = (
+    "tensorflow",
+    "tf-keras",
+    "tfx",
+    "numpy",
+    "apache-beam",
+    "transformers",
+)  # the hash of all is in the code hash
 
 
 def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
     """What the registry says of a version, from the run's record and the gate's verdict."""
     config = record["config"]
     metrics = {name: verdict["metrics"][name] for name in ("accuracy", "interval", "rows", "per_class")}
+    metrics["confidence"] = verdict["metrics"].get("confidence")
     return {
         "version": version, "line": config["line"], "preset": config["preset"], "created": home.now(),
         "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
@@ -34,7 +49,59 @@ def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
             "rows": record["rows"], "files": len(record["files"]), "milder": dict(config["data"]["checks"]),
             "reason": config["data"]["reason"],
         },
+        "mlmd": f"{config['line']}.{record['run']}", "airflow": runs.airflow_id(record["run"], record.get("trigger", "")),
     }  # fmt: skip
+
+
+def origin(record: dict, verdict: dict, account: dict, folder: Path) -> dict:
+    """How a version was made, for its model card and its lineage; parts that no node reported are None."""
+    told = {
+        node: (runs.last_event(record["run"], node) or {}).get("artifacts", {})
+        for node in ("Tokenizer", "Trainer", "Canary", "DataGate")
+    }
+    canary = _report(told["Canary"].get("blessing"), "report.json")
+    data = _report(told["DataGate"].get("verdict"), "verdict.json")
+    return {
+        "record": {
+            **{name: value for name, value in record.items() if name not in ("files", "rows")},
+            "airflow": runs.airflow_id(record["run"], record.get("trigger", "")),
+        },
+        "files": account["files"],
+        "vocabulary": _report(told["Tokenizer"].get("vocabulary"), "report.json"),
+        "training": training(_report(told["Trainer"].get("model_run"), "history.json")),
+        "canary": canary and {name: value for name, value in canary.items() if name != "label_ids"},
+        "data_verdict": data and {"decision": data["decision"], "reasons": data["reasons"]},
+        "confusion": verdict["metrics"].get("confusion"), "behaviour": verdict.get("behaviour"), "limits": verdict.get("limits"),
+        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        "libraries": libraries(),
+    }  # fmt: skip
+
+
+def training(history: Mapping | None) -> dict | None:
+    """Epochs, seconds and the best validation accuracy of a training, from the Trainer's `history.json`."""
+    epochs = (history or {}).get("epochs")
+    if not epochs:
+        return None
+    return {
+        "epochs": len(epochs),
+        "seconds": sum(epoch["seconds"] for epoch in epochs),
+        "accuracy": max(epoch["val_accuracy"] for epoch in epochs),
+    }
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what a model's numbers depend on most."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = installed(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _report(folder: str | None, name: str):
+    return home.read_json(Path(folder, name)) if folder else None
 
 
 def tell(line: str, known: dict) -> str:
@@ -72,7 +139,13 @@ def Registrar(
         # The profile first: a card says that all of its version is there.
         profile = json.loads(Path(quarantine.uri, "profile.json").read_text())["train"]
         home.write_json(path.with_name(f"{version}.profile.json"), profile)
-        home.write_json(path, card(record, verdict, version, folder))
+        rows = learned.load(Path(quarantine.uri, learned.FILE))
+        if rows is not None:
+            learned.save(learned.place(line, version), rows)
+        made = origin(record, verdict, account, folder)
+        home.write_json(model_card.origin_path(line, version), made)
+        fingerprint = (made["vocabulary"] or {}).get("fingerprint", "")
+        home.write_json(path, {**card(record, verdict, version, folder), "vocabulary": fingerprint})
     known, note = home.read_json(path), ""
     catalogue.follow(line, known, registry.aliases(line))
     state = "held"
@@ -84,6 +157,8 @@ def Registrar(
                 line, record["champion"], version, "release", "; ".join(verdict["reasons"]), evidence
             )
         note = tell(line, known)
+    for shown in {version, *registry.aliases(line)}:
+        model_card.write(line, shown)
     release = {"state": state, "version": version, "folder": str(folder)}
     home.write_json(home.run_dir(run) / "release.json", release)
     Path(registered.uri).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """What a row is, and how a line's files write it down."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tomli
@@ -9,13 +9,14 @@ import tomli
 from pipelines.home import REPOSITORY
 
 COLUMNS = ("label", "title", "description")
+TEXTS = COLUMNS[1:]
 MAX_FIELD = 1 << 20  # characters; the longest real article has under 10,000
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:\.0+)?")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One article. line: where it starts in its file, counted from 1; label: 0-based, in the line's label order."""
+    """One article. line: where it starts in its file, counted from 1; label: 0-based, in the line's label order, -1 without one."""
 
     line: int
     label: int
@@ -40,7 +41,8 @@ class Form:
 
     labels: class names in the order of their ids. first_label: the number that files give the first class, 0 or 1.
     columns: for each of `COLUMNS` the other names that a file may use, lower case, `_` and blank being one.
-    encoding, delimiter: "" where they are to be found out.
+    encoding, delimiter: "" where they are to be found out. labelled: whether each row must carry a label; without, a file needs
+    only one of the two texts, and a label that is none of the line's is no fault.
     """
 
     labels: Sequence[str]
@@ -48,6 +50,13 @@ class Form:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     encoding: str = ""
     delimiter: str = ""
+    labelled: bool = True
+
+    def missing(self, names: Collection[str]) -> list[str]:
+        """The columns that a file with these names would need besides."""
+        if not self.labelled and any(name in names for name in TEXTS):
+            return []
+        return [name for name in (COLUMNS if self.labelled else TEXTS) if name not in names]
 
     def name_of(self, column: str) -> str:
         """The name of ours for a column's name in a file; any other name stays as it is, in lower case."""
@@ -55,10 +64,11 @@ class Form:
         return next((ours for ours, names in self.columns.items() if name in map(_plain, names)), name)
 
 
-def form_of(line: str, labels: Sequence[str], first_label: int = 1) -> Form:
+def form_of(line: str, labels: Sequence[str], first_label: int = 1, labelled: bool = True) -> Form:
     """The form of a line's files, from `data_schemas/<line>/line.toml`, table `files`."""
     files = tomli.loads((REPOSITORY / "data_schemas" / line / "line.toml").read_text(encoding="utf-8")).get("files", {})
-    return Form(labels, first_label, files.get("columns", {}), files.get("encoding", ""), files.get("delimiter", ""))
+    how = files.get("columns", {}), files.get("encoding", ""), files.get("delimiter", "")
+    return Form(labels, first_label, *how, labelled)
 
 
 def parse_label(text: str, labels: Sequence[str], first: int = 1) -> int | None:

@@ -12,29 +12,39 @@ from pathlib import Path
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from components import champion, export, scalars, tokenizer, training, warm
 from components import examples as records
-from components import export, tokenizer, training
+from components.models import explainer
 from components.models import family as family_named
 from pipelines import home
 
 
 def train(
     family: str, tokens: list[str], network: Mapping, settings: Mapping, seed: int,
-    labels: list[str], examples_uri: str, model_dir: Path, workdir: Path,
+    labels: list[str], examples_uri: str, model_dir: Path, workdir: Path, before: Path | None = None,
 ) -> dict:  # fmt: skip
     """Trains one model and exports it to `model_dir`; returns `epochs` (one dict each), `rows`, `seconds`, `parameters`.
 
     settings: the preset's training settings. workdir: keeps checkpoints, so that an interrupted training goes on.
+    before: the folder of a model to go on from; where that cannot be, `start` of the result says why.
     """
     started = time.monotonic()
     train_rows = records.load(examples_uri, "train")
+    hindered = warm.hindrance(before, family, network) if before else None
     model, built, epochs = training.fit(
         family_named(family), tokens, network, settings, seed,
         train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _report,
+        warm.weights(before) if before and not hindered else (),
     )  # fmt: skip
-    export.export(model_dir, built, model, labels)
-    seconds = round(time.monotonic() - started, 1)
-    return {"epochs": epochs, "rows": len(train_rows[0]), "seconds": seconds, "parameters": model.count_params()}
+    export.export(model_dir, built, model, labels, explainer=explainer(family_named(family), model, tokens, network))
+    warm.note(model_dir, family, network, tokens)
+    return {
+        "epochs": epochs,
+        "rows": len(train_rows[0]),
+        "seconds": round(time.monotonic() - started, 1),
+        "parameters": model.count_params(),
+        "start": "" if not before else f"started fresh: {hindered}" if hindered else "started from the champion",
+    }
 
 
 def _report(epoch: float, epochs: int, metrics: Mapping, rows_per_second: float) -> None:
@@ -43,7 +53,8 @@ def _report(epoch: float, epochs: int, metrics: Mapping, rows_per_second: float)
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """What TFX's Trainer calls. `custom_config` holds family, network, training, seed, labels and the inputs' folders."""
+    """What TFX's Trainer calls. `custom_config` holds family, network, training, seed, labels, the inputs' folders, and which
+    champion to go on from, if any."""
     config = fn_args.custom_config
     run_dir = Path(fn_args.model_run_dir)
     # TFX empties the output folders of a failed attempt; checkpoints lie outside, so that the next attempt goes on from them.
@@ -52,13 +63,16 @@ def run_fn(fn_args: FnArgs) -> None:
     history = train(
         config["family"], tokenizer.load(config["vocabulary"]), config["network"], config["training"], config["seed"],
         config["labels"], config["examples"], Path(fn_args.serving_model_dir), workdir,
+        champion.checked(**config["champion"]) if config["champion"] else None,
     )  # fmt: skip
     shutil.rmtree(workdir, ignore_errors=True)
     (run_dir / "history.json").write_text(json.dumps(history, indent=1, default=float))
     training.learning_curves(history["epochs"], run_dir / "curves.png")
+    scalars.write(history["epochs"], run_dir / "tensorboard")
 
 
 def headline(history: Mapping) -> str:
     """One line on a training, for people."""
     best = max(epoch["val_accuracy"] for epoch in history["epochs"])
-    return f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}, {history['seconds']:.0f} s"
+    told = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
+    return ", ".join(filter(None, (told, f"{history['seconds']:.0f} s", history["start"])))

@@ -1,12 +1,12 @@
 """Tokenizer: the vocabulary, adapted on the train split alone, as an artifact of its own.
 
-Reads: Examples(train), the family. Makes: Vocabulary (`vocabulary.txt`, `report.json` with fingerprint and coverage).
+Reads: Examples(train), the family, the champion's vocabulary where the policy is to keep or to extend it. Makes: Vocabulary (`vocabulary.txt`, `report.json` with fingerprint and coverage).
 Refuses: an empty train split.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,11 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from components import examples as records
+from components import warm
 from components.artifacts import Vocabulary
+from components.champion import checked
 from components.models import family as family_named
+from components.text_graph import UNKNOWN
 
 BATCH = 4096  # rows a step; adapting row by row is 79 times slower than in batches of 1,024
 
@@ -31,6 +34,20 @@ def adapt(family: str, network: Mapping, texts: np.ndarray) -> list[str]:
     if not len(texts):
         raise ValueError("a vocabulary needs train rows. Received: 0 rows")
     return family_named(family).build_vocabulary(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH), network)
+
+
+def decide(policy: str, found: Callable[[], list[str]], known: Sequence[str], size: int) -> list[str]:
+    """The tokens by policy: "freeze" keeps the known ones, "extend" adds new ones behind them, "rebuild" forgets them.
+
+    found: adapts a vocabulary to the train split. known: the champion's tokens, empty where there are none to keep. An extended
+    vocabulary has at most twice `size` tokens.
+    """
+    if policy == "freeze" and known:
+        return list(known)
+    if policy == "extend" and known:
+        have = set(known)
+        return [*known, *[token for token in found() if token not in have][: max(0, 2 * size - len(known))]]
+    return found()
 
 
 def fingerprint(tokens: Sequence[str]) -> str:
@@ -48,13 +65,14 @@ def load(folder: str | Path) -> list[str]:
     return Path(folder, "vocabulary.txt").read_bytes().decode("utf-8", "surrogateescape").split("\n")
 
 
-def coverage(tokenizer, texts: np.ndarray) -> dict:
-    """Share of tokens that the vocabulary lacks (id 1 by the families' convention), over these texts."""
+def coverage(tokenizer, tokens: Sequence[str], texts: np.ndarray) -> dict:
+    """Share of tokens that the vocabulary lacks ("[UNK]" in every family), over these texts."""
+    unknown_id = list(tokens).index(UNKNOWN)
     known = unknown = 0
     for start in range(0, len(texts), BATCH):
         ids = next(iter(tokenizer(tf.constant(texts[start : start + BATCH])).values())).numpy()
-        known += int((ids > 1).sum())
-        unknown += int((ids == 1).sum())
+        unknown += int((ids == unknown_id).sum())
+        known += int(((ids != 0) & (ids != unknown_id)).sum())
     return {"tokens": known + unknown, "unknown": unknown, "unknown_share": round(unknown / max(known + unknown, 1), 5)}
 
 
@@ -62,24 +80,36 @@ def coverage(tokenizer, texts: np.ndarray) -> dict:
 def Tokenizer(
     family: Parameter[str],
     network: Parameter[str],
+    policy: Parameter[str],
+    before: Parameter[str],
     code: Parameter[str],
     examples: InputArtifact[Examples],
     vocabulary: OutputArtifact[Vocabulary],
 ):
-    """network: JSON of the preset's network settings; code: hash of code and libraries, for the cache."""
-    settings = json.loads(network)
+    """network: JSON of the preset's network settings; policy: see `decide`; before: JSON of the champion to go on from or null;
+    code: hash of code and libraries, for the cache."""
+    settings, champion = json.loads(network), json.loads(before)
     texts, _ = records.load(examples.uri, "train")
-    tokens = adapt(family, settings, texts)
+    known, told = [], ""
+    if champion:
+        folder = checked(**champion)
+        told = warm.hindrance(folder, family, settings) or ""
+        known = [] if told else load(folder / warm.FOLDER)
+    tokens = decide(policy, lambda: adapt(family, settings, texts), known, settings.get("vocabulary", len(known)))
     save(Path(vocabulary.uri), tokens)
     held_out, _ = records.load(examples.uri, "eval")
     report = {
         "family": family,
         "tokens": len(tokens),
         "fingerprint": fingerprint(tokens),
-        "eval": coverage(family_named(family).build_tokenizer(tokens, settings), held_out),
+        "policy": policy,
+        "kept": len(known),
+        "eval": coverage(family_named(family).build_tokenizer(tokens, settings), tokens, held_out),
     }
     Path(vocabulary.uri, "report.json").write_text(json.dumps(report, indent=1))
     vocabulary.tokens, vocabulary.fingerprint = len(tokens), report["fingerprint"]
     vocabulary.set_string_custom_property(
-        "headline", f"{len(tokens):,} tokens, {report['eval']['unknown_share']:.1%} of unseen text outside them"
+        "headline",
+        f"{len(tokens):,} tokens, {report['eval']['unknown_share']:.1%} of unseen text outside them"
+        + (f"; {len(known):,} are the champion's" if known else f"; adapted anew: {told}" if told else ""),
     )

@@ -1,6 +1,6 @@
 """Trainer: TFX's Trainer with one more input, the Vocabulary.
 
-Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`).
+Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`, `tensorboard/`).
 Refuses: a loss that is not a number. The work is done by `components/run_fn.py`.
 """
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import tf_keras
 
-from components import checkpoints, encoding
+from components import checkpoints, encoding, features, warm
 
 Rows = tuple[np.ndarray, np.ndarray]
 Report = Callable[[float, int, Mapping[str, float], float], None]
@@ -32,13 +32,17 @@ def fit(
     classes: int,
     workdir: str | Path,
     report: Report = lambda epoch, epochs, metrics, rows_per_second: None,
+    start: Sequence[np.ndarray] = (),
 ) -> tuple[tf_keras.Model, Callable, list[dict[str, float]]]:
     """Trains a family's network and returns (model, tokenizer, history), the model with its best epoch's weights, float32.
+
+    A network of `body` and `head` whose body is frozen has its features computed once (`components.features`).
 
     train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval only chooses the epoch.
     training: see `pipelines.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments goes on
     from it and ends as if never interrupted. report(epochs done, epochs, metrics so far, rows a second): about ten times an
     epoch with `loss` and `accuracy`, at its end (a whole number) also with `val_loss`, `val_accuracy`.
+    start: a model's weights to go on from (`components.warm`); without them the network starts fresh.
     history: one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, rows_per_second.
 
     Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
@@ -47,19 +51,25 @@ def fit(
     tf_keras.utils.set_random_seed(seed)
     tokenizer = family.build_tokenizer(tokens, network)
     arrays, checked = encoding.encode(tokenizer, train[0]), encoding.encode(tokenizer, eval[0])
-    sizes = encoding.lengths(arrays)
     targets = np.eye(classes, dtype=np.float32)[train[1]]
     epochs, batch_size = int(training["epochs"]), int(training["batch_size"])
-    steps = math.ceil(len(sizes) / batch_size)
+    steps = math.ceil(len(targets) / batch_size)
 
     with building(training["precision"]):
         model = family.build_network(tokens, network, classes)
+    if start:
+        model.set_weights(warm.merged(model.get_weights(), start))
+    parts = features.frozen(model)
+    if parts:
+        body, model = parts
+        arrays, checked = features.of(body, arrays, network), features.of(body, checked, network)
+    sizes = encoding.lengths(arrays)
     optimizer = _optimizer(training, steps * epochs)
     loss = tf_keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=float(training["label_smoothing"]))
     model.compile(optimizer, loss, metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")])
     optimizer.build(model.trainable_variables)
     store = checkpoints.Store(
-        workdir, _fingerprint(family, tokens, network, training, seed, train, eval), model, optimizer
+        workdir, _fingerprint(family, tokens, network, training, seed, train, eval, start), model, optimizer
     )
     history, best = store.restore()
 
@@ -90,7 +100,7 @@ def fit(
     with building("float32"):
         # What is returned computes in float32: bfloat16 answers would change with a batch's padding.
         final = family.build_network(tokens, network, classes)
-    final.set_weights(best)
+    (final.get_layer("head") if parts else final).set_weights(best)
     return final, tokenizer, history
 
 
@@ -220,7 +230,7 @@ def _check(train: Rows, eval: Rows, classes: int) -> None:
             )
 
 
-def _fingerprint(family, tokens, network, training, seed, train, eval) -> str:
+def _fingerprint(family, tokens, network, training, seed, train, eval, start) -> str:
     """What must be the same for a checkpoint to be this training's."""
     digest = hashlib.sha256(
         json.dumps([family.__name__, list(tokens), dict(network), dict(training), seed], sort_keys=True).encode()
@@ -229,4 +239,6 @@ def _fingerprint(family, tokens, network, training, seed, train, eval) -> str:
         digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
         for text in texts:
             digest.update(len(text).to_bytes(8, "little") + text)
+    for weights in start:
+        digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()

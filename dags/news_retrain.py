@@ -1,6 +1,10 @@
-"""The Airflow DAG `news_retrain`: ingest, check, train, compare, release; scheduled by `newsdesk.toml`, paused without it."""
+"""The Airflow DAGs that retrain: ingest, check, train, compare, release. `news_retrain`, and one for each further line of
+`newsdesk.toml` that has a schedule; paused without one."""
 
 # Trap: Airflow opens only files in which the words "airflow" and "dag" both occur.
-from node_tasks import retrain_dag
+from line_dag import retrain_dag
 
-dag = retrain_dag("news_retrain")
+from pipelines import config
+
+lines = config.settings()
+dags = [retrain_dag(dag_id, lines, line) for dag_id, line in config.retrain_dags(lines).items()]

@@ -1,24 +1,25 @@
-"""Draws the table of `pipelines/flow.py` as Airflow tasks; each task runs one node behind the door.
+"""Draws a flow table as Airflow tasks; each task runs one node behind the door.
 
 Nothing here imports TensorFlow, not even indirectly: the node runs in the TFX environment, in a process of its own.
 """
 
 import os
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from airflow.exceptions import AirflowException
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from run_form import request_of
 
 from pipelines import config, door
 from pipelines.flow import FLOW, Node
-from pipelines.presets import PRESETS
 from pipelines.runs import run_id_from
 
 CLOSE = "close"
-HEAVY_POOL = "heavy"  # one slot, made by `pipelines.stack`: two trainings at once would only take turns
+HEAVY_POOL = "heavy"  # one slot, made by `pipelines.airflow_env`: two trainings at once would only take turns
 TIMEOUT, HEAVY_TIMEOUT = timedelta(hours=1), timedelta(hours=12)
 RETRIES = {
     "retries": 2,
@@ -26,45 +27,66 @@ RETRIES = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
 }
-DEFAULT_CRON = "0 3 * * *"
 BAD_OUTCOMES = ("failed", "stopped", "locked")
-# Runs that cover an interval of the time table; every other run is about the moment it was asked for.
-_BY_INTERVAL = ("scheduled", "backfill")
+WAIT = timedelta(seconds=30)  # between two looks of a backfill at a line that another run holds
 
 
 class NodeOperator(BaseOperator):
     """Runs one node of a run behind the door and turns its exit code into a task state.
 
     0 done: the JSON result goes to XCom. 99: skipped. 2, 3, 4 (bad parameters, data stop, line locked): failed at once, with
-    the reasons. Anything else is taken for infrastructure and retried.
+    the reasons. Anything else is taken for infrastructure and retried. A backfill starts many runs at once, whatever the DAG
+    allows; where one finds the line locked it waits, and takes no worker meanwhile.
+
+    request: makes the door's request from the run and its parameters; raises ConfigError. command: makes the argument list.
+    then: called with context, request and result once the node has ended well.
     """
 
     template_fields = ()  # a user's parameter is data, never a template
     ui_color = "#e8f1fb"
 
-    def __init__(self, *, node: str, **kwargs):
+    def __init__(
+        self,
+        *,
+        node: str,
+        request: Callable[..., dict] = request_of,
+        command: Callable[..., list[str]] = door.command,
+        then: Callable[[Any, dict, dict], None] | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        self.node = node
+        self.node, self.request, self.command, self.then = node, request, command, then
         self._group: int | None = None
 
     def execute(self, context) -> dict:
+        return self._run(context)
+
+    def resume(self, context, event: Any = None) -> dict:
+        """Tries again after having waited for the line."""
+        return self._run(context)
+
+    def _run(self, context) -> dict:
         run = context["dag_run"]
         try:
-            request = request_of(run, context["params"])
+            request = self.request(run, context["params"])
         except config.ConfigError as error:
-            if self.node == CLOSE:  # a run that never opened has nothing to close
-                raise AirflowSkipException(str(error)) from None
+            # In `close` too: the run's colour is that of its teardown, and a skipped one would make it green.
             raise AirflowFailException(str(error)) from None
         attempt = f"{run.clear_number or 0}.{context['ti'].try_number}"
         # `airflow dags test` runs every task in one process; under an executor no process lives as long as the run.
         owner = os.getpid() if os.environ.get("NEWSDESK_ONE_PROCESS") else None
-        call = door.command(self.node, run_id_from(run.run_id), request, attempt, owner)
+        call = self.command(self.node, run_id_from(run.run_id), request, attempt, owner)
         self.log.info("Run folder: runs/%s", run_id_from(run.run_id))
         try:
             code, result = door.run(call, self.log.info, self._started)
         except KeyboardInterrupt:
             # Airflow would take it for a failed attempt, and try again.
             raise AirflowFailException(f"{self.node} was stopped by hand") from None
+        if code == door.LOCKED and request.get("trigger") == "backfill":
+            self.log.info("%s; looking again in %s", result.get("headline"), WAIT)
+            self.defer(trigger=TimeDeltaTrigger(WAIT), method_name="resume")
+        if code == door.DONE and self.then:
+            self.then(context, request, result)
         return self.outcome(code, result)
 
     def outcome(self, code: int, result: Mapping[str, Any]) -> dict:
@@ -92,106 +114,18 @@ class NodeOperator(BaseOperator):
         self._group = group
 
 
-def request_of(run, params: Mapping[str, Any]) -> dict:
-    """What the door is asked for: the form's fields, and when and how the run came about.
-
-    Raises:
-        ConfigError: a parameter that no field knows, or a value that the form would have refused. Airflow itself lets
-            unknown keys of a run's `conf` pass.
-    """
-    unknown = sorted(set(run.conf or {}) - set(FORM_FIELDS))
-    if unknown:
-        raise config.ConfigError(
-            f"a run's parameters must be among {', '.join(FORM_FIELDS)}. Received: unknown={str(unknown)[:200]}"
-        )
-    kind = str(getattr(run.run_type, "value", run.run_type))
-    by_interval = kind in _BY_INTERVAL and run.data_interval_end is not None
-    asked = {name: params[name] for name in FORM_FIELDS if params.get(name) is not None}
-    if kind == "backfill":
-        asked.setdefault("release", "never")
-    value = {
-        **asked,
-        "as_of": _utc(run.data_interval_end if by_interval else run.run_after),
-        "trigger": kind,
-        "interval": [_utc(run.data_interval_start), _utc(run.data_interval_end)] if by_interval else None,
-    }
-    config.Request.from_json(value)
-    return value
-
-
-def _utc(time: datetime) -> str:
-    return config.parse_time(time.isoformat(), "time").isoformat(timespec="seconds")
-
-
-def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
-    """The trigger form. schedule: the line's `[schedule]` table, which gives the defaults."""
-    text = {"type": "string", "maxLength": 1024}
-    return {
-        "source": Param(
-            schedule.get("source", "demo"),
-            title="Source",
-            description="`demo`, `tfds`, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
-            **text,
-            minLength=1,
-            pattern=r"^[^\x00-\x1f\x7f]+$",
-        ),
-        "window": Param(
-            schedule.get("window", "all"),
-            title="Window",
-            description="Dated folders to read: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
-            **text,
-            pattern=r"^(all|last \d{1,4}d|\d{4}-\d\d-\d\d)$",
-        ),
-        "model": Param(
-            schedule.get("preset", "transformer"),
-            title="Model",
-            description="The preset to train.",
-            type="string",
-            enum=list(PRESETS),
-        ),
-        "set": Param(
-            {},
-            title="Overrides",
-            description='Settings that differ from the preset, as JSON: `{"training.epochs": 2}`.',
-            type="object",
-            maxProperties=40,
-            propertyNames={"pattern": r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$", "maxLength": 64},
-            additionalProperties={"type": ["string", "number", "boolean"], "maxLength": 256},
-        ),
-        "seed": Param(
-            schedule.get("seed", 1),
-            title="Seed",
-            description="Same seed, data and code: same model.",
-            type="integer",
-            minimum=0,
-            maximum=2**31 - 1,
-        ),
-        "release": Param(
-            None,
-            title="Release",
-            description="`auto` publishes a candidate that passes the gate, `hold` waits for a person, `never` only trains. "
-            "Empty: as the line's settings say, else `auto`; a backfill never releases.",
-            type=["null", "string"],
-            enum=[None, *config.RELEASES],
-        ),
-        "force": Param(
-            False,
-            title="Force",
-            description="Train again even if nothing changed since the last run.",
-            type="boolean",
-        ),
-    }
-
-
-FORM_FIELDS = tuple(form({}))
-
-
-def build_tasks(flow: Iterable[Node] = FLOW, close: str = CLOSE) -> dict[str, NodeOperator]:
+def build_tasks(
+    flow: Iterable[Node] = FLOW,
+    close: str = CLOSE,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+    **common: Any,
+) -> dict[str, NodeOperator]:
     """Makes the tasks of a flow in the DAG that is open now, and one teardown task that closes the run whatever happened.
 
+    more: arguments of single tasks, by node name. common: arguments of all of them.
     Returns the tasks by node name.
     """
-    flow, groups, tasks = tuple(flow), {}, {}
+    flow, groups, tasks, more = tuple(flow), {}, {}, more or {}
     for node in flow:
         if node.group not in groups:
             groups[node.group] = TaskGroup(group_id=node.group, prefix_group_id=False)
@@ -204,6 +138,7 @@ def build_tasks(flow: Iterable[Node] = FLOW, close: str = CLOSE) -> dict[str, No
             execution_timeout=HEAVY_TIMEOUT if node.heavy else TIMEOUT,
             doc_md=node_doc(node),
             **({"pool": HEAVY_POOL} if node.heavy else {}),
+            **{**common, **more.get(node.name, {})},
         )
     for node in flow:
         for name in node.upstream:
@@ -213,6 +148,7 @@ def build_tasks(flow: Iterable[Node] = FLOW, close: str = CLOSE) -> dict[str, No
         node=close,
         execution_timeout=timedelta(minutes=5),
         doc_md="Writes how the run ended and gives the line back. Runs after every run, and is as red or green as the run is.",
+        **{**common, **more.get(close, {})},
     )
     # On every node, not on the last ones: a failure marks those as done while another branch still runs.
     list(tasks.values()) >> end.as_teardown(on_failure_fail_dagrun=True)
@@ -232,42 +168,3 @@ def node_doc(node: Node) -> str:
     if node.blessed:
         lines.append("- skipped unless the model gate blessed the candidate")
     return "\n".join(lines)
-
-
-def dag_doc(flow: Iterable[Node] = FLOW) -> str:
-    """Markdown shown on the DAG's page: the flow table."""
-    rows = "\n".join(f"| {node.group} | {node.name} | {node.does} |" for node in flow)
-    return (
-        "Retrains a news classifier and releases it only if it has earned it. A refused candidate is a green run with skipped "
-        "release tasks; the reasons stand in ModelGate's log and in `runs/<run>/outcome.json`.\n\n"
-        f"| group | node | does |\n|---|---|---|\n{rows}\n"
-    )
-
-
-def retrain_dag(dag_id: str, lines: Mapping[str, Any] | None = None, flow: Iterable[Node] = FLOW) -> DAG:
-    """The retraining DAG. lines: `newsdesk.toml` as `config.settings()` gives it; None reads it.
-
-    Raises:
-        ConfigError: `newsdesk.toml` cannot be read; Airflow shows it as the file's import error.
-    """
-    flow = tuple(flow)
-    lines = config.settings() if lines is None else lines
-    line = config.scheduled_line(lines)
-    schedule = lines.get(line, {}).get("schedule", {})
-    with DAG(
-        dag_id=dag_id,
-        dag_display_name=dag_id,
-        description=f"Retrains the line {line!r} and releases what passes the gate",
-        doc_md=dag_doc(flow),
-        schedule=CronDataIntervalTimetable(schedule.get("cron", DEFAULT_CRON), schedule.get("timezone", "UTC")),
-        start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=not schedule,
-        params=form(schedule),
-        default_args=RETRIES,
-        tags=["newsdesk", line],
-        render_template_as_native_obj=False,
-    ) as dag:
-        build_tasks(flow)
-    return dag

@@ -107,6 +107,7 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         "NEWSDESK_TFX_PYTHON": tfx_python(),
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(home.REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home.REPOSITORY / "dags" / "plugins"),
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file()),
@@ -116,6 +117,8 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__SECRET_KEY": keys["api"],
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+        # The triggerer imports the trigger behind an asset by name; only the dag-processor adds this folder by itself.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(home.REPOSITORY / "dags"), environ.get("PYTHONPATH")])),
         # `python -m airflow` inside a task and plug-ins must find the same interpreter.
         "PATH": f"{airflow_bin()}{os.pathsep}{environ.get('PATH', os.defpath)}",
     }

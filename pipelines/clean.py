@@ -48,6 +48,8 @@ def main() -> int:
         if amount >= 1 << 20:
             print(f"{amount / 2**20:10.1f} MB  {path}")
     print(f"{sum(sizes.values()) / 2**20:10.1f} MB  in {len(found)} folders", flush=True)
+    if (home.home() / "registry").is_dir():
+        print("Old versions, runs and artifacts stay; `newsdesk clean` says what retention would free.", flush=True)
     failed = []
     for path in found:
         shutil.rmtree(path, onerror=lambda function, name, error: failed.append(name))

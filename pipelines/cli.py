@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines import claims, config, home, registry
+from pipelines import claims, config, home, model_card, registry
 from pipelines.presets import PRESETS
 
 
@@ -39,8 +39,16 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--model", default="@champion", help="@champion, or a version number")
     predict.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
     predict.add_argument("--json", action="store_true")
+    explain = add("explain", "where the model looks in texts, as PNG and HTML")
+    explain.add_argument("texts", nargs="+", metavar="TEXT")
+    explain.add_argument("--output", type=Path, metavar="FOLDER", help="default: explain/ in NEWSDESK_HOME")
+    explain.add_argument("--model", default="@champion", help="@champion, or a version number")
+    explain.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
+    explain.add_argument("--json", action="store_true")
+    explain.set_defaults(file=None)
     models = add("models", "the versions of the registry")
     models.add_argument("--line", default="")
+    models.add_argument("--on", metavar="WHEN", help="what served then: YYYY-MM-DD or YYYY-MM-DDTHH:MM, in UTC")
     models.add_argument("--json", action="store_true")
     show = add("show", "one version: metrics, data, lineage")
     show.add_argument("version", type=int)
@@ -55,6 +63,42 @@ def parser() -> argparse.ArgumentParser:
             move.add_argument("version", type=int)
         move.add_argument("--reason", required=True)
         move.add_argument("--line", default="")
+    for name, help in (
+        ("pin", "keeps a version whatever its age"),
+        ("unpin", "lets retention treat a version like any other"),
+    ):
+        pin = add(name, help)
+        pin.add_argument("version", type=int)
+        pin.add_argument("--reason", required=True)
+        pin.add_argument("--line", default="")
+    clean = add("clean", "what the retention policy would remove; --apply removes it")
+    clean.add_argument("--line", default="", help="default: every line, and what belongs to none")
+    doing = clean.add_mutually_exclusive_group()
+    doing.add_argument("--apply", action="store_true", help="remove it")
+    doing.add_argument("--dry-run", action="store_true", help="say it only (the default)")
+    clean.add_argument("--json", action="store_true")
+    lineage = add("lineage", "where a version came from: data, code, settings, every node's artifacts; and a page")
+    lineage.add_argument("version", type=int)
+    lineage.add_argument("--line", default="")
+    lineage.add_argument("--json", action="store_true")
+    monitor = add("monitor", "the champion on recent articles: predictions, drift, texts to label")
+    monitor.add_argument("folder", nargs="?", default="", help="default: the one in newsdesk.toml")
+    monitor.add_argument("--window", default="", help="dated folders to look at, as for retrain (default: all)")
+    monitor.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
+    monitor.add_argument("--json", action="store_true")
+    label = add("label", "a filled-in label queue becomes a dated folder of the source")
+    label.add_argument("queue", type=Path, metavar="QUEUE.csv")
+    label.add_argument("--into", default="", metavar="SOURCE", help="default: what the line's schedule reads")
+    label.add_argument("--span", default="", metavar="DATE", help="the new folder's day (default: today)")
+    label.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
+    label.add_argument("--json", action="store_true")
+    demo = add("demo", "writes the demo's articles, or one drifted or damaged day of them, into a folder")
+    demo.add_argument("folder", type=Path)
+    day = demo.add_mutually_exclusive_group()
+    day.add_argument("--drifted", default="", metavar="DATE", help="one day of other words and other shares of classes")
+    day.add_argument("--damaged", default="", metavar="DATE", help="one day with wrong and unreadable rows")
+    demo.add_argument("--articles", type=int, help="how many (default: 10,000, or 2,000 a day)")
+    demo.add_argument("--seed", type=int, default=1)
     doctor = add("doctor", "what is installed, reachable, in step, and what is wrong")
     doctor.add_argument("--repair", action="store_true", help="mends what a crash left")
     doctor.add_argument("--stop-server", action="store_true", help="ends the warm node server")
@@ -160,6 +204,8 @@ def show(args: argparse.Namespace) -> int:
     )
     print(f"  run    {home.run_dir(card['run'])}")
     print(f"  folder {card['folder']}")
+    for kind, path in model_card.paths(line, args.version).items():
+        print(f"  card   {path}" if path.exists() else f"  card   no {kind} form; newsdesk doctor --repair writes it")
     for event in history:
         print(
             f"  {event['time']}  {event['kind']} {event['from']} -> {event['to']} by {event['who']}: {event['reason']}"
@@ -194,6 +240,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.command == "models" and args.on:
+        from pipelines import served
+
+        return served.run(args)
     if args.command in ("models", "show"):
         return {"models": models, "show": show}[args.command](args)
     if args.command == "retrain":
@@ -209,10 +259,38 @@ def _run(args: argparse.Namespace) -> int:
         from pipelines import predict
 
         return predict.run(args, line_to_answer(args))
+    if args.command == "explain":
+        from pipelines import explain
+
+        return explain.run(args, line_to_answer(args))
+    if args.command == "monitor":
+        from pipelines import monitor
+
+        return monitor.run(args, line_to_answer(args))
+    if args.command == "label":
+        from pipelines import labels
+
+        return labels.run(args, default_line(args.line))
+    if args.command == "demo":
+        from pipelines import demo_data
+
+        return demo_data.run(args)
     if args.command in ("promote", "rollback"):
         from pipelines import release
 
         return release.run(args, default_line(args.line))
+    if args.command in ("pin", "unpin"):
+        from pipelines import pins
+
+        return pins.run(args, default_line(args.line))
+    if args.command == "clean":
+        from pipelines import clean_command
+
+        return clean_command.run(args)
+    if args.command == "lineage":
+        from pipelines import lineage
+
+        return lineage.run(args, default_line(args.line))
     from pipelines import doctor
 
     return doctor.run(args)

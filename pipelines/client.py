@@ -64,7 +64,7 @@ class Client:
 
     def __init__(self, line: str, version: int | None = None):
         self.line, self.pinned = line, version
-        self._loaded = _load(*find(line, version))
+        self._loaded = _open(line, version)
 
     @property
     def version(self) -> int:
@@ -82,7 +82,7 @@ class Client:
         """
         if _number(self.line, self.pinned) == self.version:
             return False
-        self._loaded = _load(*find(self.line, self.pinned))
+        self._loaded = _open(self.line, self.pinned)
         return True
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -110,10 +110,24 @@ class Client:
         ]
 
 
+def _open(line: str, version: int | None) -> _Loaded:
+    """Loads a version, or the champion: the one that serves when the loading ends well.
+
+    A champion whose successors came while it was loaded may have been removed meanwhile; that is no fault of what serves now.
+    """
+    while True:
+        number = _number(line, version)
+        try:
+            return _load(*find(line, number))
+        except Exception:
+            if version is not None or _number(line, None) == number:
+                raise
+
+
 def _load(version: int, folder: Path) -> _Loaded:
     import tensorflow as tf
 
-    model = tf.saved_model.load(str(folder))
+    model = load_model(folder)
     classify = model.signatures["classify"]
 
     def ask(texts: list[bytes]) -> np.ndarray:
@@ -121,6 +135,28 @@ def _load(version: int, folder: Path) -> _Loaded:
         return classify(text=tf.constant(texts))["probabilities"].numpy()
 
     return _Loaded(version, tuple(home.read_json(folder / registry.MANIFEST)["labels"]), ask)
+
+
+def load_model(folder: Path):
+    """The SavedModel of a version. One whose tokenizer consists of tensorflow_text's operations (WordPiece) needs that library.
+
+    Raises:
+        NoModel: it is needed and not installed.
+    """
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(str(folder))
+    except Exception as error:  # an operation that it does not know is told by several classes
+        if "Op type not registered" not in str(error):
+            raise
+        try:
+            import tensorflow_text  # noqa: F401, its import makes the operations known
+        except ImportError:
+            raise NoModel(
+                f"version {folder.name} has a WordPiece tokenizer; install tensorflow-text of TensorFlow's version {tf.__version__}"
+            ) from None
+    return tf.saved_model.load(str(folder))
 
 
 def _probabilities(loaded: _Loaded, texts: Sequence[str]) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any
 
 import tomli
 
-from pipelines import checks, home
+from pipelines import checks, home, hyperparameters
 from pipelines.presets import PRESETS
 
 RELEASES = ("auto", "hold", "never")
@@ -102,25 +102,37 @@ class DataConfig:
 class GateConfig:
     """floor: least test accuracy, 0..1. alpha: level of each one-sided paired test. min_rows: test rows needed.
     margin: accuracy that a candidate must be shown not to lose against champion and best, as a share of the rows.
-    class_margin: recall that no class may significantly lose against them, as a share of its rows.
-    p99_ms: slowest tolerated answer for one text in the canary, in milliseconds."""
+    class_margin, length_margin: share right that no class and no third of the texts by length may significantly lose against
+    them. max_flips: share of texts whose label a name, a typo, capitals or punctuation may flip; flip_margin: how far over the
+    champion's share (the presets flip 5% or less on validation rows, and differ by 2 points).
+    p99_ms: slowest tolerated answer for one text in the canary, in milliseconds. p99_ratio: the same as a multiple of the
+    champion's, measured beside it; what takes less than p99_free_ms is fast enough (0.1 s is what people notice: Miller 1968,
+    doi:10.1145/1476589.1476628). max_mb: size of the exported folder, 10^6 bytes."""
 
     floor: float = 0.75
     alpha: float = 0.05
     min_rows: int = 200
     margin: float = 0.01
     class_margin: float = 0.02
+    length_margin: float = 0.02
+    max_flips: float = 0.1
+    flip_margin: float = 0.05
     p99_ms: float = 1000.0
+    p99_ratio: float = 3.0
+    p99_free_ms: float = 100.0
+    max_mb: float = 1000.0
 
     def __post_init__(self):
         _check(0 <= self.floor <= 1, "gates.floor must lie in 0..1", floor=self.floor)
         _check(0 < self.alpha < 0.5, "gates.alpha must lie between 0 and 0.5", alpha=self.alpha)
         _check(self.min_rows >= 1, "gates.min_rows must be at least 1", min_rows=self.min_rows)
-        for name in ("margin", "class_margin"):
+        for name in ("margin", "class_margin", "length_margin", "max_flips", "flip_margin"):
             _check(
                 0 < getattr(self, name) < 0.5, f"gates.{name} must lie between 0 and 0.5", **{name: getattr(self, name)}
             )
-        _check(self.p99_ms > 0, "gates.p99_ms must be positive", p99_ms=self.p99_ms)
+        for name in ("p99_ms", "p99_free_ms", "max_mb"):
+            _check(getattr(self, name) > 0, f"gates.{name} must be positive", **{name: getattr(self, name)})
+        _check(self.p99_ratio >= 1, "gates.p99_ratio must be at least 1", p99_ratio=self.p99_ratio)
 
 
 @dataclass(frozen=True)
@@ -186,9 +198,10 @@ class Request:
     as_of: str = ""
     trigger: str = "cli"
     interval: tuple[str, str] | None = None
+    line: str = ""  # empty: the line whose schedule has this source, else the real one; the demo source has its own
 
     def __post_init__(self):
-        for name in ("source", "window", "model", "release", "as_of", "trigger"):
+        for name in ("source", "window", "model", "release", "as_of", "trigger", "line"):
             value = getattr(self, name)
             _check(isinstance(value, str), f"{name} must be text", **{name: value})
             _check(
@@ -209,6 +222,10 @@ class Request:
                "window must be 'all', 'last Nd' or a date YYYY-MM-DD", window=self.window)  # fmt: skip
         if self.as_of:
             parse_time(self.as_of, "as_of")
+        try:
+            home.safe_name(self.line or REAL_LINE, "line")
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     @classmethod
     def from_json(cls, value: Any) -> "Request":
@@ -287,12 +304,28 @@ _SECTIONS = {
     "schedule": ("cron", "timezone", "source", "window", "preset", "seed", "release"),
     "data": tuple(f.name for f in dataclasses.fields(DataConfig)),
     "gates": tuple(f.name for f in dataclasses.fields(GateConfig)),
+    "retention": ("keep", "pinned", "runs", "cache_days"),  # read by `pipelines.retention`
+    "monitor": (  # read by `pipelines.monitor_settings`
+        *("folder", "cron", "timezone", "window", "max_words", "max_lengths", "max_classes", "max_confidence_drop"),
+        *("max_quarantined", "min_rows", "queue_rows", "queue_unlike"),
+    ),
+    "notify": (  # read by `pipelines.notify`
+        *("on", "smtp", "to", "sender", "password_env", "webhook", "webhook_env", "file"),
+        *("max_age_days", "deadline_hours"),
+    ),
 }
 
 
 def scheduled_line(lines: Mapping[str, Any]) -> str:
     """The line that the schedule retrains: the real one, else the first of the file, else the demo."""
     return REAL_LINE if REAL_LINE in lines else next(iter(lines), DEMO_LINE)
+
+
+def retrain_dags(lines: Mapping[str, Any]) -> dict[str, str]:
+    """Airflow's retraining DAGs and their lines: `news_retrain`, and one more for each further line with a schedule."""
+    first = scheduled_line(lines)
+    more = [line for line, sections in lines.items() if line != first and "schedule" in sections]
+    return {"news_retrain": first, **{f"news_retrain_{line}": line for line in more}}
 
 
 def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConfig:
@@ -302,12 +335,13 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         ConfigError: an override that names no setting, or a value of the wrong type or out of range.
     """
     lines = lines or {}
-    schedule = lines.get(scheduled_line(lines), {}).get("schedule", {})
+    schedule = lines.get(request.line or scheduled_line(lines), {}).get("schedule", {})
     source = request.source or schedule.get("source", "demo")
     line = (
         DEMO_LINE
         if source == "demo"
-        else next((name for name, s in lines.items() if s.get("schedule", {}).get("source") == source), REAL_LINE)
+        else request.line
+        or next((name for name, s in lines.items() if s.get("schedule", {}).get("source") == source), REAL_LINE)
     )
     own = lines.get(line, {})
     preset = PRESETS.get(request.model or own.get("schedule", {}).get("preset", "transformer"))
@@ -341,8 +375,8 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         seed=request.seed,
         release=request.release or own.get("schedule", {}).get("release", "auto"),
         force=request.force,
-        network=MappingProxyType(sections["network"]),
-        training=MappingProxyType(_checked_training(sections["training"])),
+        network=_checked("network", sections["network"]),
+        training=_checked_training(sections["training"]),
         baseline=MappingProxyType({**PRESETS["bag"].training, **line_file(line).get("training", {})}),
         data=DataConfig(**sections["data"]),
         gates=GateConfig(**sections["gates"]),
@@ -371,12 +405,20 @@ def _typed(key: str, value: Any, like: Any) -> Any:
     return value
 
 
+def _checked(section: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name, value in values.items():
+        wrong = hyperparameters.fault(name, value)
+        _check(wrong is None, f"{section}.{name} {wrong}", **{name: value})
+    return MappingProxyType(dict(values))
+
+
 def _checked_training(training: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in ("epochs", "batch_size"):
-        _check(1 <= training[name] <= 100_000, f"training.{name} must lie in 1..100000", **{name: training[name]})
-    rate = training["learning_rate"]
-    _check(0 < rate <= 1, "training.learning_rate must lie between 0 and 1", learning_rate=rate)
-    return training
+    _check(
+        not training["warm_start"] or training["vocabulary_policy"] != "rebuild",
+        "training.warm_start needs training.vocabulary_policy=extend or freeze, since weights belong to a vocabulary",
+        vocabulary_policy=training["vocabulary_policy"],
+    )
+    return _checked("training", training)
 
 
 def _known(sections: Mapping[str, Mapping], top: Mapping) -> str:

@@ -8,11 +8,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipelines import claims, home, node_client, registry, runs
+from pipelines import claims, home, mlmd, model_card, node_client, registry, runs, serving_config
 
 PACKAGES = (
     "tensorflow",
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(found, indent=1))
     else:
         for finding in found:
-            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<22}{finding['says']}")
+            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28}{finding['says']}")
     return 0 if all(finding["ok"] for finding in found) else 1
 
 
@@ -101,9 +101,22 @@ def _line(line: str) -> Iterator[tuple[str, bool, str]]:
         yield f"history of {line}", False, "the last promotion is not in the history; --repair adds it"
     for number in _unregistered(line):
         yield f"serving of {line}", False, f"version {number} was pushed and never registered; --repair sets it aside"
-    gone = [c["version"] for c in registry.versions(line) if not registry.folder(line, c["version"])]
-    if gone:
-        yield f"serving of {line}", True, f"registered, but no longer kept: {', '.join(map(str, gone))}"
+    if pointer and serving_config.read(line) != serving_config.text(
+        line, home.serving_dir(line), pointer["version"], registry.before(line)
+    ):
+        yield f"models.config of {line}", False, "does not follow the pointer; --repair writes it anew"
+    removed, vanished = registry.removed(line), _vanished(line)
+    if removed:
+        yield f"serving of {line}", True, f"registered, and removed by retention: {_listed(removed)}"
+    if vanished:
+        yield (
+            f"serving of {line}",
+            False,
+            f"registered, and their folders are gone: {_listed(vanished)}; --repair notes it",
+        )
+    bare = _without_card(line)
+    if bare:
+        yield f"model cards of {line}", False, f"missing for version {_listed(bare)}; --repair writes them"
     held = claims.holder(line)
     if held:
         says = f"held by run {held['run']} since {held['since']}"
@@ -111,6 +124,46 @@ def _line(line: str) -> Iterator[tuple[str, bool, str]]:
     differs = _behind(line)
     if differs:
         yield f"MLflow's {line}", False, f"{differs}; --repair mends it"
+    for says, _ in _mlmd_differs(line):
+        yield f"MLMD's {line}", False, f"{says}; --repair mends it"
+
+
+def _vanished(line: str) -> list[int]:
+    """Registered versions whose folder is gone, and nobody wrote down why."""
+    known = registry.removed(line)
+    return [
+        c["version"]
+        for c in registry.versions(line)
+        if not registry.folder(line, c["version"]) and c["version"] not in known
+    ]
+
+
+def _without_card(line: str) -> list[int]:
+    found = (card["version"] for card in registry.versions(line))
+    return [
+        n for n in found if registry.folder(line, n) and not all(p.exists() for p in model_card.paths(line, n).values())
+    ]
+
+
+def _mlmd_differs(line: str) -> list[tuple[str, Callable[[], object]]]:
+    """What MLMD takes for true of a line and is not, each with what mends it; empty while a run works, or without MLMD."""
+    claim, store = claims.holder(line), mlmd.connect()
+    if store is None or (claim and claim["lives"]):
+        return []
+    found = []
+    running = mlmd.unfinished(store, line)
+    if running:
+        said = ", ".join(f"{node} of {run}" for _, run, node in running[:3])
+        found.append((f"{said} still runs there, and no run works", lambda: mlmd.close(store, [r[0] for r in running])))
+    gone = mlmd.vanished(store, line)
+    if gone:
+        says = f"{len(gone)} artifacts are live there and gone from disk, such as {gone[0]}"
+        found.append((says, lambda: mlmd.forget(store, gone)))
+    return found
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
 
 
 def _unregistered(line: str) -> list[int]:
@@ -192,6 +245,17 @@ def _repair_line(line: str) -> Iterator[tuple[bool, str]]:
             aside.parent.mkdir(parents=True, exist_ok=True)
             os.rename(home.serving_dir(line) / str(number), aside)
             yield True, f"version {number} of {line} is set aside in {aside}: it was never registered"
+        for number in _vanished(line):
+            registry.note_removed(line, number, "its folder was found gone")
+            yield True, f"version {number} of {line} is noted as gone"
+        if registry.tell_server(line):
+            yield True, f"TensorFlow Serving's models.config of {line} follows the pointer again"
+    for number in _without_card(line):
+        model_card.write(line, number)
+        yield True, f"the model card of {line} version {number} is written"
+    for says, mend in _mlmd_differs(line):
+        mend()
+        yield True, f"MLMD's {line}: {says}"
     if _behind(line):
         code = "import sys; from components import catalogue; from pipelines import registry\n"
         code += "for card in registry.versions(sys.argv[1]): catalogue.follow(sys.argv[1], card, registry.aliases(sys.argv[1]))"

@@ -65,14 +65,14 @@ FLOW = (
     Node("Evaluator", ("Ingester", "Trainer", "Champion?"), "evaluation", "TFMA: metrics overall and per class"),
     Node(
         "ModelGate",
-        ("Ingester", "Trainer", "Evaluator", "Baseline?", "Champion?"),
+        ("Ingester", "DataGate", "Trainer", "Evaluator", "Baseline?", "Champion?"),
         "evaluation",
         "decides on the same held-out rows: blessed, unchanged or refused, with reasons",
         cached=False,
     ),
     Node(
         "Canary",
-        ("Ingester", "Trainer", "ModelGate"),
+        ("Ingester", "Trainer", "Champion?", "ModelGate"),
         "release",
         "loads and asks the exported model in a fresh process without this project",
         blessed=True,

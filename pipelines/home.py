@@ -81,6 +81,15 @@ def artifacts_dir(line: str) -> Path:
     return home() / "artifacts" / safe_name(line, "line")
 
 
+def monitor_dir(line: str) -> Path:
+    return home() / "monitor" / safe_name(line, "line")
+
+
+def scored_dir() -> Path:
+    """Where a scheduler's batch scoring puts its files, one folder a run."""
+    return home() / "scored"
+
+
 def staging_dir() -> Path:
     path = home() / "staging"
     path.mkdir(parents=True, exist_ok=True)

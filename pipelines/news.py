@@ -73,15 +73,23 @@ def nodes(record: dict) -> list[BaseComponent]:
         origin=json.dumps(origin, sort_keys=True), champion=json.dumps(champion_data, sort_keys=True),
         anomalies=validator.outputs["anomalies"], quarantine=ingester.outputs["quarantine"],
     )  # fmt: skip
+    policy = config["training"]["vocabulary_policy"]
+    # Only a run that goes on from the champion depends on which one that is.
+    kept = {"line": line, "version": pointer["version"], "digest": pointer["digest"]}
+    before = kept if pointer["version"] and policy != "rebuild" else None
     tokenizer = Tokenizer(
-        family=config["family"], network=json.dumps(config["network"], sort_keys=True), code=code, examples=examples
-    )
+        family=config["family"], network=json.dumps(config["network"], sort_keys=True), policy=policy,
+        before=json.dumps(before, sort_keys=True), code=code, examples=examples,
+    )  # fmt: skip
     tokenizer.add_upstream_node(data_gate)
     trainer = Trainer(
         examples=examples,
         vocabulary=tokenizer.outputs["vocabulary"],
-        config={**{key: config[key] for key in ("family", "network", "training", "seed", "labels")}, "code": code},
-    )
+        config={
+            **{key: config[key] for key in ("family", "network", "training", "seed", "labels")}, "code": code,
+            "champion": before if config["training"]["warm_start"] else None,
+        },
+    )  # fmt: skip
     baseline = Baseline(
         labels=labels, training=json.dumps(config["baseline"], sort_keys=True), seed=1, code=code, examples=examples
     )
@@ -96,10 +104,14 @@ def nodes(record: dict) -> list[BaseComponent]:
     model_gate = ModelGate(
         run=record["run"], labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
-        best=json.dumps(registry.best(line)),
+        best=json.dumps(registry.best(line)), behaviour=str(home.REPOSITORY / "data_schemas" / line / "behaviour.toml"),
+        model_run=trainer.outputs["model_run"], data_verdict=data_gate.outputs["verdict"],
     )  # fmt: skip
     blessing = model_gate.outputs["blessing"]
-    canary = Canary(labels=labels, limits=gates, code=code, examples=examples, model=model, model_blessing=blessing)
+    canary = Canary(
+        labels=labels, limits=gates, code=code, examples=examples, model=model, model_blessing=blessing,
+        champion=champion.outputs["model"],
+    )  # fmt: skip
     pusher = Pusher(
         model=model, model_blessing=blessing, infra_blessing=canary.outputs["blessing"],
         config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"]},

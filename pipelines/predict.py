@@ -10,7 +10,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+from pipelines import home, spreadsheet
+
 CHUNK = 4096  # rows between two signs of progress
 LONGEST_CELL = 1 << 24  # characters; the csv module's own limit of 131,072 is under one long article
 SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace, line: str) -> int:
         else:
             shown = table(texts, answers) if args.texts else as_csv(texts, answers)
         if args.output:
-            args.output.write_text(shown, encoding="utf-8")
+            write(args.output, shown)
     except (client.NoModel, OSError, ValueError) as error:
         print(f"newsdesk predict: {error}", file=sys.stderr)
         return 1
@@ -47,6 +48,16 @@ def run(args: argparse.Namespace, line: str) -> int:
     else:
         sys.stdout.write(shown)
     return 0
+
+
+def write(path: Path, shown: str) -> None:
+    """A file appears whole or not at all; a device or a pipe is written to."""
+    if path.is_file() or not path.exists():
+        if not path.parent.is_dir():
+            raise OSError(f"the folder of --output must exist. Received: {path}")
+        home.write_text(path, shown)
+    else:
+        path.write_text(shown, encoding="utf-8")
 
 
 def misused(args: argparse.Namespace) -> str:
@@ -153,13 +164,18 @@ def table(texts: list[str], answers: list[dict]) -> str:
 
 
 def as_csv(texts: list[str], answers: list[dict]) -> str:
-    """Scores as CSV; a text that a spreadsheet would take for a formula gets an apostrophe."""
+    """Scores as CSV; a text that a spreadsheet would take for a formula gets an apostrophe (`spreadsheet.restored` undoes it)."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["text", "label", "label_id", "probability", "model_version"])
     for text, answer in zip(texts, answers, strict=True):
-        safe = "'" + text if text.startswith(("\t", "\r", "\n")) or text.lstrip().startswith(FORMULA) else text
         writer.writerow(
-            [safe, answer["label"], answer["label_id"], max(answer["probabilities"]), answer["model_version"]]
+            [
+                spreadsheet.safe(text),
+                answer["label"],
+                answer["label_id"],
+                max(answer["probabilities"]),
+                answer["model_version"],
+            ]
         )
     return out.getvalue()

@@ -4,29 +4,29 @@
     registry/<line>/promotions.jsonl   every move of the pointer, append-only
     registry/<line>/versions/<N>.json  one card a version, written once
     registry/<line>/counter            the last version number issued
+    registry/<line>/removed.jsonl      versions whose folder retention took away
     registry/<line>/held/<N>/          a version that waits for a person, where nothing serves it
     serving/<line>/<N>/                the model in TF Serving's layout, manifest.json last
+    serving/<line>/models.config       the pointer in TensorFlow Serving's words
 
-Standard library only. MLflow is the catalogue that follows; nothing here reads it.
+Standard library only. MLflow is the catalogue that follows; nothing here reads it. What a folder holds is compared in
+`pipelines/content.py`, whose names are offered here too.
 """
 
 import getpass
-import hashlib
 import json
 import os
-import shutil
-import time
 from pathlib import Path
 
-from pipelines import claims, home
-
-MANIFEST = "manifest.json"
-# MLflow leaves a note of its own in a folder that it loads by alias; nobody reads it.
-_NOT_OURS = {MANIFEST, "registered_model_meta"}  # in a version's own folder, not below it
-
-
-class RegistryError(Exception):
-    """The registry cannot do what was asked; nothing was changed."""
+from pipelines import claims, home, serving_config
+from pipelines.content import MANIFEST as MANIFEST
+from pipelines.content import RegistryError as RegistryError
+from pipelines.content import content_digest as content_digest
+from pipelines.content import file_hash as file_hash
+from pipelines.content import folder_hashes as folder_hashes
+from pipelines.content import verify as verify
+from pipelines.leftovers import clear as clear
+from pipelines.leftovers import leftovers as leftovers
 
 
 class PointerMoved(RegistryError):
@@ -82,10 +82,11 @@ def recorded(line: str) -> list[dict]:
 def before(line: str) -> int | None:
     """The version a rollback returns to: the one that served before the champion, those that were rolled back left out.
 
-    None where there is none. Rolling back twice goes two versions back, never forth again to the one that was left.
+    Versions that are no longer kept do not count. None where there is none. Rolling back twice goes two versions back, never
+    forth again to the one that was left.
     """
     served = _served(line)
-    return served[-2] if len(served) > 1 else None
+    return next((number for number in reversed(served) if number != served[-1] and folder(line, number)), None)
 
 
 def best(line: str) -> dict | None:
@@ -143,6 +144,11 @@ def card(line: str, version: int) -> dict | None:
     return home.read_json(home.registry_dir(line) / "versions" / f"{int(version)}.json")
 
 
+def removed(line: str) -> dict[int, dict]:
+    """What `note_removed` wrote down, by version: `time`, `who`, `version`, `why`."""
+    return {event["version"]: event for event in home.read_json_lines(home.registry_dir(line) / "removed.jsonl")}
+
+
 def lines() -> list[str]:
     folder = home.home() / "registry"
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".") if folder.is_dir() else []
@@ -153,63 +159,6 @@ def aliases(line: str) -> dict[int, list[str]]:
     pointer, previous = champion(line), before(line)
     names = {pointer["version"]: ["champion"]} if pointer else {}
     return {**names, previous: ["previous"]} if previous is not None else names
-
-
-# --- content ---------------------------------------------------------------------------------------------------------
-
-
-def file_hash(path: Path) -> str:
-    """sha256 of a file's content, hex."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def folder_hashes(folder: Path) -> dict[str, str]:
-    """sha256 by relative path of every file below `folder`, but for its manifest and MLflow's note.
-
-    Raises:
-        RegistryError: a link, which could show another content later.
-    """
-    hashes = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            raise RegistryError(f"a model's folder must hold files, not links. Received: {path}")
-        if path.is_file() and name not in _NOT_OURS:
-            hashes[name] = file_hash(path)
-    return hashes
-
-
-def content_digest(hashes: dict[str, str]) -> str:
-    """One sha256 for a folder's content."""
-    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
-
-
-def verify(folder: Path) -> dict:
-    """The manifest of a pushed version, after comparing every file with it.
-
-    Raises:
-        RegistryError: no manifest, or a file is missing, changed or unknown to the manifest.
-    """
-    try:
-        manifest = home.read_json(folder / MANIFEST)
-        listed = manifest and manifest["files"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise RegistryError(
-            f"a version's {MANIFEST} must be whole. Received: {folder} ({type(error).__name__})"
-        ) from error
-    if not listed:
-        raise RegistryError(f"a version must have a {MANIFEST}. Received: {folder} without one")
-    found = folder_hashes(folder)
-    wrong = sorted(name for name in found.keys() | listed.keys() if found.get(name) != listed.get(name))
-    if wrong:
-        raise RegistryError(
-            f"files of a version must match its manifest. Received: {folder} differs in {', '.join(wrong[:5])}"
-        )
-    return manifest
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -254,7 +203,7 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
         event = {
             "sequence": current["event"]["sequence"] + 1 if current else 1,
             "time": home.now(),
-            "who": _user(),
+            "who": user(),
             "kind": kind,
             "from": current["version"] if current else None,
             "to": version,
@@ -266,7 +215,14 @@ def move_champion(line: str, expected: dict | None, version: int, kind: str, rea
             {"line": line, "version": version, "digest": manifest["digest"], "event": event},
         )
         home.append_json(home.registry_dir(line) / "promotions.jsonl", event)
+        tell_server(line)
     return event
+
+
+def tell_server(line: str) -> bool:
+    """Makes TensorFlow Serving's file follow the pointer; returns whether it did not. Under `line_lock`."""
+    pointer = champion(line)
+    return bool(pointer) and serving_config.write(line, pointer["version"], before(line))
 
 
 def mend_history(line: str) -> bool:
@@ -293,6 +249,7 @@ def restore_champion(line: str) -> int | None:
         manifest = verify(home.serving_dir(line) / str(version))
         pointer = {"line": line, "version": version, "digest": manifest["digest"], "event": events[-1]}
         home.write_json(home.registry_dir(line) / "champion.json", pointer)
+        tell_server(line)
         return version
 
 
@@ -315,35 +272,18 @@ def _serve_held(line: str, version: int) -> Path:
     return served
 
 
-def _user() -> str:
+def note_removed(line: str, version: int, why: str) -> None:
+    """Writes down that a version's folder is gone for good; its card stays."""
+    event = {"time": home.now(), "who": user(), "version": version, "why": why}
+    home.append_json(home.registry_dir(line) / "removed.jsonl", event)
+
+
+def user() -> str:
+    """Who asks, for the history."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return f"uid {os.getuid()}"
-
-
-# --- leftovers -------------------------------------------------------------------------------------------------------
-
-
-def leftovers(age: float = 0) -> list[Path]:
-    """What lies in `staging/` and belongs to no run that still works: `<run>.<anything>` by its name.
-
-    age: seconds since something was last put into it, at least.
-    """
-    held = [claims.holder(line) for line in lines()]
-    working = {claim["run"] for claim in held if claim and claim["lives"]}
-    found = (path for path in (home.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
-    return sorted(path for path in found if not age or time.time() - path.lstat().st_mtime > age)
-
-
-def clear(paths: list[Path]) -> list[Path]:
-    """Removes leftovers; returns those that are gone."""
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    return [path for path in paths if not path.exists()]
 
 
 def _key(pointer: dict | None) -> tuple:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from pipelines import registry
+from pipelines import model_card, registry
 
 
 def run(args: argparse.Namespace, line: str) -> int:
@@ -16,6 +16,8 @@ def run(args: argparse.Namespace, line: str) -> int:
         print(f"{line}: version {args.version} serves already")
     else:
         print(f"{line}: version {event['to']} serves now (before: {event['from']})")
+        for version in filter(None, (event["from"], event["to"])):
+            model_card.write(line, version)
     return _tell_catalogue(line)
 
 

@@ -10,6 +10,7 @@ Standard library only, but for the resolving of a source.
 
 import hashlib
 import os
+import re
 import sysconfig
 from datetime import datetime, timezone
 from importlib.metadata import distributions
@@ -28,6 +29,21 @@ def run_id_from(name: str) -> str:
     """A folder name for a run id from outside (Airflow's hold `:` and `+`), one for one."""
     plain = "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "_" for c in name)[:150].lstrip("._-")
     return plain if plain == name else f"{plain}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def airflow_id(run_id: str, trigger: str) -> str:
+    """Airflow's own id of a run: the folder name has its `:` and `+` replaced, and its hash says whether they were put back right.
+
+    Empty for a run that Airflow did not start, and for one whose id holds something else that was replaced.
+    """
+    if trigger in ("cli", ""):
+        return ""
+    found = re.fullmatch(r"(.*T\d\d)_(\d\d)_(\d\d(?:\.\d+)?)([_-])(\d\d)_(\d\d)(.*)\.[0-9a-f]{8}", run_id)
+    if found:
+        day, minute, second, sign, hours, minutes, rest = found.groups()
+        name = f"{day}:{minute}:{second}{sign.replace('_', '+')}{hours}:{minutes}{rest}"
+        return name if run_id_from(name) == run_id else ""
+    return "" if re.search(r"\.[0-9a-f]{8}$", run_id) else run_id
 
 
 def code_hash() -> str:

@@ -68,6 +68,15 @@ def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile]
         raise SourceError(f"a source must be readable. Received: source={source!r} ({error})") from error
 
 
+def finished_spans(root: Path, last: date) -> list[Path]:
+    """The dated folders of a source up to the day `last` that nobody is still writing to, by name."""
+    found = {path: match.group(1) for path in root.iterdir() if (match := _SPAN.fullmatch(path.name)) and path.is_dir()}
+    marked = any((path / "_SUCCESS").exists() for path in found)
+    return sorted(
+        path for path, span in found.items() if not _outside(span, "all", last) and not _unfinished(path, marked)
+    )
+
+
 def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile], list[str]]:
     files, ignored = [], []
     spans = {}

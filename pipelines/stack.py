@@ -95,7 +95,7 @@ def down() -> None:
 
 
 def schedule(on: bool) -> None:
-    """Switches the schedule of `news_retrain` on or off.
+    """Switches the schedule of every line on or off.
 
     Raises:
         SetupError: the stack is not up, or Airflow does not know the DAG.
@@ -103,10 +103,12 @@ def schedule(on: bool) -> None:
     if not is_up():
         raise SetupError("Airflow must be up to switch the schedule. Received: it is not running. Run `make up`.")
     try:
-        Rest(address()).switch(DAG_ID, on)
+        rest = Rest(address())
+        for dag_id, line in config.retrain_dags(config.settings()).items():
+            rest.switch(dag_id, on)
+            print(f"The schedule of {dag_id} (line {line}) is {'on' if on else 'off'}.")
     except RestError as error:
         raise SetupError(str(error)) from error
-    print(f"The schedule of {DAG_ID} is {'on' if on else 'off'}.")
 
 
 def status() -> bool:

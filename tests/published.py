@@ -1,5 +1,6 @@
 """For tests of everything behind the gate: tiny real models, exported once a process, and short ways to publish them."""
 
+import dataclasses
 import functools
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from components import export
 from components.models import family
-from pipelines import home, registry
+from pipelines import config, home, registry
 
 LINE = "news"
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
@@ -20,7 +21,7 @@ WORDS = (
     "chip software orbit browser",
 )
 NETWORK = {"length": 8, "width": 4, "buckets": 32, "pair_width": 4, "dropout": 0.0, "word_dropout": 0.0}
-LIMITS = {"floor": 0.75, "alpha": 0.05, "min_rows": 20, "margin": 0.01, "class_margin": 0.02, "p99_ms": 1000.0}
+LIMITS = {**dataclasses.asdict(config.GateConfig()), "min_rows": 20}
 
 
 def articles(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

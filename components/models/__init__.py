@@ -1,6 +1,6 @@
 """Model families: one module each, named after itself, found by that name.
 
-A family is a module that honours three names. `network` is the preset's mapping of plain numbers and words.
+A family is a module that honours three names, and may offer a fourth. `network` is the preset's mapping of plain numbers and words.
 
     build_vocabulary(texts, network) -> list[str]
         texts: tf.data.Dataset of string[batch], the train split and nothing else, 1,024 or more a batch.
@@ -13,12 +13,23 @@ A family is a module that honours three names. `network` is the preset's mapping
     build_network(tokens, network, classes) -> tf_keras.Model
         From that dict, at any length up to the longest, to float32 logits [batch, classes]. Padding changes no answer.
 
+A family that has attention to show offers a fourth name; one that has none leaves it out.
+
+    build_explainer(model, tokens, network) -> callable, or None where this network has no attention
+        model: as `build_network` returns it, with trained weights; the callable uses them and adds none of its own. Called
+        with the tokenizer's dict, eagerly or in an exported graph, it returns
+        "tokens": string[batch, length], each place's token as people read it, "" at padding;
+        "attention": float32[batch, heads, from, length], what each place (from = length), or the one pooled answer
+        (from = 1), takes from each place. A row adds up to 1 over real tokens and is 0 at padding; the row of a padded
+        place, and of a text without tokens, is all 0. See `layers.attention_map`, which cleans and names.
+
 Loss, optimizer, schedule, metrics, checkpoints (`components.training`), export and signatures (`components.export`) live
 once, outside.
 """
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 
 
@@ -36,3 +47,9 @@ def family(name: str) -> ModuleType:
     if name not in known:
         raise ValueError(f"A model family is one of {', '.join(known)}. Received: family={name!r}")
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def explainer(module: ModuleType, model, tokens: Sequence[str], network: Mapping) -> Callable | None:
+    """What the family's `build_explainer` gives; None where there is no attention to show."""
+    build = getattr(module, "build_explainer", None)
+    return build(model, tokens, network) if build else None

@@ -11,12 +11,12 @@ Keys:    vocabulary (tokens), length (words), width, heads, key_width (a head), 
 Source: Vaswani et al. 2017 (arXiv 1706.03762); pairs after fastText, Joulin et al. 2016 (arXiv 1607.01759).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 import tf_keras
 
-from components.layers import Pooling, WordDropout, pair_ids
+from components.layers import Pooling, WordDropout, attention_map, pair_ids
 from components.text_graph import WordTokenizer, count_words
 
 layers = tf_keras.layers
@@ -67,11 +67,24 @@ def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_k
     return tf_keras.Model({"ids": ids}, logits, name="transformer")
 
 
+def build_explainer(model: tf_keras.Model, tokens: Sequence[str], network: Mapping) -> Callable | None:
+    """The last block's heads: how much each word takes from each word."""
+    if not network["blocks"]:
+        return None
+    attention = model.get_layer(f"block_{int(network['blocks']) - 1}_attention")
+    weights = tf_keras.Model(model.input, attention.output[1])
+
+    def explain(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return attention_map(weights(inputs, training=False), inputs["ids"], tokens)
+
+    return explain
+
+
 def _block(values, mask, network: Mapping, name: str):
     """One encoder block, layer norm after each residual as in the lesson."""
     width, dropout = int(network["width"]), float(network["dropout"])
     attention = layers.MultiHeadAttention(int(network["heads"]), int(network["key_width"]), name=f"{name}_attention")
-    attended = attention(values, values, attention_mask=mask[:, tf.newaxis, :])
+    attended, _ = attention(values, values, attention_mask=mask[:, tf.newaxis, :], return_attention_scores=True)
     attended = layers.Dropout(dropout, name=f"{name}_attention_dropout")(attended)
     values = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_attention_norm")(values + attended)
     fed = layers.Dense(int(network["feed_forward"]), activation="relu", name=f"{name}_wide")(values)

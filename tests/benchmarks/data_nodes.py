@@ -91,23 +91,27 @@ def table(small: list, large: list, rows: tuple[int, int], command: str) -> str:
     return "\n".join(["# Data nodes: time and peak memory", "", about, "", f"    {command}", "", *lines, ""])
 
 
+def run(folder: Path, times: int, output: Path | None) -> None:
+    """Measures both sizes, prints the table and writes it to `output`."""
+    with tempfile.TemporaryDirectory() as aside:
+        more = Path(aside, "more")
+        rows = enlarge(folder, more, times)
+        small = measure(folder.resolve(), Path(aside, "home"))
+        large = measure(more, Path(aside, "home10"))
+    command = f".venv/bin/python tests/benchmarks/data_nodes.py FOLDER --times {times}"
+    text = table(small, large, (rows // times, rows), command)
+    print(text)
+    if output:
+        output.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time and peak memory of the data nodes.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    sys.path.insert(0, str(REPOSITORY))
-    with tempfile.TemporaryDirectory() as aside:
-        more = Path(aside, "more")
-        rows = enlarge(args.folder, more, args.times)
-        small = measure(args.folder.resolve(), Path(aside, "home"))
-        large = measure(more, Path(aside, "home10"))
-    command = f".venv/bin/python tests/benchmarks/data_nodes.py FOLDER --times {args.times}"
-    text = table(small, large, (rows // args.times, rows), command)
-    print(text)
-    if args.output:
-        args.output.write_text(text, encoding="utf-8")
+    run(args.folder, args.times, args.output)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from components import canary, canary_probe
 from components import examples as records
 from pipelines import home
 
-FINE = {"faults": [], "label_ids": [0, 1, 2, 3], "p50_ms": 1.0, "p99_ms": 2.0}
+FINE = {"faults": [], "label_ids": [0, 1, 2, 3], "p50_ms": 1.0, "p99_ms": 2.0, "champion": None}
 TRUTH = [0, 1, 2, 3]
 
 
@@ -33,7 +33,7 @@ def asked(kind, count=64):
 def node(tmp_path):
     """Runs the node on a kind of model and rows; returns its artifact and report."""
 
-    def work(rows=40):
+    def work(rows=40, champion=False):
         examples, model, blessing, infra = Examples(), Model(), ModelBlessing(), InfraBlessing()
         for name, artifact in {"examples": examples, "model": model, "blessing": blessing, "infra": infra}.items():
             artifact.uri = str(tmp_path / name)
@@ -44,7 +44,7 @@ def node(tmp_path):
         shutil.copytree(published.model("good"), path_utils.serving_model_dir(model.uri))
         canary.Canary.test_call(
             labels=json.dumps(published.LABELS), limits=json.dumps(published.LIMITS), code="c", examples=examples,
-            model=model, model_blessing=blessing, blessing=infra,
+            model=model, model_blessing=blessing, blessing=infra, champion=model if champion else None,
         )  # fmt: skip
         return (
             infra,
@@ -62,6 +62,14 @@ def test_a_sound_model_passes_in_a_fresh_process(node):
     assert infra.get_int_custom_property("blessed") == 1
     assert len(report["label_ids"]) == 40
     assert 0 < report["p50_ms"] <= report["p99_ms"]
+    assert report["champion"] is None
+
+
+def test_the_champion_is_timed_beside_it(node):
+    infra, report, _ = node(champion=True)
+    assert report["reasons"] == []
+    assert 0 < report["champion"]["p50_ms"] <= report["champion"]["p99_ms"]
+    assert "(champion " in infra.get_string_custom_property("headline")
 
 
 def test_without_held_out_rows_it_does_not_pass(node, monkeypatch):
@@ -127,6 +135,49 @@ def test_a_slow_model_is_refused():
     assert canary.judge({**FINE, "p99_ms": 1500.0}, TRUTH, published.LIMITS) == [
         "the slowest answers take 1500 ms, over 1000 ms"
     ]
+
+
+@pytest.mark.parametrize(
+    ("p99", "champion", "refused"),
+    [
+        (90.0, 1.0, False),  # ninety times slower, and nobody would notice
+        (150.0, 60.0, False),  # under three times
+        (150.0, 40.0, True),
+        (999.0, None, False),
+    ],
+)
+def test_a_model_much_slower_than_the_champion_is_refused_once_people_would_notice(p99, champion, refused):
+    beside = champion and {"p50_ms": champion / 2, "p99_ms": champion}
+    reasons = canary.judge({**FINE, "p99_ms": p99, "champion": beside}, TRUTH, published.LIMITS)
+    assert reasons == (
+        [
+            "the slowest answers take 150 ms (half of them 1 ms), over 3 times the champion's 40 ms beside it (half 20 ms)"
+        ]
+        if refused
+        else []
+    )
+
+
+def test_an_answer_that_depends_on_the_rest_of_the_batch_is_refused(tmp_path):
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def classify(text):
+        first = tf.cast(tf.range(tf.size(text)) > 0, tf.float32)[:, None] * [[0.2, -0.2, 0.0, 0.0]]
+        probabilities = tf.constant([[0.4, 0.6, 0.0, 0.0]]) + first
+        label_id = tf.argmax(probabilities, axis=1, output_type=tf.int64)
+        return {"label": tf.gather(published.LABELS, label_id), "label_id": label_id, "probabilities": probabilities}
+
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures={"classify": classify, "serving_default": classify})
+    assert "a text must get the same answer alone and in a batch" in asked(str(tmp_path / "m"))[0]
+
+
+def test_a_champion_that_does_not_load_is_no_fault_of_the_candidate(tmp_path):
+    texts, _ = published.articles(8, seed=4)
+    question = {"model": str(published.model("good")), "labels": published.LABELS, "champion": str(tmp_path)}
+    report = canary_probe.report_on(np, tf, {**question, "texts": [text.decode() for text in texts]})
+    assert (report["faults"], report["champion"]) == ([], None)
+    assert report["p99_ms"] > 0
 
 
 def test_a_probe_that_dies_hangs_or_says_nothing_is_a_refusal(monkeypatch, tmp_path):

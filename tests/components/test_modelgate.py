@@ -12,15 +12,28 @@ import tensorflow_model_analysis as tfma
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 from tfx.utils import path_utils
 
+from components import behaviour, export, learned, modelgate, modelgate_page, rules
 from components import examples as records
-from components import export, modelgate, modelgate_page
 from components import paired as paired_tests
+from components.slices import slices
+from components.text import row_hash
 from pipelines import home, registry
 
 LIMITS = published.LIMITS
 SOUND = {
-    "accuracy": 0.9, "tfma_accuracy": 0.9, "rows": 7600, "predicted_classes": 4, "not_finite": 0, "uncompared": [],
+    "accuracy": 0.9, "all_accuracy": 0.9, "tfma_accuracy": 0.9, "rows": 7600, "predicted_classes": 4, "not_finite": 0,
+    "uncompared": [], "taken_out": {}, "unlisted": [],
 }  # fmt: skip
+NOTHING_FLIPS = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+
+
+def lengths(rows):
+    """Words of each row, 20 to 59, in no step with the classes."""
+    return np.arange(rows) * 7 % 40 + 20
+
+
+def parts(truth, words=None):
+    return slices(truth, lengths(len(truth)) if words is None else words, published.LABELS)
 
 
 def answered(won, lost, both, neither=0):
@@ -35,11 +48,19 @@ def answered(won, lost, both, neither=0):
 
 def paired(won, lost, both=100, neither=0):
     """A comparison with these counts of rows."""
-    return paired_tests.compare(*answered(won, lost, both, neither), LIMITS, published.LABELS)
+    truth, ours, theirs = answered(won, lost, both, neither)
+    return paired_tests.compare(truth, ours, theirs, LIMITS, parts(truth))
 
 
-def verdict(comparisons=None, unchanged=False, **metrics):
-    decision, reasons, _ = modelgate.decide({**SOUND, **metrics}, comparisons or {}, LIMITS, unchanged)
+def decided(comparisons=None, unchanged=False, behaviour=NOTHING_FLIPS, **metrics):
+    """(decision, reasons, warnings)."""
+    figures = {**SOUND, **metrics}
+    figures["all_accuracy"] = metrics.get("all_accuracy", figures["accuracy"])
+    return rules.decide(rules.judge(figures, comparisons or {}, behaviour, LIMITS), unchanged)
+
+
+def verdict(comparisons=None, unchanged=False, **more):
+    decision, reasons, _ = decided(comparisons, unchanged, **more)
     return decision, "; ".join(reasons)
 
 
@@ -73,7 +94,14 @@ def test_models_are_compared_on_the_same_rows_and_on_some():
     row = np.zeros(1, np.int64)
     for truth, ours, theirs in ((row[:0], row[:0], row[:0]), (row, row, row[:0])):
         with pytest.raises(ValueError, match=r"on the same rows. Received: "):
-            paired_tests.compare(truth, ours, theirs, LIMITS, published.LABELS)
+            paired_tests.compare(truth, ours, theirs, LIMITS, parts(truth))
+
+
+def test_holm_stops_at_the_first_test_that_fails():
+    assert paired_tests.holm([0.01, 0.04, 0.03, 0.005], 0.05) == [True, False, False, True]  # 0.05 / 4, / 3, / 2
+    assert paired_tests.holm([0.02, 0.02, 0.02], 0.05) == [False] * 3
+    assert paired_tests.holm([], 0.05) == []
+    assert paired_tests.holm([math.nan, 0.001], 0.05)[0] is False
 
 
 def test_the_interval_of_a_share_is_wilson_s():
@@ -109,7 +137,11 @@ def test_a_sound_candidate_is_blessed_with_its_figures():
         ({"tfma_accuracy": math.nan}, "must be a finite number"),
         ({"tfma_accuracy": math.inf}, "must be a finite number"),
         ({"tfma_accuracy": None}, "must be a finite number (TFMA: None"),
-        ({"tfma_accuracy": 0.902}, "TFMA's accuracy 0.9020 and the gate's own count 0.9000 must agree"),
+        ({"tfma_accuracy": 0.902}, "TFMA's accuracy 0.9020 and the gate's own count 0.9000 on all rows must agree"),
+        (
+            {"rows": 19, "taken_out": {"champion": 7581}},
+            "19 test rows, without 7,581 that the champion learned from, are too few",
+        ),
         ({"predicted_classes": 1}, "gives every row the same class"),
         ({"not_finite": 3}, "3 rows got a probability that is no finite number"),
         ({"uncompared": ["champion"]}, "there is a champion, and nothing to compare with it"),
@@ -130,10 +162,10 @@ def test_the_same_content_as_the_champion_is_unchanged_and_not_a_release():
 
 
 def test_a_warning_where_the_candidate_does_not_beat_the_baseline():
-    decision, _, said = modelgate.decide(SOUND, {"baseline": paired(5, 4)}, LIMITS, False)
+    decision, _, said = decided({"baseline": paired(5, 4)})
     assert decision == "blessed"
     assert said[0].startswith("not significantly better than the baseline")
-    assert modelgate.decide(SOUND, {"baseline": paired(50, 4)}, LIMITS, False)[2] == []
+    assert decided({"baseline": paired(50, 4)})[2] == []
 
 
 def test_every_reason_is_given_and_not_the_first_alone():
@@ -168,7 +200,7 @@ def test_a_loss_within_the_noise_that_may_be_a_point_is_refused_with_the_interva
 
 
 def test_where_the_rows_are_too_few_to_show_a_loss_a_bare_test_decides_and_a_warning_says_so():
-    decision, _, said = modelgate.decide(SOUND, {"champion": paired(4, 6, both=110)}, LIMITS, False)
+    decision, _, said = decided({"champion": paired(4, 6, both=110)})
     assert decision == "blessed"
     assert said[0].startswith("too few rows to show a loss of 0.0100 against the champion")
     assert verdict({"champion": paired(2, 14, both=110)})[0] == "refused"
@@ -180,7 +212,7 @@ def test_a_class_that_falls_is_refused_although_the_whole_is_better():
     place = np.arange(7600) // 4  # 0..1899 within each class
     theirs = np.where(place < 1700, truth, (truth + 1) % 4)
     ours = np.where(place < np.array([1757, 1757, 1605, 1757])[truth], truth, (truth + 1) % 4)
-    found = paired_tests.compare(truth, ours, theirs, LIMITS, published.LABELS)
+    found = paired_tests.compare(truth, ours, theirs, LIMITS, parts(truth))
     assert found["better"]
     decision, said = verdict({"champion": found})
     assert decision == "refused"
@@ -192,24 +224,75 @@ def test_a_class_that_falls_by_a_few_rows_of_few_is_noise():
     truth = np.arange(400, dtype=np.int64) % 4
     ours = truth.copy()
     ours[[2, 6, 10]] = 0
-    assert not any(
-        part["fell"] for part in paired_tests.compare(truth, ours, truth, LIMITS, published.LABELS)["classes"].values()
+    found = paired_tests.compare(truth, ours, truth, LIMITS, parts(truth))["slices"]
+    assert found["Business"]["difference"] == pytest.approx(-0.03)
+    assert not any(part["fell"] for part in found.values())
+
+
+def test_long_texts_that_fall_are_refused_although_every_class_and_the_whole_hold():
+    """The longest third loses 5 points, the others win 4 each."""
+    truth, words = np.arange(7600, dtype=np.int64) % 4, np.repeat([20, 40, 60], [2534, 2533, 2533])
+    wrong, place = (truth + 1) % 4, np.concatenate([np.arange(n) for n in (2534, 2533, 2533)])
+    theirs = np.where(place < 2280, truth, wrong)
+    ours = np.where(place < np.where(words == 60, 2280 - 127, 2280 + 101), truth, wrong)
+    found = paired_tests.compare(truth, ours, theirs, LIMITS, parts(truth, words))
+    assert found["better"]
+    decision, said = verdict({"best": found})
+    assert decision == "refused"
+    assert said.startswith(
+        "accuracy on texts of over 40 words fell by 0.0501 against the best (limit 0.0200, 2,533 rows"
     )
+
+
+def test_slices_are_every_class_and_three_lengths_that_hold_all_rows_once():
+    truth = np.array([0, 0, 2, 2, 2, 1])
+    found = slices(truth, np.array([5, 9, 30, 31, 70, 80]), published.LABELS)
+    assert [(part.name, part.kind, part.rows.tolist().count(True)) for part in found] == [
+        ("World", "class", 2), ("Sports", "class", 1), ("Business", "class", 3),
+        ("up to 9 words", "length", 2), ("10 to 31 words", "length", 2), ("over 31 words", "length", 2),
+    ]  # fmt: skip
+    alike = slices(truth, np.full(6, 7), published.LABELS)
+    assert [part.name for part in alike if part.kind == "length"] == ["up to 7 words"]
+    assert slices(truth[:0], np.zeros(0, int), published.LABELS) == []
+
+
+def labelled(truth, right):
+    return np.where(right, truth, (truth + 1) % 4)
 
 
 def trials(points, count=500):
     """Share of candidates refused whose true accuracy on 7,600 rows is so many points under champion, best and baseline."""
-    draw, refused = np.random.default_rng(5), 0
+    draw, refused, truth = np.random.default_rng(5), 0, np.arange(7600) % 4
+    of = parts(truth)
     for _ in range(count):
         # 0.92 of the rows are right; 6% differ, as between two trainings of one network.
         rates = [0.03 - points / 200, 0.03 + points / 200, 0.89, 0.05]
-        counts = draw.multinomial(7600, rates)
-        found = paired(*counts)
-        refused += verdict({"champion": found, "best": found, "baseline": found})[0] == "refused"
+        cell = draw.choice(4, 7600, p=rates)  # won, lost, both right, neither
+        ours, theirs = labelled(truth, (cell == 0) | (cell == 2)), labelled(truth, (cell == 1) | (cell == 2))
+        found = paired_tests.compare(truth, ours, theirs, LIMITS, of)
+        accuracy = float((ours == truth).mean())
+        told = decided(
+            {"champion": found, "best": found, "baseline": found},
+            behaviour=flips(draw),
+            accuracy=accuracy,
+            tfma_accuracy=accuracy,
+        )
+        refused += told[0] == "refused"
     return refused / count
 
 
-def test_the_rules_accept_equals_and_refuse_losses_at_the_stated_rates():
+def flips(draw):
+    """Behavioural tests of a candidate and a champion that both flip as often as the presets do on validation rows."""
+    asked = [
+        behaviour.Case(kind, ("a", "b")) for kind in behaviour.KINDS for _ in range(12 if kind == "pairs" else 300)
+    ]
+    shares = dict(zip(behaviour.KINDS, (0.05, 0.01, 0.001, 0.005, 0.04)))
+    odds = np.array([shares[case.kind] for case in asked])
+    ours, theirs = (draw.random(len(asked)) < odds for _ in range(2))
+    return {**NOTHING_FLIPS, "kinds": behaviour.examine(asked, ours, theirs, LIMITS)}
+
+
+def test_the_whole_rule_set_accepts_equals_and_refuses_losses_at_the_stated_rates():
     assert trials(0) <= 0.10
     assert trials(-1) <= 0.05
     assert trials(1) >= 0.80
@@ -218,7 +301,8 @@ def test_the_rules_accept_equals_and_refuse_losses_at_the_stated_rates():
 
 def test_a_slow_decline_is_stopped_before_it_has_cost_a_point():
     """52 candidates, each truly 0.1 point worse than the one before, against champion and best on the same 7,600 rows."""
-    draw, lost = np.random.default_rng(7), []
+    draw, lost, truth = np.random.default_rng(7), [], np.arange(7600) % 4
+    of = parts(truth)
     for _ in range(40):
         first = draw.random(7600) < 0.92
         champion, best, serves = first, first, 0.0
@@ -227,13 +311,9 @@ def test_a_slow_decline_is_stopped_before_it_has_cost_a_point():
             # About 6% of the rows differ from the first model's answers, with this accuracy in the mean.
             flip = (0.06 - (0.92 - accuracy)) / 2
             right = np.where(first, draw.random(7600) > (0.06 - flip) / 0.92, draw.random(7600) < flip / 0.08)
-            truth = np.arange(7600) % 4
-
-            def said(rows, truth=truth):
-                return np.where(rows, truth, (truth + 1) % 4)
-
+            ours = labelled(truth, right)
             found = {
-                name: paired_tests.compare(truth, said(right), said(other), LIMITS, published.LABELS)
+                name: paired_tests.compare(truth, ours, labelled(truth, other), LIMITS, of)
                 for name, other in (("champion", champion), ("best", best))
             }
             if verdict(found, accuracy=float(right.mean()), tfma_accuracy=float(right.mean()))[0] == "blessed":
@@ -276,7 +356,7 @@ def evaluated(tmp_path_factory):
 def gate(evaluated, tmp_path):
     """Runs the node for a kind of candidate; returns (verdict, blessing artifact)."""
 
-    def work(kind="good", champion=None, baseline=None, digest=None):
+    def work(kind="good", champion=None, baseline=None, digest=None, known=(), spec=""):
         def served(kind, name):
             artifact = Model()
             artifact.uri = str(tmp_path / f"{name}-{kind}")
@@ -295,13 +375,15 @@ def gate(evaluated, tmp_path):
         examples.uri, evaluation.uri, blessing.uri = str(evaluated[0]), str(evaluated[1]), str(tmp_path / "blessing")
         Path(blessing.uri).mkdir(exist_ok=True)
         if champion:
-            published.release("run-1", champion)
+            version = published.release("run-1", champion)
+            if known is not None:
+                learned.save(learned.place(published.LINE, version), known)
             digest = registry.champion(published.LINE)["digest"]
         modelgate.ModelGate.test_call(
             run="run-2", labels=json.dumps(published.LABELS), limits=json.dumps(LIMITS), champion_digest=digest or "",
             examples=examples, model=candidate, evaluation=evaluation, blessing=blessing,
             champion=served(champion, "champion") if champion else None,
-            baseline=served(baseline, "baseline") if baseline else None,
+            baseline=served(baseline, "baseline") if baseline else None, behaviour=str(spec),
         )  # fmt: skip
         return home.read_json(home.run_dir("run-2") / "verdict.json"), blessing
 
@@ -328,7 +410,72 @@ def test_a_candidate_better_than_champion_and_baseline_is_blessed(gate):
     assert told["decision"] == "blessed"
     assert told["comparisons"]["champion"]["won"] > 100
     assert told["comparisons"]["baseline"]["better"]
-    assert told["warnings"] == []
+    assert told["warnings"] == ["no behavioural tests: the line has no behaviour.toml"]
+
+
+def test_rows_that_the_champion_learned_from_are_left_out_and_counted(gate):
+    texts, _ = published.articles(200, seed=7)
+    known = [int(row_hash(text.decode()), 16) for text in texts[:50]] + [1, 2, 3]
+    told, _ = gate(champion="shifted", known=known)
+    seen = sum(int(row_hash(text.decode()), 16) in known for text in texts)  # the toy articles repeat themselves
+    assert told["metrics"]["taken_out"] == {"champion": seen}
+    assert 50 <= seen < 180
+    assert told["metrics"]["rows"] == 200 - seen == sum(map(sum, told["metrics"]["confusion"]))
+    champion = told["comparisons"]["champion"]
+    assert champion["won"] + champion["lost"] <= 200 - seen
+    assert f"{200 - seen} test rows, without {seen} that the champion learned from, decide" in told["reasons"]
+    assert f"{seen} left out that the champion learned from" in (home.run_dir("run-2") / "verdict.html").read_text()
+
+
+def test_where_the_champion_learned_from_nearly_all_test_rows_the_rest_is_too_few(gate):
+    known = [int(row_hash(text.decode()), 16) for text in published.articles(200, seed=7)[0]]
+    told, _ = gate(champion="shifted", known=known)
+    assert told["decision"] == "refused"
+    assert "0 test rows, without 200 that the champion learned from, are too few to decide on" in told["reasons"][0]
+    assert "there is a champion, and nothing to compare with it" in told["reasons"]
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"half", "cut"])
+def test_a_champion_without_a_whole_list_is_compared_on_all_rows_with_a_warning(gate, damage):
+    path = learned.place(published.LINE, 1)
+    if damage is not None:
+        learned.save(path, range(1000))
+        path.write_bytes(path.read_bytes()[:-80] if damage == "cut" else damage)
+    told, _ = gate(champion="shifted", known=None)
+    assert told["decision"] == "blessed"
+    assert told["metrics"]["rows"] == 200
+    assert "the champion keeps no list of the rows it learned from: none could be taken out" in told["warnings"]
+
+
+def test_behaviour_is_asked_of_candidate_and_champion_and_shown(gate, tmp_path):
+    spec = tmp_path / "behaviour.toml"
+    spec.write_text('rows = 40\n[swap]\nwords = ["goal", "coach", "season", "striker"]\n')
+    told, _ = gate(champion="shifted", spec=spec)
+    swap = told["behaviour"]["kinds"]["entity swap"]
+    assert (swap["rows"], swap["flipped"], swap["champion"]) == (40, 0, 0.0)
+    assert told["decision"] == "blessed"
+    assert "Labels that should not move" in (home.run_dir("run-2") / "verdict.html").read_text()
+
+
+def test_a_candidate_that_takes_names_for_topics_is_refused(gate, tmp_path):
+    spec = tmp_path / "behaviour.toml"
+    spec.write_text(
+        'rows = 40\n[swap]\nwords = ["goal", "treaty", "profit", "orbit", "coach", "embassy", "merger", "chip"]\n'
+    )
+    told, _ = gate(spec=spec)
+    assert told["decision"] == "refused"
+    assert "flip the label" in told["reasons"][0]
+    assert "significantly over the limit of 10.0%" in told["reasons"][0]
+
+
+def test_a_reviewed_file_that_cannot_be_read_is_a_refusal_and_no_exception(gate, tmp_path):
+    spec = tmp_path / "behaviour.toml"
+    spec.write_text("rows = ")
+    told, _ = gate(spec=spec)
+    assert told["decision"] == "refused"
+    assert told["reasons"][0].startswith(
+        "the behavioural tests cannot be read: behavioural tests must be TOML. Received: "
+    )
 
 
 def test_a_candidate_worse_than_the_champion_is_refused_and_tfma_s_other_figure_is_noticed(gate):
@@ -391,19 +538,47 @@ def test_a_model_and_rows_are_scored_once_and_a_damaged_result_is_scored_again(m
 
 
 def test_the_page_shows_reasons_and_figures_and_executes_nothing():
+    bad = "<img src=x>"
+    kinds = {
+        bad: {
+            "rows": 9,
+            "flipped": 1,
+            "share": 0.1,
+            "low": 0.0,
+            "high": 0.4,
+            "champion": None,
+            "over": True,
+            "more": False,
+        }
+    }
     told = {
         "run": "<script>1</script>", "decision": "refused", "reasons": ["<b>bad</b>"], "warnings": ["careful"], "digest": "d" * 64,
-        "metrics": {"accuracy": None, "interval": (0.0, 0.3), "confusion": [[1, 0], [0, 1]]}, "comparisons": {"<i>": paired(3, 4)},
+        "metrics": {
+            "accuracy": None, "interval": (0.0, 0.3), "confusion": [[1, 0], [0, 1]], "rows": 2, "taken_out": {bad: 3},
+            "slices": [{"name": bad, "kind": "class", "rows": 2, "share": 0.5, "low": 0.1, "high": 0.9}],
+        },
+        "comparisons": {bad: paired(3, 4)}, "rules": [{"rule": bad, "outcome": "refuse", "message": bad, "value": 0.5, "limit": None}],
+        "behaviour": {"kinds": kinds, "examples": [{"kind": bad, "texts": [bad, bad], "said": [bad, bad], "labels": []}]},
     }  # fmt: skip
     truth, ours = np.array([0, 1]), np.array([[0.1, 0.9], [0.2, 0.8]])
-    rows = modelgate_page.disagreements([b"<img src=x>", b"fine"], truth, ours, ours[:, ::-1], ["A<", "B"])
-    shown = modelgate_page.page(told, ["A<", "B"], modelgate_page.calibration(truth, ours), rows)
+    differing = modelgate_page.disagreements([bad.encode(), b"fine"], truth, ours, ours[:, ::-1], ["A<", bad])
+    curves = [{"loss": 1.0, "val_loss": 0.9, "accuracy": 0.5, "val_accuracy": 0.6}]
+    data = {"decision": bad, "reasons": [bad], "page": '"><img src=x>'}
+    shown = modelgate_page.page(told, ["A<", bad], modelgate_page.calibration(truth, ours), differing, curves, data)
     assert "<img" not in shown
-    assert "&lt;img src=x&gt;" in shown
-    assert "<i>" not in shown
+    assert shown.count("&lt;img src=x&gt;") > 15
     assert "<script>1" not in shown
     assert "&lt;b&gt;bad" in shown
     assert "careful" in shown
+    for part in (
+        "Confusion matrix",
+        "Calibration",
+        "Training",
+        "Rules",
+        "Data verdict",
+        "Where candidate and champion disagree",
+    ):
+        assert part in shown
 
 
 def test_calibration_is_the_share_right_among_rows_of_alike_sureness():
@@ -415,12 +590,20 @@ def test_calibration_is_the_share_right_among_rows_of_alike_sureness():
     ]
 
 
-def test_disagreements_are_the_rows_lost_to_the_champion_the_surest_mistake_first():
-    truth = np.array([0, 0, 0, 1])
-    ours = np.array([[0.4, 0.6], [0.1, 0.9], [0.9, 0.1], [0.8, 0.2]])
-    theirs = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]])
-    found = modelgate_page.disagreements([b"a", b"b", b"c", b"d"], truth, ours, theirs, ["World", "Sports"])
-    assert [(row["text"], row["true"], row["said"]) for row in found] == [
-        ("b", "World", "Sports"),
-        ("a", "World", "Sports"),
-    ]
+def test_disagreements_are_all_rows_called_differently_the_surest_mistakes_first():
+    truth = np.array([0, 0, 0, 1, 1])
+    ours = np.array([[0.4, 0.6, 0], [0.1, 0.9, 0], [0.9, 0.1, 0], [0.8, 0.2, 0], [0.8, 0.2, 0]])
+    theirs = np.array([[0.9, 0.1, 0], [0.9, 0.1, 0], [0.1, 0.9, 0], [0.9, 0.1, 0], [0.0, 0.1, 0.9]])
+    found = modelgate_page.disagreements(
+        [b"a", b"b", b"c", b"d", b"e"], truth, ours, theirs, ["World", "Sports", "Business"]
+    )
+    told = {
+        name: [(row["text"], row["true"], row["said"], row["champion"]) for row in part["rows"]]
+        for name, part in found.items()
+    }
+    assert told == {
+        "lost": [("b", "World", "Sports", "World"), ("a", "World", "Sports", "World")],
+        "neither": [("e", "Sports", "World", "Business")],
+        "won": [("c", "World", "World", "Sports")],
+    }
+    assert [part["count"] for part in found.values()] == [2, 1, 1]

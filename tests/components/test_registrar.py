@@ -10,10 +10,10 @@ import published
 import pytest
 from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
-from components import catalogue
+from components import catalogue, pusher
 from components.artifacts import Quarantine
 from components.registrar import Registrar
-from pipelines import home, registry, release
+from pipelines import home, model_card, registry, release, runs
 
 LINE, RUN = published.LINE, "run-2"
 CONFIG = {
@@ -93,6 +93,34 @@ def test_a_released_version_gets_card_pointer_event_and_both_aliases(run, told):
     assert (event["kind"], event["from"], event["to"], event["reason"]) == ("release", 1, 2, "it passed")
     assert event["evidence"]["run"] == RUN
     assert told[-1] == (2, {2: ["champion"], 1: ["previous"]})
+
+
+def test_what_the_nodes_reported_is_kept_with_the_version_and_told_on_its_card(run, told, tmp_path):
+    reports = {
+        ("Tokenizer", "vocabulary", "report.json"): {
+            "tokens": 17,
+            "fingerprint": "f00d",
+            "eval": {"unknown_share": 0.5},
+        },
+        ("Trainer", "model_run", "history.json"): {
+            "epochs": [{"seconds": 2.0, "val_accuracy": a} for a in (0.5, 0.7, 0.6)]
+        },
+        ("Canary", "blessing", "report.json"): {"p50_ms": 1.0, "p99_ms": 3.0, "label_ids": [1, 2], "faults": []},
+    }
+    for (node, key, name), value in reports.items():
+        home.write_json(tmp_path / node / name, value)
+        runs.add_event(RUN, node, "done", artifacts={key: str(tmp_path / node)})
+    run()
+    assert registry.card(LINE, 2)["vocabulary"] == "f00d"
+    assert registry.card(LINE, 2)["mlmd"] == "news.run-2"
+    origin = home.read_json(model_card.origin_path(LINE, 2))
+    assert origin["training"] == {"epochs": 3, "seconds": 6.0, "accuracy": 0.7}
+    assert origin["canary"] == {"p50_ms": 1.0, "p99_ms": 3.0, "faults": []}
+    assert origin["bytes"] > 1000 and origin["libraries"]["tensorflow"] == "2.16.2"
+    assert "label_ids" not in json.dumps(origin)
+    shown = model_card.paths(LINE, 2)["md"].read_text()
+    assert "It is the line's champion" in shown and "17 tokens" in shown
+    assert "It is the line's previous" in model_card.paths(LINE, 1)["md"].read_text()
 
 
 def test_registering_twice_is_registering_once(run, told):
@@ -210,8 +238,15 @@ before = client.get_registered_model(line).aliases
 client.set_registered_model_alias(line, "mine", "1")
 catalogue.follow(line, cards[0], {1: ["champion"]})
 after = client.get_registered_model(line).aliases
-tags = client.get_model_version(line, 2).tags
-print(json.dumps({"numbers": numbers, "answers": answers, "held": held, "before": before, "after": after, "tags": tags,
+second = client.get_model_version(line, 2)
+tags, shown = second.tags, client.get_run(second.run_id)
+files = mlflow.models.Model.load(second.source)
+example = files.load_input_example(second.source)["text"].tolist()
+catalogue.note_removed(line, [1])
+gone = client.get_model_version(line, 1).tags.get("newsdesk.removed")
+print(json.dumps({"metrics": shown.data.metrics, "params": shown.data.params, "example": example, "gone": gone,
+                  "signature": files.signature.to_dict(), "runs": len(client.search_runs([shown.info.experiment_id])),
+                  "numbers": numbers, "answers": answers, "held": held, "before": before, "after": after, "tags": tags,
                   "versions": len(client.search_model_versions(f"name = '{line}'"))}))
 """
 
@@ -221,6 +256,8 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     published.release("run-2")
     version, folder = published.push("run-3", "shifted", hold=True)
     published.register(version, folder, "run-3")
+    path = home.registry_dir(LINE) / "versions" / "2.json"
+    home.write_json(path, {**home.read_json(path), "vocabulary": "f00d", "mlmd": "news.run-2"})
     texts = [text.decode() for text in published.articles(600, seed=8)[0]] + ["", "日本 🙂"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", _CATALOGUE, json.dumps(texts)]
@@ -231,7 +268,23 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     assert told["versions"] == 3
     assert told["before"] == {"champion": 2, "previous": 1}
     assert told["after"] == {"champion": 1, "mine": 1}
-    assert (told["tags"]["newsdesk.version"], told["tags"]["newsdesk.data.hash"]) == ("2", "da7a")
+    wanted = {
+        "version": "2",
+        "data.hash": "da7a",
+        "code": "c0de",
+        "run": "run-2",
+        "vocabulary": "f00d",
+        "mlmd": "news.run-2",
+    }
+    assert wanted.items() <= {name.removeprefix("newsdesk."): value for name, value in told["tags"].items()}.items()
+    assert (
+        told["metrics"].items()
+        >= {"accuracy": 0.9, "accuracy_low": 0.88, "recall.Sports": 0.9, "train_rows": 400}.items()
+    )
+    assert told["params"]["preset"] == "bag" and told["runs"] == 3
+    assert told["example"] == list(pusher.WARM_UP)
+    assert "text" in told["signature"]["inputs"] and "probabilities" in told["signature"]["outputs"]
+    assert told["gone"]
     direct = published.answers("good", tuple(texts))
     np.testing.assert_allclose(told["answers"]["probabilities"], direct, atol=1e-4)
     assert told["answers"]["label_id"] == direct.argmax(axis=1).tolist()

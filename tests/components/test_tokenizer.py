@@ -32,8 +32,9 @@ def artifacts(tmp_path):
 def test_the_vocabulary_comes_from_the_train_split_and_reports_what_it_misses(artifacts):
     examples, vocabulary = artifacts
     tokenizer.Tokenizer.test_call(
-        family="transformer", network=json.dumps(NETWORK), code="", examples=examples, vocabulary=vocabulary
-    )
+        family="transformer", network=json.dumps(NETWORK), policy="rebuild", before="null", code="", examples=examples,
+        vocabulary=vocabulary,
+    )  # fmt: skip
     tokens = tokenizer.load(vocabulary.uri)
     assert set(tokens[2:]) == {"bank", "raises", "rates", "striker", "scores"}
     report = json.loads(Path(vocabulary.uri, "report.json").read_text())
@@ -55,3 +56,18 @@ def test_what_is_saved_is_what_is_loaded_and_gives_the_same_ids(tmp_path):
 def test_no_rows_are_refused_with_the_rule():
     with pytest.raises(ValueError, match="needs train rows"):
         tokenizer.adapt("bag", PRESETS["bag"].network, np.array([], dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "expected"),
+    [
+        ("rebuild", ["", "[UNK]", "old"], ["", "[UNK]", "new", "old", "newer"]),
+        ("freeze", ["", "[UNK]", "old"], ["", "[UNK]", "old"]),
+        ("extend", ["", "[UNK]", "old"], ["", "[UNK]", "old", "new"]),
+        ("extend", [], ["", "[UNK]", "new", "old", "newer"]),
+        ("freeze", [], ["", "[UNK]", "new", "old", "newer"]),
+    ],
+)
+def test_the_policy_says_what_becomes_of_the_champion_s_vocabulary(policy, known, expected):
+    found = ["", "[UNK]", "new", "old", "newer"]
+    assert tokenizer.decide(policy, lambda: found, known, size=2) == expected

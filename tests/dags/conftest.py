@@ -15,6 +15,7 @@ _folder = tempfile.mkdtemp(prefix="newsdesk-airflow-")
 os.environ.update(
     AIRFLOW_HOME=_folder,
     AIRFLOW__CORE__DAGS_FOLDER=str(REPOSITORY / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(REPOSITORY / "dags" / "plugins"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{_folder}/airflow.db",

@@ -1,14 +1,19 @@
 """The DAG: its graph is the flow table, its form refuses what no run could use, its file imports no TensorFlow."""
 
+import json
 import os
+import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
 from conftest import REPOSITORY
-from node_tasks import CLOSE, form, retrain_dag
+from line_dag import retrain_dag
+from node_tasks import CLOSE
+from run_form import form
 
 from pipelines import config
 from pipelines.flow import FLOW, NODES
@@ -16,7 +21,7 @@ from pipelines.flow import FLOW, NODES
 
 @pytest.fixture(scope="module")
 def dag():
-    return retrain_dag("news_retrain", lines={})
+    return retrain_dag("news_retrain", {}, "news-demo")
 
 
 def test_the_tasks_are_the_rows_of_the_flow_table_and_a_close(dag):
@@ -53,15 +58,14 @@ def test_without_settings_the_dag_is_paused_and_about_the_demo(dag):
 
 def test_settings_give_the_schedule_and_the_defaults_of_the_form():
     schedule = {"cron": "30 4 * * 1", "timezone": "Europe/Berlin", "source": "/data/news", "preset": "bag", "seed": 7}
-    dag = retrain_dag("x", lines={"news": {"schedule": schedule}})
-    assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("30 4 * * 1", "Europe/Berlin")
+    dag = retrain_dag("x", {"news": {"schedule": schedule}}, "news")
+    clock = dag.timetable.timetable
+    assert (clock.expression, str(clock.timezone)) == ("30 4 * * 1", "Europe/Berlin")
     assert not dag.is_paused_upon_creation
     assert (dag.params["source"], dag.params["model"], dag.params["seed"]) == ("/data/news", "bag", 7)
 
 
 def test_a_scheduled_run_covers_an_interval(dag):
-    from airflow.serialization.serialized_objects import DagSerialization
-
     stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     info = stored.next_dagrun_info(last_automated_run_info=None)
     assert info.data_interval.end - info.data_interval.start == timedelta(days=1)
@@ -75,7 +79,9 @@ def test_a_scheduled_run_covers_an_interval(dag):
         ("source", 3),
         ("source", "a\nb"),
         ("source", "x" * 1_000_000),
+        ("source", "/" + "x" * 1_000_000),
         ("window", "yesterday"),
+        ("window", "all\n"),
         ("model", "../../etc/passwd"),
         ("model", 1),
         ("set", ["training.epochs"]),
@@ -98,8 +104,80 @@ def test_what_the_form_offers_a_request_accepts(dag):
     config.Request.from_json({name: value for name, value in dag.params.dump().items() if value is not None})
 
 
-def test_every_field_of_the_form_is_explained():
-    assert all(param.description and param.schema["title"] for param in form({}).values())
+def test_every_field_of_the_form_is_explained_and_has_its_section():
+    fields = form({})
+    assert all(
+        (param.description or param.schema.get("description_md")) and param.schema["title"] for param in fields.values()
+    )
+    assert list(dict.fromkeys(param.schema["section"] for param in fields.values())) == [
+        "Data",
+        "Model",
+        "Training",
+        "Release",
+    ]
+
+
+def test_labelled_rows_start_a_run_as_well_as_the_clock():
+    dag = retrain_dag("x", {"news": {"schedule": {"source": "/data/news"}}}, "news")
+    (asset,) = dag.timetable.asset_condition.objects
+    assert (asset.name, asset.uri) == ("news.data", "x-newsdesk://news/data")
+    (watcher,) = asset.watchers
+    assert watcher.trigger.serialize() == (
+        "span_watch.SpanTrigger",
+        {"line": "news", "folder": "/data/news", "seconds": 10.0},
+    )
+
+
+@pytest.mark.parametrize("source", ["demo", "tfds"])
+def test_a_source_that_is_no_folder_is_not_watched(source):
+    dag = retrain_dag("x", {"news": {"schedule": {"source": source}}}, "news")
+    assert [asset.watchers for asset in dag.timetable.asset_condition.objects] == [[]]
+
+
+def test_the_registrar_may_emit_the_champion_and_the_champion_node_reads_it(dag):
+    assert [alias.name for alias in dag.get_task("Registrar").outlets] == ["newsdesk.champions"]
+    assert [asset.name for asset in dag.get_task("Champion").inlets] == ["news-demo.champion"]
+    assert [task.task_id for task in dag.tasks if task.outlets] == ["Registrar"]
+
+
+def test_a_run_is_late_after_the_hours_of_the_settings_and_never_without_them(dag):
+    assert not dag.deadline
+    (alert,) = retrain_dag("x", {"news": {"notify": {"deadline_hours": 6}}}, "news").deadline
+    assert (alert.interval, alert.callback.path) == (timedelta(hours=6), "run_notices.late")
+    assert alert.callback.kwargs == {"line": "news", "hours": 6}
+
+
+def test_a_wrong_notify_setting_is_an_import_error_that_names_it():
+    with pytest.raises(config.ConfigError, match="max_age_days"):
+        retrain_dag("x", {"news": {"notify": {"max_age_days": -1}}}, "news")
+
+
+def test_each_line_with_a_schedule_has_a_dag_of_its_own():
+    sections = {"schedule": {"cron": "0 4 * * 1", "source": "/s", "preset": "bag"}}
+    lines = {"sports": sections, "news": {"schedule": {"cron": "0 6 * * *", "source": "/n"}}, "quiet": {"gates": {}}}
+    names = config.retrain_dags(lines)
+    assert names == {"news_retrain": "news", "news_retrain_sports": "sports"}
+    dags = {name: retrain_dag(name, lines, line) for name, line in names.items()}
+    assert [dag.timetable.timetable.expression for dag in dags.values()] == ["0 6 * * *", "0 4 * * 1"]
+    assert [dag.params["source"] for dag in dags.values()] == ["/n", "/s"]
+    requests = [dag.get_task("Ingester").request.keywords["line"] for dag in dags.values()]
+    assert requests == ["", "sports"]
+
+
+def test_two_parses_give_the_same_serialised_dag():
+    lines = {"news": {"schedule": {"source": "/data/news"}, "notify": {"deadline_hours": 6, "file": "notices.jsonl"}}}
+    first, second = (
+        json.dumps(DagSerialization.serialize_dag(retrain_dag("x", lines, "news")), sort_keys=True) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_a_dag_with_a_clock_and_an_asset_can_be_backfilled(dag):
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert stored.timetable.periodic
+    earliest, latest = (datetime(2026, 1, day, 3, tzinfo=timezone.utc) for day in (1, 3))
+    days = [info.data_interval.start.day for info in stored.iter_dagrun_infos_between(earliest, latest)]
+    assert days == [1, 2, 3]
 
 
 @pytest.mark.slow
@@ -110,8 +188,12 @@ def test_the_dag_file_parses_beside_a_tensorflow_that_cannot_be_imported(tmp_pat
         "import sys; from pathlib import Path; from airflow.dag_processing.dagbag import BundleDagBag\n"
         f"path = Path({str(REPOSITORY / 'dags')!r})\n"
         "bag = BundleDagBag(path, bundle_path=path, bundle_name='dags-folder')\n"
-        "print(bag.import_errors, sorted(bag.dags), [m for m in ('tensorflow', 'tfx', 'mlflow') if m in sys.modules])"
+        "print(bag.import_errors, bag.captured_warnings, [m for m in ('tensorflow', 'tfx', 'mlflow') if m in sys.modules])\n"
+        "print(sorted(bag.dags), all(dag.doc_md and all(task.doc_md for task in dag.tasks) for dag in bag.dags.values()))"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}
     ended = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
-    assert ended.stdout.splitlines()[-1] == "{} ['news_retrain'] []"
+    problems, dags = ended.stdout.splitlines()[-2:]
+    assert problems == "{} {} []"
+    assert {"news_housekeeping", "news_release", "news_retrain"} <= set(re.findall(r"'(\w+)'", dags))
+    assert dags.endswith("] True")

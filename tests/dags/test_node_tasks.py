@@ -1,5 +1,6 @@
 """The operator: what it asks the door, and what each answer becomes in Airflow."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.exceptions import AirflowException
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from node_tasks import NodeOperator, form, request_of
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, ParamValidationError, TaskDeferred
+from node_tasks import NodeOperator
+from run_form import form, request_of
 
 from pipelines import config, door
 
@@ -31,10 +33,10 @@ def a_run(kind="manual", conf=None, **more):
     return SimpleNamespace(**{**values, **more})
 
 
-def execute(node="Trainer", run=None, params=None, try_number=1):
+def execute(node="Trainer", run=None, params=None, try_number=1, **more):
     run = run or a_run()
     context = {"dag_run": run, "params": {**DEFAULTS, **(params or {})}, "ti": SimpleNamespace(try_number=try_number)}
-    task = NodeOperator(task_id=node, node=node)
+    task = NodeOperator(task_id=node, node=node, **more)
     # Airflow's guard against calling `execute` by hand looks for its own task runner.
     return NodeOperator.execute.__wrapped__(task, context)
 
@@ -73,6 +75,17 @@ def test_an_exit_code_becomes_a_task_state_that_carries_the_headline(fake_door, 
     assert isinstance(caught.value, AirflowFailException | AirflowSkipException) == (error is not AirflowException)
 
 
+def test_a_backfill_that_finds_its_line_locked_waits_without_a_worker_and_then_goes_on(fake_door):
+    fake_door(answer(4, headline="locked by run x"))
+    with pytest.raises(TaskDeferred) as caught:
+        execute(run=a_run("backfill"))
+    assert caught.value.method_name == "resume"
+    fake_door(answer(0, headline="read"))
+    task = NodeOperator(task_id="Ingester", node="Ingester")
+    context = {"dag_run": a_run("backfill"), "params": DEFAULTS, "ti": SimpleNamespace(try_number=1)}
+    assert task.resume(context)["headline"] == "read"
+
+
 def test_a_data_stop_names_every_reason(fake_door):
     fake_door(answer(3, headline="stop", reasons=["3 rows of train stand in test", "class Sports is missing"]))
     with pytest.raises(AirflowFailException, match=r"stop\n  - 3 rows .*\n  - class Sports is missing"):
@@ -85,21 +98,38 @@ def test_a_node_that_dies_without_a_word_is_retried_and_its_code_named(fake_door
         execute()
 
 
-@pytest.mark.parametrize("hostile", ['"; touch pwned #', "$(touch pwned)", "{{ var.value.x }}", "../../etc", "`id`"])
-def test_hostile_text_reaches_the_door_as_one_unchanged_argument(fake_door, hostile, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+HOSTILE = ['"; touch pwned #', "$(touch pwned)", "{{ var.value.x }}", "`id`"]
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, "../../etc", "/data/../../etc", "/data\n", "/a\x00b", "tfds:$(id)"])
+def test_a_hostile_source_is_refused_by_the_form_and_again_by_the_task(fake_door, hostile):
     record = fake_door(answer(0))
-    execute(params={"source": hostile})
-    assert json.loads(called(record)[0]["--config"])["source"] == hostile
+    with pytest.raises(ParamValidationError):
+        form({})["source"].resolve(hostile)
+    with pytest.raises(AirflowFailException, match="source must be"):
+        execute(params={"source": hostile})
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_folder_may_have_any_name_and_reaches_the_door_as_one_unchanged_argument(
+    fake_door, hostile, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    record, source = fake_door(answer(0)), f"/data/{hostile}"
+    assert form({})["source"].resolve(source) == source
+    execute(params={"source": source})
+    assert json.loads(called(record)[0]["--config"])["source"] == source
     assert not (tmp_path / "pwned").exists()
     assert NodeOperator.template_fields == ()
 
 
+@pytest.mark.parametrize("node", ["Ingester", "close"])
 @pytest.mark.parametrize("conf", [{"bogus": 1}, {"as_of": "2020-01-01"}, {"trigger": "cli"}])
-def test_a_key_that_the_form_does_not_have_fails_the_task_before_anything_runs(fake_door, conf):
+def test_a_key_that_the_form_does_not_have_fails_the_task_before_anything_runs(fake_door, conf, node):
     record = fake_door(answer(0))
     with pytest.raises(AirflowFailException, match=next(iter(conf))):
-        execute(run=a_run(conf=conf), params=conf)
+        execute(node, run=a_run(conf=conf), params=conf)
     assert not record.exists()
 
 
@@ -145,10 +175,35 @@ def test_a_backfill_releases_only_when_told_to():
 
 
 def test_equal_parameters_make_the_same_request_however_the_run_came_about():
-    scheduled, manual = (request_of(a_run(kind), DEFAULTS) for kind in ("scheduled", "manual"))
+    asked = {**DEFAULTS, "release": "hold", "seed": 7, "set": {"training.epochs": 2}}
+    kinds = ("scheduled", "manual", "asset_triggered", "backfill")
+    requests = [request_of(a_run(kind, conf={"seed": 7}), asked) for kind in kinds]
     about = ("as_of", "interval", "trigger")
-    assert {k: v for k, v in scheduled.items() if k not in about} == {k: v for k, v in manual.items() if k not in about}
-    config.Request.from_json(scheduled)
+    same = [{k: v for k, v in request.items() if k not in about} for request in requests]
+    assert same == [same[0]] * len(kinds) and same[0]["seed"] == 7
+    config.Request.from_json(requests[0])
+
+
+def test_a_dag_of_one_line_asks_for_that_line_and_the_general_one_leaves_it_to_the_source():
+    assert request_of(a_run(), DEFAULTS, line="sports")["line"] == "sports"
+    assert "line" not in request_of(a_run(), DEFAULTS)
+
+
+def test_what_follows_a_node_is_done_once_it_has_ended_well_and_never_after_a_failure(fake_door):
+    seen = []
+    for code in (0, 1, 3, 99):
+        fake_door(answer(code, headline="x"))
+        with contextlib.suppress(AirflowException, AirflowSkipException):
+            execute(then=lambda context, request, result: seen.append(result["headline"]))
+    assert seen == ["x"]
+
+
+def test_people_are_told_of_a_bad_end_before_the_task_turns_red(fake_door):
+    seen = []
+    fake_door(answer(0, state="closed", outcome={"state": "stopped", "reasons": []}))
+    with pytest.raises(AirflowFailException, match="ended as stopped"):
+        execute("close", then=lambda context, request, result: seen.append(result["outcome"]["state"]))
+    assert seen == ["stopped"]
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ meets an error or a mixed model; the same work again succeeds without a hand's h
 
 import os
 import threading
+from datetime import datetime, timedelta, timezone
 
 import published
 import pytest
 
 from components import modelgate, pusher
-from pipelines import claims, client, config, home, registry, release, runs
+from pipelines import claims, client, config, home, registry, release, retention, runs
+from pipelines import clean as disk
 
 pytestmark = pytest.mark.faults
 LINE = published.LINE
@@ -123,8 +125,17 @@ def test_a_rollback_during_a_push_stands_and_the_run_that_pushed_is_told(point):
     sound()
 
 
-def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twenty_times():
-    """Odd versions are the good model, even ones another: an answer fits its version or is mixed."""
+def clean(**policy):
+    """Removes all that the policy lets go, as if a day had passed."""
+    later = datetime.now(timezone.utc) + timedelta(days=1)
+    return retention.apply(LINE, retention.Policy(**{"keep": 0, "runs": 0, **policy}), later)
+
+
+def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twenty_times_and_old_ones_are_removed():
+    """Odd versions are the good model, even ones another: an answer fits its version or is mixed.
+
+    The reader polls without any pause; what retention removes was the champion a moment ago.
+    """
     published.release("run-1")
     kinds = {1: "good", 0: "shifted"}
     truth = {odd: published.answers(kind, TEXTS) for odd, kind in kinds.items()}
@@ -154,6 +165,7 @@ def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twent
         thread.start()
     for number in range(2, 22):
         assert published.release(f"run-{number}", kinds[number % 2]) == number
+        clean()
         changed.clear()
         changed.wait(30)
         if errors:
@@ -164,6 +176,61 @@ def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twent
         thread.join()
     assert errors == []
     assert len(seen) > 10
+    assert len(registry.numbered(home.serving_dir(LINE))) <= 3
+    assert len(registry.history(LINE)) == 22
+    sound()
+
+
+def test_a_rollback_during_which_old_versions_are_removed_finds_the_one_it_returns_to(monkeypatch):
+    for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
+        published.release(run, kind)
+    ask = registry.before
+
+    def before(line):
+        """The rollback has chosen its version and not yet taken the lock."""
+        monkeypatch.setattr(registry, "before", ask)
+        chosen = ask(line)
+        assert [item.name for item in clean().remove] == ["1"]
+        return chosen
+
+    monkeypatch.setattr(registry, "before", before)
+    release.rollback(LINE, "bad")
+    assert registry.champion(LINE)["version"] == 2
+    sound()
+
+
+def test_a_promotion_whose_version_is_removed_before_it_gets_the_lock_changes_nothing(monkeypatch):
+    for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
+        published.release(run, kind)
+    ask = registry.champion
+
+    def champion(line):
+        monkeypatch.setattr(registry, "champion", ask)
+        found = ask(line)
+        clean()
+        return found
+
+    monkeypatch.setattr(registry, "champion", champion)
+    with pytest.raises(registry.RegistryError, match=r"must exist to be promoted.*version 1"):
+        release.promote(LINE, 1, "try")
+    assert registry.champion(LINE)["version"] == 3
+    sound()
+
+
+def test_thirty_releases_in_a_row_leave_a_bounded_number_of_versions_runs_and_bytes():
+    sizes = []
+    for number in range(1, 31):
+        published.release(f"run-{number}", ("good", "shifted")[number % 2])
+        home.write_json(
+            home.run_dir(f"run-{number}") / "run.json",
+            {"run": f"run-{number}", "created": f"2026-11-{number:02}", "config": {"line": LINE}},
+        )
+        clean(keep=2, runs=2)
+        sizes.append(disk.size(home.home()))
+    assert len(registry.numbered(home.serving_dir(LINE))) <= 5
+    assert len(list((home.home() / "runs").iterdir())) <= 7
+    assert sizes[-1] < sizes[9] * 1.2
+    assert len(registry.versions(LINE)) == 30
     sound()
 
 

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import published
 import pytest
 
-from pipelines import home, registry
+from pipelines import home, registry, retention
 from pipelines.client import Client, NoModel, find
 
 TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit browser chip"]
@@ -69,6 +70,24 @@ def test_refresh_reads_no_model_file_while_nothing_moved(line, monkeypatch):
     client = Client(line)
     monkeypatch.setattr(registry, "verify", lambda folder: pytest.fail("hashed a model to learn that nothing moved"))
     assert client.refresh() is False
+
+
+def test_a_champion_that_was_followed_and_removed_while_it_was_loaded_is_no_error(line, monkeypatch):
+    client, check, moved = Client(line), registry.verify, []
+
+    def verify(folder):
+        if folder.name == "2" and not moved:  # the reader has read the pointer, and not yet the files
+            moved.append(folder)
+            for run, kind in (("run-3", "swapped"), ("run-4", "shifted")):
+                published.release(run, kind)
+            retention.apply(line, retention.Policy(keep=0), datetime.now(timezone.utc) + timedelta(days=1))
+            assert not folder.exists()
+        return check(folder)
+
+    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    monkeypatch.setattr(registry, "verify", verify)
+    assert client.refresh() is True
+    assert moved and client.version == 4
 
 
 @pytest.mark.parametrize("damage", ["model", "pointer", "gone"])

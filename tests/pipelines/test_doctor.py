@@ -9,8 +9,10 @@ import sys
 
 import published
 import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipelines import claims, cli, doctor, home, registry, runs
+from pipelines import claims, cli, doctor, home, model_card, registry, runs, serving_config
 
 LINE = published.LINE
 
@@ -19,8 +21,13 @@ LINE = published.LINE
 def two(monkeypatch):
     """Two versions, the second serves; MLflow is not looked at."""
     monkeypatch.setattr(doctor, "_behind", lambda line: "")
-    published.release("run-1")
-    published.release("run-2", "shifted")
+    release("run-1")
+    release("run-2", "shifted")
+
+
+def release(run, kind="good", line=LINE):
+    """As the Registrar leaves it: with its model card."""
+    model_card.write(line, published.release(run, kind, line))
 
 
 def wrong():
@@ -107,7 +114,7 @@ def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_lefto
 
 
 def test_what_cannot_be_mended_is_said_and_the_other_lines_are_mended(two):
-    published.release("run-1", line="news-demo")
+    release("run-1", line="news-demo")
     (home.registry_dir("news") / "champion.json").write_text("{")
     (home.serving_dir("news") / "2" / "saved_model.pb").unlink()
     (home.registry_dir("news-demo") / "champion.json").unlink()
@@ -117,11 +124,64 @@ def test_what_cannot_be_mended_is_said_and_the_other_lines_are_mended(two):
     assert "differs in saved_model.pb" in real
 
 
-def test_a_registered_version_whose_folder_is_gone_is_told_and_is_no_fault(two):
-    published.release("run-3", "swapped")
+def test_a_registered_version_that_retention_removed_is_no_fault(two):
+    release("run-3", "swapped")
     shutil.rmtree(home.serving_dir(LINE) / "1")
+    registry.note_removed(LINE, 1, "retention")
     assert wrong() == {}
-    assert "no longer kept: 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
+    assert "removed by retention: 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
+
+
+def test_a_record_whose_folder_is_gone_without_a_word_is_told_and_noted(two):
+    release("run-3", "swapped")
+    shutil.rmtree(home.serving_dir(LINE) / "1")
+    assert "their folders are gone: 1" in wrong()["serving of news"]
+    assert mended() == [(True, "version 1 of news is noted as gone")]
+    assert registry.removed(LINE)[1]["why"] == "its folder was found gone"
+    assert wrong() == {}
+
+
+@pytest.mark.parametrize("how", ["lost", "stale", "garbage"])
+def test_tensorflow_serving_s_file_that_does_not_follow_the_pointer_is_written_anew(two, how):
+    path = serving_config.path(LINE)
+    whole = path.read_text()
+    path.write_bytes(b"\xff{") if how == "garbage" else path.unlink()
+    if how == "stale":
+        path.write_text(serving_config.text(LINE, home.serving_dir(LINE), 1, None))
+    assert "does not follow the pointer" in wrong()["models.config of news"]
+    assert mended() == [(True, "TensorFlow Serving's models.config of news follows the pointer again")]
+    assert path.read_text() == whole
+    assert wrong() == {}
+
+
+def test_a_model_card_that_a_crash_kept_from_being_written_is_written(two):
+    model_card.paths(LINE, 2)["html"].unlink()
+    assert "missing for version 2" in wrong()["model cards of news"]
+    assert mended() == [(True, "the model card of news version 2 is written")]
+    assert wrong() == {}
+
+
+def test_what_mlmd_takes_for_running_or_for_present_and_is_not_is_corrected(two):
+    config = pb.ConnectionConfig()
+    config.sqlite.filename_uri = str(home.home() / "metadata.sqlite")
+    store = metadata_store.MetadataStore(config)
+    contexts = [
+        store.put_contexts([pb.Context(type_id=store.put_context_type(pb.ContextType(name=kind)), name=name)])[0]
+        for kind, name in (("pipeline_run", f"{LINE}.run-9"), ("node", f"{LINE}.Trainer"))
+    ]
+    kind = store.put_execution_type(pb.ExecutionType(name="Trainer"))
+    one = store.put_executions([pb.Execution(type_id=kind, last_known_state=pb.Execution.RUNNING)])[0]
+    store.put_attributions_and_associations([], [pb.Association(context_id=c, execution_id=one) for c in contexts])
+    model = store.put_artifact_type(pb.ArtifactType(name="Model"))
+    gone = str(home.artifacts_dir(LINE) / "Trainer/model/1")
+    store.put_artifacts([pb.Artifact(type_id=model, uri=gone, state=pb.Artifact.LIVE)])
+    said = [says for what, ok, says in doctor.findings() if not ok]
+    assert any("Trainer of run-9 still runs there" in says for says in said)
+    assert any(f"gone from disk, such as {gone}" in says for says in said)
+    assert [done for done, _ in mended()] == [True, True]
+    assert wrong() == {}
+    assert store.get_executions()[0].last_known_state == pb.Execution.FAILED
+    assert store.get_artifacts()[0].state == pb.Artifact.DELETED
 
 
 def test_json_is_json_even_while_mending_and_the_exit_code_tells(two, capsys):
@@ -141,8 +201,8 @@ def test_an_mlflow_database_that_is_none_is_reported():
 
 
 def test_mlflow_is_made_to_follow_and_an_alias_changed_by_hand_is_reported_not_obeyed():
-    published.release("run-1")
-    published.release("run-2", "shifted")
+    release("run-1")
+    release("run-2", "shifted")
     said = wrong()["MLflow's news"]
     assert said.startswith("it lacks version 1, 2; its alias champion says None, the registry says 2")
     assert (True, "MLflow follows news again") in mended()

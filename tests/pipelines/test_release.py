@@ -6,7 +6,7 @@ import published
 import pytest
 
 from components import catalogue
-from pipelines import home, registry, release
+from pipelines import home, model_card, registry, release
 
 
 @pytest.fixture
@@ -29,6 +29,15 @@ def test_a_rollback_makes_the_version_before_serve_again_and_keeps_the_reason(to
     event = registry.history(published.LINE)[-1]
     assert (event["kind"], event["from"], event["to"], event["reason"]) == ("rollback", 2, 1, "complaints about sports")
     assert told == [("news", 1, {1: ["champion"]})]
+
+
+def test_after_a_move_the_model_cards_of_both_versions_say_what_they_are_now(told):
+    published.release("run-1")
+    published.release("run-2", "shifted")
+    ask("rollback", reason="complaints about sports")
+    cards = [model_card.paths(published.LINE, number)["md"].read_text() for number in (1, 2)]
+    assert "It is the line's champion" in cards[0] and "It does not serve" in cards[1]
+    assert all("complaints about sports" in card for card in cards)
 
 
 def test_rolling_back_twice_never_returns_to_the_version_that_was_left(told):

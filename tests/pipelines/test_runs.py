@@ -133,3 +133,23 @@ def test_a_second_attempt_of_a_node_waits_for_the_first(source, capsys):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "trigger"),
+    [
+        ("manual__2026-11-22T17:58:04.125527+00:00", "manual"),
+        ("scheduled__2026-11-22T06:00:00-05:00", "scheduled"),
+        ("asset_triggered__2026-11-22T06:00:00+00:00_ab12", "asset"),
+        ("by-hand", "manual"),
+    ],
+)
+def test_airflow_s_own_id_is_found_again_from_the_run_s_folder(theirs, trigger):
+    assert runs.airflow_id(runs.run_id_from(theirs), trigger) == theirs
+
+
+@pytest.mark.parametrize(
+    ("run", "trigger"), [("cli.20261122T192345.0dd9b2", "cli"), (runs.run_id_from("a:b"), "manual")]
+)
+def test_a_run_without_one_or_with_an_odd_one_has_none(run, trigger):
+    assert runs.airflow_id(run, trigger) == ""

@@ -3,13 +3,14 @@
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
+import encoder_kit
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
 
 from components import encoding, export, training
-from components.models import families, family
+from components.models import explainer, families, family
 from pipelines.presets import PRESETS, TRAINING
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
@@ -34,6 +35,32 @@ TOYS = {
         "hidden": 8,
         "dropout": 0.1,
         "word_dropout": 0.1,
+    },
+    "attention-rnn": {
+        "vocabulary": 60,
+        "length": 12,
+        "width": 8,
+        "units": 8,
+        "attention_units": 8,
+        "dropout": 0.1,
+        "word_dropout": 0.1,
+    },
+    "bert": {
+        "encoder": "written by the fixture `encoder`",
+        "length": 12,
+        "pooling": "mean",
+        "trained": "all",
+        "hidden": 0,
+        "dropout": 0.1,
+        "encoder_dropout": 0.1,
+        "word_dropout": 0.1,
+    },
+    "hf-classifier": {
+        "encoder": "written by the fixture `encoder`",
+        "length": 12,
+        "trained": "all",
+        "dropout": 0.0,
+        "word_dropout": 0.0,
     },
     "bag": {
         "vocabulary": 60,
@@ -70,9 +97,20 @@ TRAIN, EVAL = rows(240, 1), rows(40, 2)
 
 
 def fit(name: str, workdir, settings=QUICK, report=lambda *_: None):
-    module, network = family(name), TOYS[name]
-    tokens = module.build_vocabulary(tf.data.Dataset.from_tensor_slices(TRAIN[0]).batch(1024), network)
-    return training.fit(module, tokens, network, settings, 7, TRAIN, EVAL, 4, workdir, report)
+    return training.fit(family(name), vocabulary(name), TOYS[name], settings, 7, TRAIN, EVAL, 4, workdir, report)
+
+
+def vocabulary(name: str) -> list[str]:
+    return family(name).build_vocabulary(tf.data.Dataset.from_tensor_slices(TRAIN[0]).batch(1024), TOYS[name])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def encoder(tmp_path_factory):
+    """A small real encoder for the families that need one."""
+    address = encoder_kit.huggingface(tmp_path_factory.mktemp("encoder"))
+    for toy in TOYS.values():
+        if "encoder" in toy:
+            toy["encoder"] = address
 
 
 @pytest.fixture(scope="module", params=sorted(TOYS))
@@ -80,7 +118,8 @@ def fitted(request, tmp_path_factory):
     """(family's name, model, tokenizer, history, exported folder), trained once a family."""
     folder = tmp_path_factory.mktemp(request.param)
     model, tokenizer, history = fit(request.param, folder / "work")
-    export.export(folder / "model", tokenizer, model, LABELS)
+    explain = explainer(family(request.param), model, vocabulary(request.param), TOYS[request.param])
+    export.export(folder / "model", tokenizer, model, LABELS, explainer=explain)
     return request.param, model, tokenizer, history, folder / "model"
 
 
@@ -191,6 +230,44 @@ def test_both_signatures_answer_alike_and_name_the_likeliest_label(fitted):
     assert asked["label_id"].dtype == tf.int64 and asked["probabilities"].dtype == tf.float32
     assert [LABELS[i] for i in asked["label_id"]] == [label.decode() for label in asked["label"].numpy()]
     np.testing.assert_array_equal(asked["label_id"], np.argmax(asked["probabilities"], axis=1))
+
+
+def test_only_a_family_with_attention_exports_a_signature_for_it(fitted):
+    name, *_, folder = fitted
+    offered = hasattr(family(name), "build_explainer")
+    assert ("explain" in tf.saved_model.load(str(folder)).signatures) == offered
+
+
+def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fitted):
+    name, *_, folder = fitted
+    if not hasattr(family(name), "build_explainer"):
+        return
+    texts = tf.constant([_raw(text) for text in ["goal coach treaty", "merger", *ODD]])
+    signatures = tf.saved_model.load(str(folder)).signatures
+    told, asked = signatures["explain"](text=texts), signatures["classify"](text=texts)
+    np.testing.assert_array_equal(told["label"], asked["label"])
+    np.testing.assert_allclose(told["probabilities"], asked["probabilities"], atol=1e-6)
+    attention, real = told["attention"].numpy(), told["tokens"].numpy() != b""
+    batch, heads, rows, length = attention.shape
+    assert attention.dtype == np.float32 and heads >= 1
+    assert (batch, length) == real.shape and rows in (1, length)
+    assert (np.sort(real, axis=1)[:, ::-1] == real).all()
+    sums = real if rows == length else real.any(axis=1, keepdims=True)
+    np.testing.assert_allclose(attention.sum(axis=-1), np.repeat(sums[:, np.newaxis], heads, axis=1), atol=1e-5)
+    assert (np.moveaxis(attention, -1, 1)[~real] == 0).all()
+
+
+def test_a_row_s_attention_does_not_depend_on_its_neighbours(fitted):
+    name, *_, folder = fitted
+    if not hasattr(family(name), "build_explainer"):
+        return
+    explain = tf.saved_model.load(str(folder)).signatures["explain"]
+    alone = explain(text=tf.constant(["goal coach"]))
+    among = explain(text=tf.constant(["goal coach", "shares profit bank merger oil " * 3]))
+    length = alone["tokens"].shape[1]
+    assert among["tokens"][0, :length].numpy().tolist() == alone["tokens"][0].numpy().tolist()
+    rows = alone["attention"].shape[2]
+    np.testing.assert_allclose(among["attention"][:1, :, :rows, :length], alone["attention"], atol=1e-5)
 
 
 def test_an_export_holds_no_keras_objects(fitted):

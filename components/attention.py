@@ -1,0 +1,42 @@
+"""What attention says about a text: how much each token received, and words made whole again. Plain values only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Word pieces' marks for the text's start and end: attention rests on them when it has nowhere better to be.
+MARKS = ("[CLS]", "[SEP]")
+
+
+def real(tokens: Sequence[str], attention: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Without padding: tokens of one text, "" at padding, at the end; attention float[heads, from, length], from = length or 1."""
+    count = sum(bool(token) for token in tokens)
+    rows = count if attention.shape[1] > 1 else 1
+    return list(tokens[:count]), attention[:, :rows, :count]
+
+
+def received(attention: np.ndarray) -> np.ndarray:
+    """float[heads, from, tokens] to float[tokens]: the mean over heads and places; adds up to 1 unless there are no tokens."""
+    return attention.mean(axis=(0, 1)) if attention.size else np.zeros(attention.shape[2])
+
+
+def words(tokens: Sequence[str], shares: Sequence[float]) -> list[tuple[str, float]]:
+    """Words with what they received, in the text's order: pieces (`##ing`) joined and added up, marks left out."""
+    found: list[tuple[str, float]] = []
+    for token, share in zip(tokens, shares, strict=True):
+        if token in MARKS:
+            continue
+        if token.startswith("##") and found:
+            word, before = found[-1]
+            found[-1] = (word + token[2:], before + float(share))
+        else:
+            found.append((token, float(share)))
+    return found
+
+
+def top(found: Sequence[tuple[str, float]], count: int = 5) -> list[tuple[str, float]]:
+    """The words that received most, each once with the most it received, the first of equals first."""
+    most: dict[str, float] = {}
+    for word, share in found:
+        most[word] = max(share, most.get(word, 0.0))
+    return sorted(most.items(), key=lambda each: -each[1])[:count]

@@ -1,0 +1,167 @@
+"""The model gate's rules on plain numbers: each with its value, its limit and what it says. No rule raises; none is silent.
+
+A finding is `{"rule", "outcome", "message", "value", "limit"}`, outcome being "pass", "warn" or "refuse". One "refuse" refuses.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+
+def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mapping, limits: Mapping) -> list[dict]:
+    """All findings, in the order in which people read them.
+
+    metrics: `accuracy` and `rows` of the rows that are left, `all_accuracy` and `tfma_accuracy` of all test rows (None where there
+    is none), `predicted_classes`, `not_finite` (rows that got a probability that is no number), `uncompared` (models that serve
+    or must be matched, and gave no answers), `taken_out` (rows by the model that learned from them), `unlisted` (models that keep
+    no list of what they learned from). comparisons: by name ("baseline", "champion", "best"), as `paired.compare` gives them.
+    behaviour: `trouble` (text, empty where there is none), `missing` (no reviewed file) and `kinds`, as `behaviour.examine`
+    gives them. limits: `GateConfig` as a dict.
+    """
+    found = [*_numbers(metrics, limits)]
+    for name, compared in comparisons.items():
+        found += _comparison(name, compared, limits)
+        if name != "baseline":
+            found.append(_slices(name, compared["slices"]))
+    return found + _behaviour(behaviour, limits)
+
+
+def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[str, list[str], list[str]]:
+    """(decision, reasons, warnings). decision: "blessed", "refused" or "unchanged"."""
+    if unchanged:
+        return "unchanged", ["the candidate is the model that serves now, byte for byte"], []
+    said = {outcome: [f["message"] for f in findings if f["outcome"] == outcome] for outcome in ("refuse", "warn")}
+    if said["refuse"]:
+        return "refused", said["refuse"], said["warn"]
+    passed = [f["message"] for f in findings if f["outcome"] == "pass" and f["tell"]]
+    return "blessed", passed, said["warn"]
+
+
+def _finding(rule: str, outcome: str, message: str, value=None, limit=None, tell: bool = False) -> dict:
+    return {"rule": rule, "outcome": outcome, "message": message, "value": value, "limit": limit, "tell": tell}
+
+
+def _numbers(metrics: Mapping, limits: Mapping) -> list[dict]:
+    """The rules that need no other model."""
+    accuracy, every, seen = metrics["accuracy"], metrics["all_accuracy"], metrics["tfma_accuracy"]
+    rows, least, floor = metrics["rows"], limits["min_rows"], limits["floor"]
+    out = " and ".join(
+        f"{count:,} that the {name} learned from" for name, count in metrics["taken_out"].items() if count
+    )
+    counted = f"{rows:,} test rows" + (f", without {out}," if out else "")
+    found = [
+        _finding("rows", "pass", f"{counted} decide", rows, least, bool(out))
+        if rows >= least
+        else _finding("rows", "refuse", f"{counted} are too few to decide on (least {least})", rows, least)
+    ]
+    found += [
+        _finding("rows", "warn", f"the {name} keeps no list of the rows it learned from: none could be taken out")
+        for name in metrics["unlisted"]
+    ]
+    finite = [value is not None and math.isfinite(value) for value in (accuracy, every, seen)]
+    told = f"TFMA's accuracy {_four(seen)} and the gate's own count {_four(every)} on all rows"
+    if not all(finite):
+        message = f"the accuracy must be a finite number (TFMA: {seen}, own count: {accuracy})"
+        found.append(_finding("accuracy", "refuse", message, accuracy))
+    elif abs(seen - every) > 1e-3:
+        found.append(_finding("accuracy", "refuse", f"{told} must agree", seen, every))
+    else:
+        found.append(_finding("accuracy", "pass", f"{told} agree", seen, every))
+    if finite[0] and accuracy < floor:
+        message = f"test accuracy {accuracy:.4f} is under the floor {floor:.4f}"
+        found.append(_finding("floor", "refuse", message, accuracy, floor))
+    elif finite[0]:
+        message = f"test accuracy {accuracy:.4f} on {rows:,} rows (floor {floor:.4f})"
+        found.append(_finding("floor", "pass", message, accuracy, floor, True))
+    odd, classes = metrics["not_finite"], metrics["predicted_classes"]
+    if odd:
+        message = f"{odd:,} rows got a probability that is no finite number"
+        found.append(_finding("probabilities", "refuse", message, odd, 0))
+    else:
+        found.append(_finding("probabilities", "pass", "every probability is a finite number", 0, 0))
+    if classes < 2:
+        found.append(_finding("classes", "refuse", "the candidate gives every row the same class", classes, 2))
+    else:
+        found.append(_finding("classes", "pass", f"{classes} classes are given", classes, 2))
+    return found + [
+        _finding("comparison", "refuse", f"there is a {name}, and nothing to compare with it")
+        for name in metrics["uncompared"]
+    ]
+
+
+def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
+    """Not significantly worse; and, of champion and best, not worse by the margin."""
+    against, margin = f"{name} ({_told(found)})", limits["margin"]
+    rule = f"not worse than the {name}"
+    if found["worse"]:
+        message = f"significantly worse than the {against}, p = {found['p_worse']:.3g}"
+        return [_finding(rule, "refuse", message, found["p_worse"], limits["alpha"])]
+    first = _finding(rule, "pass", f"not worse than the {against}", found["p_worse"], limits["alpha"], True)
+    if name == "baseline":
+        if found["better"]:
+            return [first]
+        message = f"not significantly better than the {against}, p = {found['p_better']:.3g}"
+        return [first, _finding("better than the baseline", "warn", message, found["p_better"], limits["alpha"])]
+    rule = f"margin to the {name}"
+    if found["inferior"]:
+        message, outcome = f"not shown to be less than {margin:.4f} worse than the {against}", "refuse"
+    elif found["unresolved"]:
+        message, outcome = f"too few rows to show a loss of {margin:.4f} against the {against}", "warn"
+    else:
+        message, outcome = f"shown to be less than {margin:.4f} worse than the {name}", "pass"
+    return [first, _finding(rule, outcome, message, found["lowest"], -margin)]
+
+
+def _slices(name: str, parts: Mapping[str, Mapping]) -> dict:
+    """One finding for all slices: they share one error rate."""
+    rule, fallen = f"slices against the {name}", {label: part for label, part in parts.items() if part["fell"]}
+    if fallen:
+        message = "; ".join(
+            f"{'recall of' if part['kind'] == 'class' else 'accuracy on texts of'} {label} fell by {-part['difference']:.4f} "
+            f"against the {name} (limit {part['limit']:.4f}, {part['rows']:,} rows, p = {part['p_worse']:.3g})"
+            for label, part in fallen.items()
+        )
+        return _finding(rule, "refuse", message, min(part["difference"] for part in fallen.values()))
+    lowest = min(parts.items(), key=lambda item: item[1]["difference"], default=None)
+    if lowest is None:
+        return _finding(rule, "warn", f"no slice holds a row that could be compared with the {name}")
+    label, part = lowest
+    message = f"no slice fell; the lowest of {len(parts)} is {label}, {part['difference']:+.4f} against the {name}"
+    return _finding(rule, "pass", message, part["difference"], -part["limit"])
+
+
+def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:
+    """Shares of flipped labels, by kind."""
+    if behaviour["trouble"]:
+        return [_finding("behaviour", "refuse", f"the behavioural tests cannot be read: {behaviour['trouble']}")]
+    if behaviour["missing"]:
+        return [_finding("behaviour", "warn", f"no behavioural tests: the line has no {behaviour['missing']}")]
+    found = []
+    for kind, part in behaviour["kinds"].items():
+        rule, most = f"behaviour: {kind}", limits["max_flips"]
+        told = f"{kind}: {part['flipped']} of {part['rows']} flip the label ({part['share']:.1%}, 95% {part['low']:.1%} to {part['high']:.1%})"
+        if kind == "pairs":
+            told = told.replace("flip the label", "reviewed pairs are not labelled as they must be")
+        if part["champion"] is not None:
+            told += f", {part['champion']:.1%} with the champion"
+        if part["few"]:
+            found.append(_finding(rule, "warn", f"{told}: too few to decide on", part["share"], most))
+        elif part["over"]:
+            message = f"{told}, significantly over the limit of {most:.1%}, p = {part['p_over']:.3g}"
+            found.append(_finding(rule, "refuse", message, part["share"], most))
+        elif part["more"]:
+            message = f"{told}, more than {limits['flip_margin']:.1%} over it, p = {part['p_more']:.3g}"
+            found.append(_finding(rule, "refuse", message, part["share"], limits["flip_margin"]))
+        else:
+            found.append(_finding(rule, "pass", told, part["share"], most))
+    return found
+
+
+def _told(found: Mapping) -> str:
+    return (
+        f"{found['accuracy']:.4f}, difference {found['difference']:+.4f}, 95% {found['low']:+.4f} to {found['high']:+.4f}, "
+        f"{found['won']} rows won, {found['lost']} lost"
+    )
+
+
+def _four(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

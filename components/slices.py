@@ -1,0 +1,36 @@
+"""Parts of the test rows on which a model must hold as well as on the whole: each class, and short, middle and long texts."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Slice(NamedTuple):
+    """kind: "class" or "length", which decides the limit (`gates.class_margin`, `gates.length_margin`). rows: bool[rows]."""
+
+    name: str
+    kind: str
+    rows: np.ndarray
+
+
+def slices(truth: np.ndarray, words: np.ndarray, labels: Sequence[str]) -> list[Slice]:
+    """The slices that hold rows. truth: int64[rows]; words: int64[rows], words of each text, split at blanks.
+
+    Lengths are cut at the terciles of these rows, so that each third has rows enough to test, whatever the line's texts are
+    like; their bounds stand in the names. Where many texts are of one length there are fewer parts.
+    """
+    found = [Slice(label, "class", truth == label_id) for label_id, label in enumerate(labels)]
+    if len(words):
+        low, high = (int(cut) for cut in np.quantile(words, (1 / 3, 2 / 3), method="inverted_cdf"))
+        found += [
+            Slice(f"up to {low} words", "length", words <= low),
+            Slice(f"{low + 1} to {high} words", "length", (words > low) & (words <= high)),
+            Slice(f"over {high} words", "length", words > high),
+        ]
+    return [part for part in found if part.rows.any()]
+
+
+def words_in(texts: Sequence[bytes]) -> np.ndarray:
+    """int64[texts]: words of each, split at blanks."""
+    return np.array([len(text.split()) for text in texts], np.int64)

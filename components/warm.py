@@ -1,0 +1,58 @@
+"""Going on from the champion: its vocabulary and its weights, for a candidate of the same family and network.
+
+The exported folder carries both: the weights in the SavedModel, the vocabulary and what built it in `assets.extra/`, which
+TensorFlow Serving does not read.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+FOLDER, BUILT, VOCABULARY = "assets.extra", "newsdesk.json", "vocabulary.txt"
+
+
+def note(model_dir: Path, family: str, network: Mapping, tokens: Sequence[str]) -> None:
+    """Puts into an exported model what a later candidate needs to go on from it."""
+    folder = Path(model_dir, FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / VOCABULARY).write_bytes("\n".join(tokens).encode("utf-8", "surrogateescape"))
+    (folder / BUILT).write_text(json.dumps({"family": family, "network": dict(network)}, sort_keys=True))
+
+
+def hindrance(model_dir: Path, family: str, network: Mapping) -> str | None:
+    """Why a candidate cannot go on from this model, in plain words; None when it can."""
+    try:
+        built = json.loads(Path(model_dir, FOLDER, BUILT).read_text())
+    except FileNotFoundError:
+        return "the champion does not say how it was built"
+    if built["family"] != family:
+        return f"the champion is of the family {built['family']}"
+    other = sorted(key for key in {*network, *built["network"]} if network.get(key) != built["network"].get(key))
+    # The tokens there are decide a table's size, and dropout has no weights.
+    other = [key for key in other if key != "vocabulary" and "dropout" not in key]
+    return f"the champion's network has another {', '.join(other)}" if other else None
+
+
+def weights(model_dir: Path) -> list[np.ndarray]:
+    """The model's weights in the order of its network's."""
+    return [weight.numpy() for weight in tf.saved_model.load(str(model_dir)).weights]
+
+
+def merged(fresh: Sequence[np.ndarray], old: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The champion's weights in the shapes of a fresh network; rows that it lacks (new tokens) stay as they are in the fresh one.
+
+    Raises ValueError when the two are not one network.
+    """
+    if len(fresh) != len(old):
+        raise ValueError(f"A warm start needs as many weights. Received: {len(old)} for {len(fresh)}")
+    result = []
+    for new, known in zip(fresh, old, strict=True):
+        if new.shape[1:] != known.shape[1:] or new.ndim != known.ndim or (new.ndim and len(new) < len(known)):
+            raise ValueError(f"A warm start needs weights that fit. Received: {known.shape} for {new.shape}")
+        filled = new.copy()
+        filled[: len(known) if new.ndim else ...] = known
+        result.append(filled)
+    return result

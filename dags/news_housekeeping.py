@@ -1,0 +1,76 @@
+"""The Airflow DAG `news_housekeeping`: what the retention policy would remove, and with `apply` its removal; and old champions."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from newsdesk_command import newsdesk
+from run_notices import say
+
+from pipelines import config, notify, registry
+
+TIMEOUT = timedelta(hours=1)
+
+with DAG(
+    dag_id="news_housekeeping",
+    description="Frees disk by the retention policy; tells of champions that have grown old",
+    doc_md="`plan` shows what `newsdesk clean` would remove by the policy of `newsdesk.toml` and how much that frees. `apply` removes it, "
+    "where the parameter *apply* says so: a model that is gone is not made again by itself. `ages` sends a notice for each "
+    "champion older than its line's `max_age_days`.",
+    schedule=CronTriggerTimetable("0 5 * * 0", timezone="UTC"),
+    start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=True,
+    params={
+        "apply": Param(
+            False,
+            title="Apply",
+            description="Remove what the plan names. Without it, the plan is shown only.",
+            section="Removal",
+            type="boolean",
+        )
+    },
+    default_args={"retries": 1, "retry_delay": timedelta(minutes=1), "execution_timeout": TIMEOUT},
+    tags=["newsdesk"],
+) as dag:
+
+    @task(doc_md="`newsdesk clean --dry-run`: removes nothing.")
+    def plan() -> dict:
+        return _told(["clean", "--dry-run", "--json"])
+
+    @task(doc_md="`newsdesk clean --apply`, where the parameter *apply* says so; skipped otherwise.")
+    def apply(params=None, dag_run=None) -> dict:
+        unknown = sorted(set(dag_run.conf or {}) - {"apply"})
+        if unknown or not isinstance(params["apply"], bool):
+            raise AirflowFailException(f"the only parameter is apply, true or false. Received: {str(unknown)[:200]}")
+        if not params["apply"]:
+            raise AirflowSkipException("only the plan was asked for")
+        return _told(["clean", "--apply", "--json"])
+
+    @task(doc_md="A notice for each champion older than its line's `max_age_days`.")
+    def ages() -> list[str]:
+        lines, now, found = config.settings(), datetime.now(timezone.utc), []
+        for line in registry.lines():
+            told = notify.settings(lines, line)
+            notice = notify.of_age(line, told.max_age_days, now)
+            if notice:
+                found.append(notice.text)
+                print(notice.text)
+                say(notice, told)
+        return found
+
+    def _told(words: list[str]) -> dict:
+        """What the command said: bytes and number of things by line; the whole of it goes to the log."""
+        text = newsdesk(words, print)
+        print(text)
+        value = json.loads(text)
+        return {
+            "applied": value["applied"],
+            "bytes": value["bytes"],
+            "lines": {part["line"]: len(part["remove"]) for part in value["lines"]},
+        }
+
+    plan() >> apply()
+    ages()

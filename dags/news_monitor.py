@@ -1,0 +1,81 @@
+"""The Airflow DAGs that look at recent articles: `news_monitor`, and one for each further line of `newsdesk.toml` that has a
+`[<line>.monitor]`. They run by its cron, or when somebody asks."""
+
+import json
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+from article_forms import checked, monitor_form
+from newsdesk_command import newsdesk
+from run_notices import say
+
+from pipelines import config, monitor_settings, notify
+
+TIMEOUT = timedelta(hours=2)
+DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor`), keeps the predictions, sets words, lengths, answers and
+confidence against the champion's train rows, and chooses the texts that a person should label. A batch that was scored by this
+champion before is not scored again. Files: `monitor/<line>/` in NEWSDESK_HOME, the page `report.html` among them.
+
+A drifted batch is a green run: `tell` names the rule, the limit and the number, and is skipped where there is nothing to tell. The
+labels that drift asks for come back by `newsdesk label QUEUE.csv --into SOURCE`; the dated folder that this makes starts `news_retrain`.
+"""
+
+
+def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
+    """The monitoring DAG of a line. lines: `newsdesk.toml` as `config.settings()` gives it.
+
+    Raises:
+        ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
+    """
+    settings, told = monitor_settings.of(line, lines), notify.settings(lines, line)
+    fields = monitor_form(line, settings.folder, settings.window)
+    with DAG(
+        dag_id=dag_id,
+        description=f"Looks at recent articles with the champion of the line {line!r}",
+        doc_md=DOC,
+        schedule=CronTriggerTimetable(settings.cron, timezone=settings.timezone) if settings.cron else None,
+        start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        params=fields,
+        default_args={"retries": 1, "retry_delay": timedelta(minutes=1), "execution_timeout": TIMEOUT},
+        tags=["newsdesk", line],
+        render_template_as_native_obj=False,
+    ) as dag:
+
+        @task(doc_md="`newsdesk monitor`: exit code 3, a file that cannot be read, fails at once.")
+        def look(params=None, dag_run=None) -> dict:
+            asked = checked(fields, params, dag_run.conf)
+            words = ["monitor", asked["folder"], "--window", asked["window"], "--line", asked["line"], "--json"]
+            said = json.loads(newsdesk(words, print))
+            print(said["headline"])
+            new = [batch for batch in said["batches"] if batch["batch"] in said["new"]]
+            return {
+                "headline": said["headline"],
+                "report": said["report"],
+                "line": said["line"],
+                "warnings": [f"{batch['day']}: {w['message']}" for batch in new for w in batch["warnings"]],
+                "to_label": sum(batch["queue"] for batch in new),
+            }
+
+        @task(
+            doc_md="Names what is over its limit in the batches scored now, in the log and as a notice; skipped without any."
+        )
+        def tell(said: dict) -> list[str]:
+            if not said["warnings"]:
+                raise AirflowSkipException("no warning")
+            text = "\n".join([f"{said['line']}: recent articles have drifted", *(f"- {w}" for w in said["warnings"])])
+            text += f"\n{said['to_label']:,} texts to label; drift over time: {said['report']}"
+            print(text)
+            run = get_current_context()["dag_run"].run_id
+            say(notify.Notice("drifted", said["line"], run, text), told)
+            return said["warnings"]
+
+        tell(look())
+    return dag
+
+
+lines = config.settings()
+dags = [monitor_dag(dag_id, lines, line) for dag_id, line in monitor_settings.dags(lines).items()]

@@ -1,0 +1,77 @@
+"""The Airflow DAG `news_release`: a person promotes, rolls back, pins or unpins a version, and another click approves it."""
+
+from datetime import datetime, timedelta
+
+from airflow.providers.standard.exceptions import HITLTimeoutError
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, task
+from airflow.sdk.exceptions import AirflowFailException
+from newsdesk_command import newsdesk
+from release_request import checked, form, question, serving, user_of, words_of
+from run_notices import CHAMPIONS, champion_changed
+
+from pipelines import config, registry
+
+TIMEOUT = timedelta(minutes=10)
+PATIENCE = timedelta(days=7)  # then nobody wants it any more
+
+with DAG(
+    dag_id="news_release",
+    description="A person promotes, rolls back, pins or unpins a version",
+    doc_md="Moves the champion pointer, or pins a version, after a second look: the form says what and why, `approve` waits for "
+    "a person (*Required actions* in the run), `do` calls `newsdesk promote`, `rollback`, `pin` or `unpin`. The history keeps the "
+    "reason, who asked and who approved. Nothing happens where something else has begun to serve in between. `airflow dags "
+    "test` would wait for ever, because it has nobody to ask.",
+    schedule=None,
+    start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
+    catchup=False,
+    max_active_runs=4,
+    is_paused_upon_creation=False,
+    params=form(config.scheduled_line(config.settings())),
+    default_args={"retries": 0},  # a rollback that is tried again goes back twice
+    tags=["newsdesk"],
+    render_template_as_native_obj=False,
+) as dag:
+
+    @task(execution_timeout=TIMEOUT, doc_md="Is there such a version? Says what would change.")
+    def check(params=None, dag_run=None) -> dict:
+        try:
+            asked = checked(params, dag_run.conf or {})
+        except (config.ConfigError, registry.RegistryError) as error:
+            raise AirflowFailException(str(error)) from None
+        by = user_of(dag_run.triggering_user_name)
+        return {"asked": asked, "by": by, **question(asked, by)}
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="{{ ti.xcom_pull(task_ids='check')['subject'] }}",
+        body="{{ ti.xcom_pull(task_ids='check')['body'] }}",
+        response_timeout=PATIENCE,
+        # Airflow fails a task whose answer comes before its scheduler has seen that the task waits: then it asks once more.
+        retries=2,
+        retry_delay=timedelta(seconds=5),
+        retry_policy=ExceptionRetryPolicy(rules=[RetryRule(exception=HITLTimeoutError, action=RetryAction.FAIL)]),
+        doc_md="Waits for a person, a week at most. A rejection ends the run green, and nothing has changed.",
+    )
+
+    @task(
+        execution_timeout=TIMEOUT,
+        outlets=[CHAMPIONS],
+        doc_md="Calls the command, with the reason, who asked and who approved.",
+    )
+    def do(ti=None, outlet_events=None) -> str:
+        told, answer = ti.xcom_pull(task_ids="check"), ti.xcom_pull(task_ids="approve")
+        asked = told["asked"]
+        if asked["action"] in ("promote", "rollback") and serving(asked["line"]) != asked["serves"]:
+            raise AirflowFailException(
+                f"what was approved must still be so: version {asked['serves']} served. "
+                f"Received: version {serving(asked['line'])} serves now"
+            )
+        text = newsdesk(words_of(asked, told["by"], user_of(answer["responded_by_user"])), print)
+        print(text)
+        if serving(asked["line"]) != asked["serves"]:
+            card = registry.card(asked["line"], serving(asked["line"])) or {}
+            champion_changed(outlet_events, asked["line"], card.get("run", ""))
+        return text.strip()
+
+    check() >> approve >> do()

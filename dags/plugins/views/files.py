@@ -1,0 +1,146 @@
+"""The files that pages read and hand out: an allow-list of kinds, each found by a run's or a version's own record.
+
+A name from an address is only ever looked up among the names listed here; it never becomes part of a path. What lies
+outside `NEWSDESK_HOME`, by a link or by a wrong record, is not there.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipelines import home
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".png": "image/png",
+    # Shown, never interpreted.
+    ".csv": "text/plain; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+}
+# What a run's nodes publish, by kind: node, artifact, the page to open first (or the folder it lies in), and its title.
+ARTIFACTS = {
+    "data": ("DataGate", "verdict", "verdict.html", "Data verdict"),
+    "docs": ("DataGate", "verdict", "gx/uncommitted/data_docs/local_site/validations/", "Data Docs"),
+    "quarantine": ("Ingester", "quarantine", "rows.csv", "Quarantined rows"),
+    "curves": ("Trainer", "model_run", "curves.png", "Learning curves"),
+}
+# One file each: in a run's folder, of a version, of a line.
+RUN_FILES = {"model": ("verdict.html", "Model verdict")}
+VERSION_FILES = {"card": ("card.html", "Model card"), "lineage": ("lineage.html", "Lineage")}
+LINE_FILES = {"monitor": ("report.html", "Drift report")}
+_DEPTH = 8  # Data Docs nest six folders
+
+
+def inside(path: Path) -> Path | None:
+    """The real path of something within the state folder; None where there is nothing, or it lies elsewhere."""
+    try:
+        found = path.resolve(strict=True)
+        root = home.home().resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):  # not there, a circle of links, a zero byte
+        return None
+    return found if found.is_relative_to(root) else None
+
+
+def read(path: Path | None) -> Any:
+    """A JSON file within the state folder; None where it is absent, elsewhere or damaged."""
+    found = inside(path) if path else None
+    try:
+        return home.read_json(found) if found and found.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def read_lines(path: Path) -> list[dict]:
+    """The whole objects of a JSON-lines file within the state folder, oldest first."""
+    found = inside(path)
+    rows = []
+    if found and found.is_file():
+        for line in found.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def artifact(events: list[dict], node: str, name: str) -> Path | None:
+    """The folder of an artifact by the run's events: the newest that names it."""
+    for event in reversed(events):
+        place = (event.get("artifacts") or {}).get(name) if event.get("node") == node else None
+        if place:
+            return inside(Path(str(place)))
+    return None
+
+
+def events(run_id: str) -> list[dict]:
+    """What a run's nodes said. Raises ValueError for a name that no run can have."""
+    return read_lines(home.run_dir(run_id) / "events.jsonl")
+
+
+def of_run(run_id: str, kind: str) -> dict[str, Path]:
+    """Names and real paths of the files of one kind; empty where there are none.
+
+    Raises:
+        ValueError: a run id that is no name.
+    """
+    if kind in RUN_FILES:
+        return _only(home.run_dir(run_id) / RUN_FILES[kind][0], RUN_FILES[kind][0])
+    if kind not in ARTIFACTS:
+        return {}
+    node, name, _, _ = ARTIFACTS[kind]
+    folder = artifact(events(run_id), node, name)
+    return listed(folder) if folder else {}
+
+
+def of_version(line: str, version: int, kind: str) -> dict[str, Path]:
+    """The same for a version: its model card, and its lineage where `newsdesk lineage` has drawn it."""
+    home.safe_name(line, "line")
+    places = {
+        "card": home.registry_dir(line) / "versions" / f"{int(version)}.card.html",
+        "lineage": home.home() / "lineage" / f"{line}-{int(version)}.html",
+    }
+    return _only(places[kind], VERSION_FILES[kind][0]) if kind in places else {}
+
+
+def of_line(line: str, kind: str) -> dict[str, Path]:
+    """The same for a line: what the monitor reports."""
+    return _only(home.monitor_dir(line) / LINE_FILES[kind][0], LINE_FILES[kind][0]) if kind in LINE_FILES else {}
+
+
+def title(kind: str) -> str:
+    return ARTIFACTS[kind][3] if kind in ARTIFACTS else {**RUN_FILES, **VERSION_FILES, **LINE_FILES}[kind][1]
+
+
+def first(kind: str, found: dict[str, Path]) -> str | None:
+    """The name of the file to open first among those found; None where it is not there."""
+    # Data Docs' own index is empty without its scripts, which are fetched from elsewhere; its results are whole.
+    wanted = ARTIFACTS[kind][2] if kind in ARTIFACTS else next(iter(found), "")
+    inner = [
+        name for name in sorted(found) if wanted.endswith("/") and name.startswith(wanted) and name.endswith(".html")
+    ]
+    return wanted if wanted in found else next(iter(inner), None)
+
+
+def has(run_id: str, kind: str) -> bool:
+    """Whether a run has the page that a kind opens first."""
+    return first(kind, of_run(run_id, kind)) is not None
+
+
+def listed(folder: Path) -> dict[str, Path]:
+    """Every file below a folder that is of a known type and no link, by its name relative to the folder."""
+    found = {}
+    for place, folders, names in os.walk(folder, followlinks=False):
+        here = Path(place)
+        if len(here.relative_to(folder).parts) >= _DEPTH:
+            folders.clear()
+        for name in names:
+            path = here / name
+            if path.suffix in TYPES and not path.is_symlink() and inside(path):
+                found[path.relative_to(folder).as_posix()] = path
+    return found
+
+
+def _only(path: Path, name: str) -> dict[str, Path]:
+    return {name: path} if not path.is_symlink() and inside(path) and path.is_file() else {}

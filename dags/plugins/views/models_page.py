@@ -1,0 +1,150 @@
+"""The page *Models* of one line: what serves, every version, who moved the pointer, drift, and the latest runs."""
+
+from pathlib import Path
+
+from pipelines import home, pins, registry
+from views import charts, files
+
+RUNS, LOOKED_AT = 15, 60  # runs shown; run folders opened to find them
+BATCHES = 60  # of the monitor, the newest
+DISTANCES = {"words": "a", "lengths": "b", "classes": "c"}
+
+
+def lines() -> list[str]:
+    """The lines that have a registry, those with a champion first, the demo's last among equals."""
+
+    def order(line: str) -> tuple:
+        return (not (home.registry_dir(line) / "champion.json").exists(), line.endswith("-demo"), line)
+
+    return sorted((line for line in registry.lines() if _safe(line)), key=order)
+
+
+def view(line: str) -> dict:
+    """What the template shows of a line.
+
+    Raises:
+        ValueError: a line whose name is none.
+    """
+    home.safe_name(line, "line")
+    damage, pointer, history, names, best, pinned, removed = [], None, [], {}, None, {}, {}
+    try:
+        pointer, history, names = registry.champion(line), registry.history(line), registry.aliases(line)
+        best, pinned, removed = registry.best(line), pins.pinned(line), registry.removed(line)
+    except (registry.RegistryError, KeyError, TypeError, ValueError) as error:
+        damage.append(str(error))
+    held = set(registry.numbered(registry.held_dir(line)))
+    cards = _cards(line)
+    versions = []
+    for card in cards:
+        number = card["version"]
+        badges = list(names.get(number, []))
+        if best and best["version"] == number:
+            badges.append("best")
+        waits = number in held and not (registry.held_dir(line) / str(number)).is_symlink()
+        if waits:
+            badges.append("held")
+        badges += [name for name, found in (("pinned", pinned), ("removed", removed)) if number in found]
+        versions.append(_version(line, card, badges))
+    champion = next((v for v in versions if pointer and v["version"] == pointer["version"]), None)
+    return {
+        "line": line,
+        "lines": lines(),
+        "damage": damage,
+        "champion": champion,
+        "pointer": pointer,
+        "previous": next((v for v in versions if "previous" in v["badges"]), None),
+        "best": next((v for v in versions if "best" in v["badges"]), None),
+        "held": [v for v in versions if "held" in v["badges"]],
+        "versions": versions[::-1],
+        "chart": charts.accuracy_chart(versions),
+        "shown": min(len(versions), charts.SHOWN),
+        "history": history[::-1],
+        "drift": drift(line),
+        "runs": latest_runs(line),
+    }
+
+
+def _cards(line: str) -> list[dict]:
+    folder = home.registry_dir(line) / "versions"
+    found = (files.read(folder / f"{number}.json") for number in registry.numbered(folder))
+    return [card for card in found if isinstance(card, dict) and isinstance(card.get("version"), int)]
+
+
+def _version(line: str, card: dict, badges: list[str]) -> dict:
+    metrics, data = card.get("metrics") or {}, card.get("data") or {}
+    low, high = (metrics.get("interval") or [None, None])[:2]
+    run = card.get("run")
+    has = {kind: bool(run and _safe(run) and files.has(run, kind)) for kind in ("model", "data", "docs")}
+    has |= {kind: bool(files.of_version(line, card["version"], kind)) for kind in files.VERSION_FILES}
+    return {
+        "version": card["version"], "badges": badges,
+        "role": next((name for name in ("champion", "held", "previous") if name in badges), ""),
+        "accuracy": metrics.get("accuracy"), "low": low, "high": high, "tested": metrics.get("rows"),
+        "preset": card.get("preset"), "seed": card.get("seed"), "when": str(card.get("created") or ""),
+        "rows": data.get("rows"), "source": data.get("source"), "warnings": card.get("warnings") or [],
+        "run": run if run and _safe(run) else None, "digest": card.get("digest"), "has": has,
+    }  # fmt: skip
+
+
+def latest_runs(line: str) -> list[dict]:
+    """How the newest runs of a line ended, newest first."""
+    folder = home.home() / "runs"
+    found = [p for p in folder.iterdir() if _safe(p.name)] if folder.is_dir() else []
+    found.sort(key=_changed, reverse=True)
+    runs = []
+    for path in found[:LOOKED_AT]:
+        record = files.read(path / "run.json")
+        if not isinstance(record, dict) or (record.get("config") or {}).get("line") != line:
+            continue
+        outcome = files.read(path / "outcome.json")
+        outcome = outcome if isinstance(outcome, dict) else {"state": "running"}
+        runs.append(
+            {
+                "run": path.name, "when": str(record.get("created") or ""), "trigger": record.get("trigger"),
+                "preset": record["config"].get("preset"), "state": outcome.get("state"),
+                "version": outcome.get("version"), "accuracy": (outcome.get("metrics") or {}).get("accuracy"),
+                "reasons": outcome.get("reasons") or [],
+            }
+        )  # fmt: skip
+    return sorted(runs, key=lambda run: run["when"], reverse=True)[:RUNS]
+
+
+def drift(line: str) -> dict | None:
+    """The monitor's figures over time, as charts; None where nothing was monitored yet."""
+    rows = files.read_lines(home.monitor_dir(line) / "history.jsonl")[-BATCHES:]
+    if not rows:
+        return None
+    days, limits = [str(row.get("day"))[-5:] for row in rows], _table(rows[-1].get("limits"))
+    distances = [
+        {"name": name, "kind": kind, "values": [_table(row.get("drift")).get(name) for row in rows]}
+        for name, kind in DISTANCES.items()
+    ]
+    trust = [
+        {"name": "mean confidence", "kind": "b", "values": [row.get("confidence") for row in rows]},
+        {"name": "expected (test accuracy)", "kind": "c", "values": [row.get("expected_confidence") for row in rows]},
+        {"name": "share unsure", "kind": "a", "values": [row.get("unsure") for row in rows]},
+    ]
+    return {
+        "distances": charts.line_chart(distances, days, "Distance from the champion's train rows", limit=limits.get("max_words")),
+        "trust": charts.line_chart(trust, days, "Confidence of the champion"),
+        "limit": limits.get("max_words"), "newest": rows[-1], "batches": rows[:-9:-1], "articles": _table(rows[-1].get("rows")),
+        "report": bool(files.of_line(line, "monitor")),
+    }  # fmt: skip
+
+
+def _table(value) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _safe(name) -> bool:
+    try:
+        return bool(home.safe_name(str(name), "name"))
+    except ValueError:
+        return False

@@ -1,0 +1,162 @@
+"""The page *Run report*: one run's data verdict, training, evaluation, gate and lineage, from its own files."""
+
+from pipelines import home, registry
+from pipelines.flow import FLOW
+from views import charts, files
+
+STATES = {
+    "released": ("good", "Released"),
+    "held": ("wait", "Held: waits for a person"),
+    "blessed": ("good", "Blessed, not released: this run's `release` is `never`"),
+    "unchanged": ("calm", "Unchanged: the same model serves already"),
+    "refused": ("warn", "Refused: nothing is broken, the candidate has not earned it"),
+    "stopped": ("bad", "Stopped: the data are not fit to train on"),
+    "locked": ("warn", "Locked: another run works on this line"),
+    "failed": ("bad", "Failed: something is broken"),
+    "running": ("calm", "Running"),
+}
+FILES = 40  # files of the source shown
+
+
+def view(run_id: str) -> dict | None:
+    """What the template shows of a run; None where it has no record (yet).
+
+    Raises:
+        ValueError: a run id that no run can have.
+    """
+    folder = home.run_dir(run_id)
+    record = files.read(folder / "run.json")
+    events = files.events(run_id)
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        return None
+    outcome, verdict = files.read(folder / "outcome.json"), files.read(folder / "verdict.json")
+    state = (outcome or {}).get("state", "running")
+    tone, told = STATES.get(state, ("calm", str(state)))
+    if state == "held" and (since := _promoted(record["config"].get("line"), outcome.get("version"))):
+        tone, told = "good", f"Held, and promoted since by {since}"
+    nodes = _nodes(events)
+    data_folder = files.artifact(events, "DataGate", "verdict")
+    curves_folder = files.artifact(events, "Trainer", "model_run")
+    return {
+        "run": run_id, "state": state, "tone": tone, "told": told, "open": outcome is None,
+        "record": record, "config": record["config"], "outcome": outcome or {}, "nodes": nodes,
+        "seconds": sum(node["seconds"] for node in nodes),
+        "data": _data(files.read(data_folder / "verdict.json") if data_folder else None),
+        "curves": _curves(files.read(curves_folder / "history.json") if curves_folder else None),
+        "verdict": _verdict(verdict, record["config"].get("labels") or []),
+        "lineage": _lineage(record, events, outcome or {}),
+        "has": {kind: files.has(run_id, kind) for kind in (*files.ARTIFACTS, *files.RUN_FILES)},
+    }  # fmt: skip
+
+
+def _promoted(line, version) -> str:
+    """Who made a held version serve; empty while nobody has."""
+    try:
+        events = [event for event in registry.history(str(line)) if event["to"] == version]
+    except (registry.RegistryError, KeyError, ValueError):
+        return ""
+    return str(events[0].get("who")) if events else ""
+
+
+def _nodes(events: list[dict]) -> list[dict]:
+    last, seconds = {}, {}
+    for event in events:
+        name = event.get("node")
+        last[name] = event
+        seconds[name] = event.get("seconds") or 0
+    longest = max([1.0, *(s for s in seconds.values() if charts.finite(s))])
+    rows = []
+    for node in FLOW:
+        event = last.get(node.name) or {}
+        spent = event.get("seconds") if charts.finite(event.get("seconds")) else 0
+        rows.append(
+            {
+                "name": node.name, "group": node.group, "does": node.does, "state": event.get("state") or "waiting",
+                "seconds": spent, "share": charts.share_bar(spent / longest), "headline": event.get("headline") or "",
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _data(told: dict | None) -> dict | None:
+    if not isinstance(told, dict) or not isinstance(told.get("findings"), list):
+        return None
+    findings = [f for f in told["findings"] if isinstance(f, dict)]
+    wrong = [f for f in findings if f.get("outcome") != "pass"]
+    return {
+        "decision": told.get("decision"), "tone": {"pass": "good", "warn": "warn"}.get(told.get("decision"), "bad"),
+        "rows": told.get("rows") or {}, "splits": {s: sum(per.values()) for s, per in (told.get("splits") or {}).items()},
+        "wrong": sorted(wrong, key=lambda f: f.get("outcome") != "stop"), "passed": len(findings) - len(wrong),
+        "checks": len(findings), "milder": told.get("milder") or [], "reason": told.get("reason"),
+    }  # fmt: skip
+
+
+def _curves(history: dict | None) -> dict | None:
+    epochs = [e for e in (history or {}).get("epochs") or [] if isinstance(e, dict)]
+    if not epochs:
+        return None
+    kept = max(range(len(epochs)), key=lambda i: (_number(epochs[i], "val_accuracy"), -_number(epochs[i], "val_loss")))
+
+    def chart(name: str, unit: str):
+        series = [
+            {"name": f"training {name} (dropout, smoothed labels)", "kind": "a", "values": [e.get(name) for e in epochs]},
+            {"name": f"validation {name}", "kind": "b", "values": [e.get(f"val_{name}") for e in epochs]},
+        ]  # fmt: skip
+        xs = [e.get("epoch", i + 1) for i, e in enumerate(epochs)]
+        return charts.line_chart(series, xs, f"{name} an epoch, {unit}", kept)
+
+    return {
+        "accuracy": chart("accuracy", "share of rows"), "loss": chart("loss", "nats"), "epochs": len(epochs),
+        "kept": epochs[kept].get("epoch", kept + 1), "best": epochs[kept].get("val_accuracy"),
+        "rows": (history or {}).get("rows"), "seconds": (history or {}).get("seconds"),
+    }  # fmt: skip
+
+
+def _number(row: dict, name: str) -> float:
+    return row[name] if charts.finite(row.get(name)) else float("-inf")
+
+
+def _verdict(verdict: dict | None, labels: list[str]) -> dict | None:
+    """labels: in the line's order, which is the order of the confusion matrix."""
+    if not isinstance(verdict, dict) or not isinstance(verdict.get("metrics"), dict):
+        return None
+    metrics = verdict["metrics"]
+    found = metrics.get("per_class") or {}
+    classes = {label: found[label] for label in labels if label in found} or found
+    low = min([v for v in classes.values() if charts.finite(v)], default=0)
+    floor = 0.0 if low < 0.6 else 0.5
+    confusion = metrics.get("confusion") or []
+    return {
+        "decision": verdict.get("decision"), "reasons": verdict.get("reasons") or [],
+        "warnings": verdict.get("warnings") or [], "accuracy": metrics.get("accuracy"),
+        "interval": metrics.get("interval") or [None, None], "rows": metrics.get("rows"), "digest": verdict.get("digest"),
+        "classes": [(label, recall, charts.share_bar(recall, floor)) for label, recall in classes.items()],
+        "bars_from": floor, "confusion": _matrix(confusion), "labels": labels,
+        "comparisons": verdict.get("comparisons") or {}, "limits": verdict.get("limits") or {},
+    }  # fmt: skip
+
+
+def _matrix(counts: list[list[int]]) -> list[list[tuple[int, int]]]:
+    """(count, strength 0..5) by true and predicted class; strength is the share of the row's wrong or right answers."""
+    return [[(n, min(5, round(5 * n / max(sum(row), 1) + 0.4)) if n else 0) for n in row] for row in counts]
+
+
+def _lineage(record: dict, events: list[dict], outcome: dict) -> dict:
+    latest = {}
+    for event in events:
+        for name, place in (event.get("artifacts") or {}).items():
+            latest[(event.get("node"), name)] = str(place)
+    root = str(home.home())
+    artifacts = [
+        {"node": node, "name": name, "place": place.removeprefix(root).lstrip("/")}
+        for (node, name), place in latest.items()
+    ]
+    listed = [f for f in record.get("files") or [] if isinstance(f, dict)]
+    version, line = outcome.get("version"), record["config"].get("line")
+    made = isinstance(version, int) and isinstance(line, str)
+    card = registry.card(line, version) if made else None
+    return {
+        "files": listed[:FILES], "more": max(0, len(listed) - FILES), "count": len(listed), "artifacts": artifacts,
+        "champion": record.get("champion"), "version": version, "digest": (card or {}).get("digest"),
+        **{kind: bool(made and files.of_version(line, version, name)) for kind, name in (("page", "lineage"), ("card", "card"))},
+    }  # fmt: skip

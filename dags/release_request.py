@@ -1,0 +1,133 @@
+"""What a person may ask of the registry in Airflow: the form, its check, what is put before whoever approves, and the command."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import Param
+from run_form import END
+
+from pipelines import config, deliver, home, registry
+
+ACTIONS = ("promote", "rollback", "pin", "unpin")
+
+
+def form(line: str) -> dict[str, Param]:
+    """The trigger form. line: what stands in it at first."""
+    return {
+        "action": Param(
+            "promote",
+            title="Action",
+            description="`promote` makes a version serve, a held one too; `rollback` makes the one before serve again; "
+            "`pin` keeps a version whatever its age, `unpin` ends that.",
+            section="What",
+            type="string",
+            enum=list(ACTIONS),
+        ),
+        "line": Param(
+            line,
+            title="Line",
+            description="The registered model, such as `news`.",
+            section="What",
+            type="string",
+            pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,199}}{END}",
+        ),
+        "version": Param(
+            None,
+            title="Version",
+            description="Its number; empty for `rollback`.",
+            section="What",
+            type=["null", "integer"],
+            minimum=1,
+            maximum=2**31 - 1,
+        ),
+        "reason": Param(
+            title="Reason",
+            description="Kept in the history, with who asked and who approved.",
+            section="Why",
+            type="string",
+            minLength=3,
+            maxLength=500,
+            pattern=rf"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*{END}",
+        ),
+    }
+
+
+FIELDS = ("action", "line", "version", "reason")
+
+
+def checked(params: Mapping[str, Any], conf: Mapping[str, Any]) -> dict:
+    """The form's values, and which version serves now and which would: what is approved is exactly that.
+
+    Raises:
+        config.ConfigError: an unknown parameter, or one that does not fit the others.
+        registry.RegistryError: there is no such version.
+    """
+    unknown = sorted(set(conf) - set(FIELDS))
+    if unknown:
+        raise config.ConfigError(
+            f"parameters must be among {', '.join(FIELDS)}. Received: unknown={str(unknown)[:200]}"
+        )
+    asked = {name: params[name] for name in FIELDS}
+    fields = form("")
+    for name, value in asked.items():
+        try:
+            fields[name].resolve(value)
+        except Exception as error:  # Airflow's own, whose text holds the whole schema
+            raise config.ConfigError(f"{name} must be as the form says. Received: {str(value)[:80]!r}") from error
+    action, line, version = asked["action"], asked["line"], asked["version"]
+    if (version is None) != (action == "rollback"):
+        rule = "version must be empty for a rollback and a number for everything else"
+        raise config.ConfigError(f"{rule}. Received: action={action!r}, version={version!r}")
+    target = registry.before(line) if action == "rollback" else version
+    if target is None:
+        raise registry.RegistryError(f"a rollback needs a version that served before. Received: line {line!r} has none")
+    if registry.folder(line, target) is None:
+        raise registry.RegistryError(f"a version must exist. Received: line {line!r}, version {target}")
+    return {**asked, "target": target, "serves": serving(line)}
+
+
+def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
+    """`subject` and `body` (Markdown) of what is put before a person."""
+    line, target, serves = asked["line"], asked["target"], asked["serves"]
+    what = {
+        "promote": f"Make version {target} of {line} serve",
+        "rollback": f"Roll {line} back to version {target}",
+        "pin": f"Pin version {target} of {line}",
+        "unpin": f"Unpin version {target} of {line}",
+    }[asked["action"]]
+    now = f"Version {serves} serves now." if serves else "Nothing serves now."
+    card = registry.card(line, target) or {}
+    metrics, verdict = card.get("metrics") or {}, {}
+    if card.get("run"):
+        verdict = home.read_json(home.run_dir(card["run"]) / "verdict.json") or {}
+    told = [
+        f"reason: {asked['reason']}",
+        f"asked by: {by}",
+        f"preset {card.get('preset')}, made {card.get('created')}, run {card.get('run')}",
+        f"test accuracy {metrics.get('accuracy', float('nan')):.4f} on {metrics.get('rows', 0):,} rows",
+        *(f"- {reason}" for reason in verdict.get("reasons") or ()),
+    ]
+    # Indented, Markdown shows text as it is, whatever somebody typed.
+    quoted = "\n".join("    " + deliver.plain(text)[:300] for text in told)
+    page = home.run_dir(card["run"]) / "verdict.html" if card.get("run") else None
+    where = f"\n\nThe whole verdict: `{page}`" if page and page.exists() else ""
+    return {"subject": f"{what}?", "body": f"{now}\n\n{quoted}{where}"}
+
+
+def words_of(asked: Mapping[str, Any], by: str, approved_by: str) -> list[str]:
+    """The argument list of the command. One word a value: what somebody typed can be no option of its own."""
+    reason = f"--reason={asked['reason']} (asked by {by}, approved by {approved_by})"
+    version = [] if asked["action"] == "rollback" else [str(asked["version"])]
+    return [asked["action"], *version, f"--line={asked['line']}", reason]
+
+
+def user_of(person: Any) -> str:
+    """A name, from one or from what Airflow says of who answered (`id`, `name`)."""
+    name = person.get("name") or person.get("id") if isinstance(person, Mapping) else person
+    return deliver.plain(str(name or "nobody known"))[:100]
+
+
+def serving(line: str) -> int | None:
+    """The version that serves now."""
+    pointer = registry.champion(line)
+    return pointer["version"] if pointer else None

@@ -1,0 +1,129 @@
+"""The trigger form of a retraining run, and what its values become: the one request that UI, REST, command line, backfill and
+asset event all end in."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import Param
+
+from pipelines import config
+from pipelines.presets import PRESETS
+
+# In a JSON schema `$` also matches before a last line end, in Python but not in a browser.
+END = r"$(?!\n)"
+SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*){END}"
+WINDOW = rf"^(all|last \d{{1,4}}d|\d{{4}}-\d\d-\d\d){END}"
+# Runs that cover an interval of the time table; every other run is about the moment it was asked for.
+_BY_INTERVAL = ("scheduled", "backfill")
+
+
+def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
+    """The trigger form. schedule: the line's `[schedule]` table, which gives the defaults."""
+    text = {"type": "string", "maxLength": 1024}
+    cards = "\n".join(f"- `{preset.name}`: {' '.join(preset.card.split())}" for preset in PRESETS.values())
+    return {
+        "source": Param(
+            schedule.get("source", "demo"),
+            title="Source",
+            description="`demo`, `tfds`, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
+            section="Data",
+            **text,
+            minLength=1,
+            pattern=SOURCE,
+        ),
+        "window": Param(
+            schedule.get("window", "all"),
+            title="Window",
+            description="Dated folders to read: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
+            section="Data",
+            **text,
+            pattern=WINDOW,
+        ),
+        "model": Param(
+            schedule.get("preset", "transformer"),
+            title="Model",
+            description_md=f"The preset to train.\n\n{cards}",
+            section="Model",
+            type="string",
+            enum=list(PRESETS),
+        ),
+        "set": Param(
+            {},
+            title="Overrides",
+            description='Settings that differ from the preset, as JSON: `{"training.epochs": 2}`.',
+            section="Training",
+            type="object",
+            maxProperties=40,
+            propertyNames={"pattern": rf"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?{END}", "maxLength": 64},
+            additionalProperties={"type": ["string", "number", "boolean"], "maxLength": 256},
+        ),
+        "seed": Param(
+            schedule.get("seed", 1),
+            title="Seed",
+            description="Same seed, data and code: same model.",
+            section="Training",
+            type="integer",
+            minimum=0,
+            maximum=2**31 - 1,
+        ),
+        "force": Param(
+            False,
+            title="Force",
+            description="Train again even if nothing changed since the last run.",
+            section="Training",
+            type="boolean",
+        ),
+        "release": Param(
+            None,
+            title="Release",
+            description="`auto` publishes a candidate that passes the gate, `hold` waits for a person, `never` only trains. "
+            "Empty: as the line's settings say, else `auto`; a backfill never releases.",
+            section="Release",
+            type=["null", "string"],
+            enum=[None, *config.RELEASES],
+        ),
+    }
+
+
+FORM_FIELDS = tuple(form({}))
+
+
+def request_of(run, params: Mapping[str, Any], line: str = "") -> dict:
+    """What the door is asked for: the form's fields, and when and how the run came about.
+
+    line: where the DAG works for one line alone; empty where the source decides.
+
+    Raises:
+        ConfigError: a parameter that no field knows, or a value that the form would have refused. Airflow itself lets
+            unknown keys of a run's `conf` pass.
+    """
+    unknown = sorted(set(run.conf or {}) - set(FORM_FIELDS))
+    if unknown:
+        raise config.ConfigError(
+            f"a run's parameters must be among {', '.join(FORM_FIELDS)}. Received: unknown={str(unknown)[:200]}"
+        )
+    kind = str(getattr(run.run_type, "value", run.run_type))
+    by_interval = kind in _BY_INTERVAL and run.data_interval_end is not None
+    asked = {name: params[name] for name in FORM_FIELDS if params.get(name) is not None}
+    if kind == "backfill":
+        asked.setdefault("release", "never")
+    value = {
+        **asked,
+        **({"line": line} if line else {}),
+        "as_of": _utc(run.data_interval_end if by_interval else run.run_after),
+        "trigger": kind,
+        "interval": [_utc(run.data_interval_start), _utc(run.data_interval_end)] if by_interval else None,
+    }
+    source = config.Request.from_json(value).source
+    if source and not re.match(SOURCE, source):
+        raise config.ConfigError(
+            "source must be 'demo', 'tfds' or the absolute path of a folder, without '..'. "
+            f"Received: source={source[:80]!r}"
+        )
+    return value
+
+
+def _utc(time: datetime) -> str:
+    return config.parse_time(time.isoformat(), "time").isoformat(timespec="seconds")

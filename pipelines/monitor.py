@@ -1,0 +1,290 @@
+"""`newsdesk monitor FOLDER`: the champion on recent articles, what drifts, and which texts a person should label.
+
+A batch is what one dated folder holds, or the files of a folder without dates. The same batch and champion are scored once.
+
+    monitor/<line>/history.jsonl                        one line a batch scored, append-only
+    monitor/<line>/report.html, drift.png               the history as a page
+    monitor/<line>/<date>.<key>/predictions.parquet     one row an article
+                               /quarantine.csv          rows that cannot be read
+                               /queue.csv               texts to label, see `newsdesk label`
+                               /report.json             the line of the history, and more
+"""
+
+import argparse
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pipelines import claims, config, home, registry, sources, spreadsheet
+from pipelines.monitor_settings import MonitorSettings, of
+
+FORMAT = 1  # of a batch's folder; another one is scored anew
+_KEY = 16  # hex digits of a batch's key, as part of its folder's name
+_CHUNK = 8192  # rows between two signs of progress
+_SHOWN = 200  # characters of a bad value in the quarantine file
+
+
+class NothingServes(Exception):
+    """The line has no champion to score with."""
+
+
+def run(args: argparse.Namespace, line: str) -> int:
+    """Exit code: 0 done, drifted or not; 2 no folder given; 3 a file cannot be read; 1 no champion."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
+    settings = of(line)
+    folder = args.folder or settings.folder
+    if not folder:
+        print(
+            f"newsdesk monitor: give a folder, or set folder under [{line}.monitor] in newsdesk.toml", file=sys.stderr
+        )
+        return 2
+    window = args.window or settings.window
+    config.Request(window=window)
+    try:
+        told = monitor(line, os.path.abspath(Path(folder).expanduser()), window, settings)
+    except NothingServes as error:
+        print(f"newsdesk monitor: {error}", file=sys.stderr)
+        return 1
+    except sources.SourceError as error:
+        print(f"newsdesk monitor: {error}", file=sys.stderr)
+        if args.json:
+            print(
+                json.dumps(
+                    {"line": line, "headline": str(error).splitlines()[0], "reasons": str(error).splitlines()[1:]}
+                )
+            )
+        return 3
+    print(json.dumps(told, ensure_ascii=False) if args.json else table(told))
+    return 0
+
+
+def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> dict:
+    """Scores the batches of a folder that are new to the champion; returns the history's lines of all its batches.
+
+    Raises:
+        NothingServes: there is no champion.
+        SourceError: no such folder, nothing in it, or a file that cannot be read as a whole; what can be read is scored first.
+        RegistryError: the champion is damaged.
+    """
+    pointer = registry.champion(line)
+    if not pointer:
+        raise NothingServes(
+            f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
+        )
+    now = datetime.now(timezone.utc)
+    if not Path(folder).is_dir():
+        raise sources.SourceError(f"a folder of articles must exist. Received: {folder!r}")
+    files, ignored = sources.resolve(folder, window, now)
+    spans: dict[str, list[sources.SourceFile]] = {}
+    for file in files:
+        spans.setdefault(file.span, []).append(file)
+    found, unread, scorer, new = [], [], None, []
+    home.ensure()
+    with claims.line_lock(line, "monitor"):
+        root = home.monitor_dir(line)
+        mend(root)
+        for span, own in sorted(spans.items()):
+            key = batch_key(own, pointer["digest"])
+            known = next(iter(sorted(root.glob(f"*.{key}"))), None)
+            if known is None:
+                scorer = scorer or Scorer(line, pointer, settings)
+                try:
+                    known = scorer.score(root, f"{span or now.date()}.{key}", own, folder)
+                    new.append(known.name)
+                except sources.SourceError as error:
+                    unread.append(str(error))
+                    continue
+            found.append(in_history(home.read_json(known / "report.json")))
+        if new or not (root / "report.html").exists():
+            draw(line, root)
+    if unread:
+        raise sources.SourceError("\n  ".join(unread))
+    return {
+        "line": line, "version": pointer["version"], "folder": folder, "headline": headline(found, len(new)), "new": new,
+        "batches": found, "ignored": ignored, "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
+    }  # fmt: skip
+
+
+def batch_key(files: list[sources.SourceFile], digest: str) -> str:
+    """What the answers depend on: the files' content, the champion and the form of the result."""
+    content = [FORMAT, digest, sorted(file.sha256 for file in files)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:_KEY]
+
+
+class Scorer:
+    """A champion and what its batches are compared with; it is loaded when the first new batch comes by."""
+
+    def __init__(self, line: str, pointer: dict, settings: MonitorSettings):
+        from components.rows import form_of
+        from pipelines import client
+
+        self.line, self.pointer, self.settings = line, pointer, settings
+        self.card = registry.card(line, pointer["version"])
+        self.profile = home.read_json(home.registry_dir(line) / "versions" / f"{pointer['version']}.profile.json")
+        self.model = client.Client(line, pointer["version"])
+        first = config.settings().get(line, {}).get("data", {}).get("first_label", config.DataConfig.first_label)
+        self.form = form_of(line, self.model.labels, first, labelled=False)
+
+    def score(self, root: Path, name: str, files: list[sources.SourceFile], folder: str) -> Path:
+        """Writes one batch's folder, whole or not at all, and its line in the history."""
+        import numpy as np
+
+        from pipelines import label_queue, monitor_batch
+
+        batch = monitor_batch.read([file.path for file in files], self.form)
+        if not batch.articles:
+            _, bad = batch.bad[0]
+            raise sources.SourceError(
+                f"a batch must hold rows that can be read. Received: {files[0].path}, line {bad.line}, column {bad.column}: {bad.reason}"
+            )
+        texts, parts = [article.text for article in batch.articles], []
+        for start in range(0, len(texts), _CHUNK):
+            parts.append(self.model.probabilities(texts[start : start + _CHUNK]))
+            if len(texts) > _CHUNK:
+                print(
+                    f"{name}: {min(start + _CHUNK, len(texts)):,} of {len(texts):,} rows", file=sys.stderr, flush=True
+                )
+        chances = np.vstack(parts)
+        unknown, surprise = monitor_batch.unknown_words(batch.articles, self.profile)
+        said = monitor_batch.figures(batch.articles, chances, self.model.labels, self.profile)
+        expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
+        settings = self.settings
+        questions = label_queue.choose(
+            batch.articles, chances, surprise, asked(root), settings.queue_rows, settings.queue_unlike
+        )
+        report = {
+            "batch": name, "day": name.partition(".")[0], "time": home.now(), "line": self.line,
+            "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **said,
+            "expected_confidence": expected, "limits": dataclasses.asdict(settings), "queue": len(questions),
+            "warnings": monitor_batch.warnings(said, batch.rows, expected, settings),
+            "files": [file.to_json() for file in files], "asked": [batch.articles[question.at].key for question in questions],
+        }  # fmt: skip
+        root.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        try:
+            write_parquet(aside / "predictions.parquet", batch.articles, chances, unknown, self.model)
+            home.write_text(aside / "quarantine.csv", quarantine(batch.bad))
+            queue = label_queue.as_csv(questions, batch.articles, chances, unknown, self.model.labels)
+            home.write_text(aside / "queue.csv", queue)
+            home.write_json(aside / "report.json", report)
+            os.rename(aside, root / name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        home.sync_folder(root)
+        home.append_json(root / "history.jsonl", in_history(report))
+        return root / name
+
+
+def in_history(report: dict) -> dict:
+    """The part of a batch's report that the history keeps."""
+    return {key: value for key, value in report.items() if key not in ("files", "asked")}
+
+
+def mend(root: Path) -> None:
+    """Removes what a crash left half-written, and writes into the history what it kept out. Under the lock."""
+    for path in root.glob(".*.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+    written = {entry["batch"] for entry in home.read_json_lines(root / "history.jsonl")}
+    for path in sorted(root.glob("*/report.json")):
+        if path.parent.name not in written:
+            home.append_json(root / "history.jsonl", in_history(home.read_json(path)))
+
+
+def asked(root: Path) -> set[str]:
+    """The texts that stand in a queue already: each is asked about once."""
+    return {key for path in root.glob("*/report.json") for key in home.read_json(path)["asked"]}
+
+
+def write_parquet(path: Path, articles, chances, unknown, model) -> None:
+    """One row an article, in the order of the files; `given` is the label it came with, if any."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from pipelines.monitor_batch import margins
+
+    answers, names = chances.argmax(axis=1), model.labels
+    table = pa.table(
+        {
+            "id": [article.key for article in articles],
+            "title": [article.title for article in articles],
+            "description": [article.description for article in articles],
+            "label": [names[answer] for answer in answers],
+            "label_id": pa.array(answers, pa.int64()),
+            "probability": pa.array(chances.max(axis=1), pa.float32()),
+            "margin": pa.array(margins(chances), pa.float32()),
+            "probabilities": pa.array(list(chances), pa.list_(pa.float32())),
+            "unknown_words": pa.array(unknown, pa.float32()),
+            "given": pa.array([names[a.given] if a.given >= 0 else None for a in articles], pa.string()),
+            "model_version": pa.array([model.version] * len(articles), pa.int64()),
+            "file": [article.file for article in articles],
+            "row": pa.array([article.line for article in articles], pa.int64()),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def quarantine(bad: list) -> str:
+    """The rows that cannot be read as CSV: file, line, column, value, reason."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["file", "line", "column", "value", "reason"])
+    for file, row in bad:
+        shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        writer.writerow([spreadsheet.safe(file), row.line, row.column, spreadsheet.safe(shown), row.reason])
+    return out.getvalue()
+
+
+def draw(line: str, root: Path) -> None:
+    """Writes the pictures and the page of a line's history."""
+    from pipelines import monitor_page
+
+    history = home.read_json_lines(root / "history.jsonl")
+    pictures = monitor_page.pictures(history)
+    for theme, png in pictures.items():
+        path = root / ("drift.png" if theme == "light" else "drift.dark.png")
+        aside = path.with_name(f".{path.name}")
+        aside.write_bytes(png)
+        os.replace(aside, path)
+    home.write_text(root / "report.html", monitor_page.page(line, history, pictures))
+
+
+def headline(found: list[dict], new: int) -> str:
+    count = sum(bool(entry["warnings"]) for entry in found)
+    drifted = f"{count} with warnings" if count else "no warning"
+    batches = "1 batch" if len(found) == 1 else f"{len(found)} batches"
+    return f"{batches}, {new} scored now, {sum(e['rows']['out'] for e in found):,} articles; {drifted}"
+
+
+def table(told: dict) -> str:
+    """The batches as lines for a terminal, warnings below each."""
+    lines = [f"{told['folder']} by version {told['version']} of {told['line']}: {told['headline']}"]
+    lines.append(
+        f"  {'day':<10}  {'articles':>8}  {'bad':>5}  {'words':>6}  {'lengths':>7}  {'classes':>7}  {'confidence':>10}  to label"
+    )
+    for entry in told["batches"]:
+        words, lengths, classes = (
+            "-" if entry["drift"][name] is None else f"{entry['drift'][name]:.3f}"
+            for name in ("words", "lengths", "classes")
+        )
+        rows = entry["rows"]
+        lines.append(f"  {entry['day']:<10}  {rows['out']:>8,}  {rows['quarantined']:>5,}  {words:>6}  {lengths:>7}  {classes:>7}"
+                     f"  {entry['confidence']:>10.3f}  {entry['queue']:,}")  # fmt: skip
+        lines += [f"    ! {warning['message']}" for warning in entry["warnings"]]
+    folder = Path(told["report"]).parent
+    lines += [f"  not read: {what}" for what in told["ignored"]]
+    lines.append(
+        f"  predictions, quarantine, queue  {folder}/{told['batches'][-1]['batch']}/" if told["batches"] else ""
+    )
+    lines.append(f"  drift over time                 {told['report']}")
+    return "\n".join(lines)

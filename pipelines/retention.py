@@ -1,0 +1,244 @@
+"""What is kept and what goes: `[<line>.retention]` in `newsdesk.toml`, carried out by `newsdesk clean`.
+
+    keep = 5          the newest versions that are kept besides the protected ones
+    pinned = [3]      versions kept whatever their age; `newsdesk pin N` does the same from the command line
+    runs = 20         the newest runs whose folders and artifacts are kept besides those of kept versions
+    cache_days = 30   days after which something unused in a cache goes
+
+Protected are the champion, the previous one, the best ever, the pinned, the held, and whatever served within the last `GRACE`
+seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is told first, so that TFX's
+cache does not offer what is gone. Standard library and tomli; only the artifacts need ml_metadata.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from pipelines import claims, clean, config, home, leftovers, mlmd, pins, registry, served
+
+GRACE = 3600  # seconds
+CACHES = ("cache", "features", "checkpoints", "predictions")  # made again when they are missing
+
+
+@dataclass(frozen=True)
+class Policy:
+    """See the module's docstring."""
+
+    keep: int = 5
+    pinned: tuple[int, ...] = ()
+    runs: int = 20
+    cache_days: int = 30
+
+    def __post_init__(self):
+        for name in ("keep", "runs", "cache_days", "pinned"):
+            value = getattr(self, name)
+            numbers = value if name == "pinned" else (value,)
+            if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+                raise config.ConfigError(
+                    f"retention.{name} must hold whole numbers that are not negative. Received: {name}={value!r}"
+                )
+
+
+def policy_of(line: str, settings: Mapping) -> Policy:
+    """A line's policy from `newsdesk.toml`, as `config.settings()` gives it.
+
+    Raises:
+        config.ConfigError: a value of the wrong type or out of range.
+    """
+    own = settings.get(line, {}).get("retention", {})
+    pinned = own.get("pinned", ())
+    if not isinstance(pinned, list | tuple):
+        raise config.ConfigError(f"retention.pinned must be a list of versions. Received: pinned={pinned!r}")
+    return Policy(**{**own, "pinned": tuple(pinned)})
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something on disk. kind: "version", "held", "run", "artifact", "cache" or "staging"."""
+
+    kind: str
+    name: str
+    path: Path
+    bytes: int = 0  # on disk; see `measured`
+
+
+@dataclass(frozen=True)
+class State:
+    """What there is on a line.
+
+    names: version by "champion", "previous", "best". left: seconds since a version stopped serving. registered: versions with
+    a card. runs: run ids, newest first, with their folders. made_by: the run of each version. uses: what each run refers to
+    (`mlmd.uses`), None where MLMD cannot be read.
+    """
+
+    versions: Mapping[int, Path]
+    held: Mapping[int, Path]
+    names: Mapping[str, int]
+    pinned: frozenset[int]
+    left: Mapping[int, float]
+    registered: frozenset[int]
+    runs: Mapping[str, Path]
+    made_by: Mapping[int, str]
+    working: frozenset[str]
+    artifacts: tuple[Item, ...] = ()
+    uses: Mapping[str, set[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """kept: reasons by version. remove: what goes. blind: why the artifacts could not be looked at; empty where they were."""
+
+    kept: Mapping[int, tuple[str, ...]]
+    remove: tuple[Item, ...]
+    blind: str = ""
+
+
+def plan(state: State, policy: Policy) -> Plan:
+    """Decides, and touches nothing."""
+    kept = kept_versions(state, policy)
+    gone = [Item("version", str(n), path) for n, path in state.versions.items() if n not in kept]
+    gone += [Item("held", str(n), path) for n, path in state.held.items() if n not in kept]
+    runs = {state.made_by[n] for n in kept if n in state.made_by} | set(list(state.runs)[: policy.runs]) | state.working
+    gone += [Item("run", run, path) for run, path in state.runs.items() if run not in runs]
+    if state.uses is None:
+        return Plan(kept, tuple(gone), "artifacts stay: MLMD can only be read in the TFX environment")
+    used = set().union(*(state.uses.get(run, set()) for run in runs)) if runs else set()
+    gone += [item for item in state.artifacts if str(item.path) not in used and f"#{item.path.name}" not in used]
+    return Plan(kept, tuple(gone))
+
+
+def kept_versions(state: State, policy: Policy) -> dict[int, tuple[str, ...]]:
+    """Why each version is kept, by version; the others go."""
+    reasons: dict[int, list[str]] = {}
+
+    def because(numbers: Iterable[int], why: str) -> None:
+        for number in numbers:
+            if number in state.versions or number in state.held:
+                reasons.setdefault(number, []).append(why)
+
+    for name, number in state.names.items():
+        because([number], name)
+    because(sorted(state.pinned | set(policy.pinned)), "pinned")
+    because(sorted(set(state.held) & state.registered), "held")
+    because(sorted(n for n, seconds in state.left.items() if seconds < GRACE), "served a moment ago")
+    because(sorted(set(state.versions) - state.registered), "not registered; newsdesk doctor --repair")
+    others = sorted((set(state.versions) | set(state.held)) - set(reasons), reverse=True)
+    because(others[: policy.keep], f"one of the {policy.keep} newest")
+    return {number: tuple(why) for number, why in sorted(reasons.items())}
+
+
+def look(line: str, now: datetime | None = None, store=None) -> State:
+    """What there is on a line. store: as `mlmd.connect` gives it."""
+    now = now or datetime.now(timezone.utc)
+    named = {name: number for number, names in registry.aliases(line).items() for name in names}
+    best = registry.best(line)
+    if best:
+        named["best"] = best["version"]
+    left = {}
+    for term in served.terms(registry.history(line)):
+        until = datetime.fromisoformat(term["until"]) if term["until"] else now
+        left[term["version"]] = (now - until).total_seconds()
+    serving, held = home.serving_dir(line), registry.held_dir(line)
+    versions = {n: serving / str(n) for n in registry.numbered(serving) if (serving / str(n)).is_dir()}
+    kept_back = {n: held / str(n) for n in registry.numbered(held) if not (held / str(n)).is_symlink()}
+    cards = {card["version"]: card["run"] for card in registry.versions(line)}
+    claim = claims.holder(line)
+    runs = _runs(line)
+    uses = mlmd.uses(store, line, {*runs, *cards.values()}) if store else None
+    return State(
+        versions=versions, held=kept_back, names=named, pinned=frozenset(pins.pinned(line)), left=left,
+        registered=frozenset(cards), runs=runs, made_by=cards,
+        working=frozenset([claim["run"]] if claim and claim["lives"] else []),
+        artifacts=tuple(_artifacts(line)), uses=uses,
+    )  # fmt: skip
+
+
+def _runs(line: str) -> dict[str, Path]:
+    """The folders of a line's runs by run id, newest first."""
+    found = []
+    for path in (home.home() / "runs").glob("[!.]*"):
+        try:
+            record = home.read_json(path / "run.json")
+        except ValueError:
+            continue
+        if record and record["config"]["line"] == line:
+            found.append((record.get("created", ""), path.name, path))
+    return {name: path for _, name, path in sorted(found, reverse=True)}
+
+
+def _artifacts(line: str) -> list[Item]:
+    """Every artifact's folder, and TFX's own beside them: `<node>/<key>/<execution>` and `<node>/.system/<what>/<execution>`."""
+    root = home.artifacts_dir(line)
+    paths = [*root.glob("*/[!.]*/*"), *root.glob("*/.system/*/*")]
+    return [Item("artifact", str(path.relative_to(root)), path) for path in sorted(paths) if path.name.isdigit()]
+
+
+def shared(policy: Policy, now: float | None = None) -> list[Item]:
+    """What belongs to no line and may go: leftovers in `staging/`, unused entries of the caches, folders of runs that never opened."""
+    now = now or time.time()
+    gone = [Item("staging", path.name, path) for path in leftovers.leftovers(age=claims.LEASE)]
+    for name in CACHES:
+        for path in sorted((home.home() / name).glob("[!.]*")):
+            if now - _last_use(path) > policy.cache_days * 86_400:
+                gone.append(Item("cache", f"{name}/{path.name}", path))
+    for path in sorted((home.home() / "runs").glob("[!.]*")):
+        if not (path / "run.json").exists() and now - _last_use(path) > policy.cache_days * 86_400:
+            gone.append(Item("run", path.name, path))
+    return gone
+
+
+def _last_use(path: Path) -> float:
+    """When anything in it was last read or written, seconds since 1970."""
+    times = [path.lstat()] + ([p.lstat() for p in path.rglob("*")] if path.is_dir() and not path.is_symlink() else [])
+    return max(max(status.st_mtime, status.st_atime) for status in times)
+
+
+def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
+    """Carries out what `plan` says of a line, and returns it. It takes the line as a run does, so that none works meanwhile.
+
+    A version leaves `serving/` by one rename under the lock that promote and rollback take, and is deleted afterwards: a reader
+    sees all of it or nothing.
+
+    Raises:
+        claims.Locked: a run works on the line.
+        registry.RegistryError: the pointer or the history is damaged; nothing was removed.
+    """
+    name = f"clean-{uuid.uuid4().hex[:12]}"
+    claims.take_line(line, name, os.getpid())
+    try:
+        store = mlmd.connect()
+        with claims.line_lock(line):
+            decided = plan(look(line, now, store), policy)
+            decided = replace(decided, remove=measured(decided.remove))
+            registry.tell_server(line)  # a file that a crash left behind must not name what goes now
+            for item in decided.remove:
+                if item.kind in ("version", "held"):
+                    _set_aside(line, name, item)
+        if store:
+            mlmd.forget(store, [str(item.path) for item in decided.remove if item.kind == "artifact"])
+        registry.clear([item.path for item in decided.remove if item.kind in ("artifact", "run")])
+        registry.clear(sorted(home.staging_dir().glob(f"{name}.*")))
+    finally:
+        claims.free_line(line, name)
+    return decided
+
+
+def _set_aside(line: str, name: str, item: Item) -> None:
+    """One rename out of the serving tree, and a line that says so. Under `line_lock`."""
+    os.rename(item.path, home.staging_dir() / f"{name}.{item.name}")
+    home.sync_folder(item.path.parent)
+    link = registry.held_dir(line) / item.name
+    if link.is_symlink():
+        link.unlink()
+    registry.note_removed(line, int(item.name), "retention")
+
+
+def measured(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The same with what each takes on disk."""
+    return tuple(
+        replace(i, bytes=clean.size(i.path) if i.path.is_dir() else i.path.lstat().st_blocks * 512) for i in items
+    )

@@ -1,0 +1,297 @@
+"""A running Airflow: schedule, new data, form, approval, backfill, two lines, a killed scheduler. TFX is stood in for.
+
+Takes minutes: `.venv-airflow/bin/python -m pytest tests/e2e/test_airflow_stack.py -m e2e`.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines import airflow_env, home, registry, runs
+from pipelines.airflow_rest import Rest, RestError
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+HERE = Path(__file__).parent
+PATIENCE = float(os.environ.get("NEWSDESK_E2E_SECONDS", "300"))  # for one run; a busy machine needs more
+MLFLOW = """#!{python}
+import http.server, sys
+class Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"OK")
+    def log_message(self, *args):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Health).serve_forever()
+"""
+SETTINGS = """
+[news.schedule]
+cron = "0 6 * * *"
+source = "{source}"
+preset = "bag"
+[news.notify]
+file = "notices.jsonl"
+[sports.schedule]
+cron = "30 4 * * 1"
+source = "{other}"
+preset = "bag"
+"""
+
+
+def span(source, name):
+    folder = source / name
+    folder.mkdir(parents=True)
+    (folder / "train.csv").write_text(f'1,"{name}","text"\n')
+    (folder / "_SUCCESS").touch()
+
+
+class Stack:
+    """A running stack: its REST session, its state folder, its two sources."""
+
+    def __init__(self, folder):
+        self.home, self.source, self.other = folder / "home", folder / "news", folder / "sports"
+        self.rest = None
+
+    def make(self, verb):
+        call = [sys.executable, "-m", "pipelines.stack", verb]
+        return subprocess.run(call, cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+
+    def up(self):
+        self.make("up")
+        self.rest = Rest(f"http://127.0.0.1:{airflow_env.airflow_port()}")
+
+    def ask(self, method, path, body=None):
+        return self.rest._call(method, f"/api/v2/dags/{path}", body)
+
+    def runs(self, dag, kind):
+        return [run for run in self.ask("GET", f"{dag}/dagRuns?limit=100")["dag_runs"] if run["run_type"] == kind]
+
+    def tasks(self, dag, run):
+        found = self.ask("GET", f"{dag}/dagRuns/{quoted(run)}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def until(self, question, seconds=PATIENCE):
+        """The first answer that is not empty."""
+        limit = time.monotonic() + seconds
+        while not (answer := question()):
+            assert time.monotonic() < limit, f"nothing after {seconds} s"
+            time.sleep(1)
+        return answer
+
+    def ended(self, dag, run):
+        return self.until(lambda: (state := self.rest.state(dag, run)) in ("success", "failed") and state)
+
+    def answered(self, run, option):
+        """How a release ends once somebody gives this answer, as often as it is asked for."""
+        body = {"chosen_options": [option], "params_input": {}}
+
+        def look():
+            if self.tasks("news_release", run).get("approve") == "awaiting_input":
+                with contextlib.suppress(RestError):  # answered already
+                    self.ask("PATCH", f"news_release/dagRuns/{run}/taskInstances/approve/-1/hitlDetails", body)
+            return (state := self.rest.state("news_release", run)) in ("success", "failed") and state
+
+        return self.until(look)
+
+    def trigger(self, dag, run, conf):
+        self.rest.trigger(dag, run, conf)
+        return self.ended(dag, run)
+
+
+def quoted(text):
+    return text.replace(":", "%3A").replace("+", "%2B")
+
+
+def launched(run=None):
+    told = home.read_json_lines(home.home() / "launched.jsonl")
+    return [value["node"] for value in told if run in (None, value["run"])]
+
+
+def outcome(run):
+    return home.read_json(home.run_dir(runs.run_id_from(run)) / "outcome.json")
+
+
+def record(run):
+    return runs.load(runs.run_id_from(run))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stack")
+    found = Stack(folder)
+    (folder / "bin").mkdir()
+    python, mlflow = folder / "bin" / "python", folder / "bin" / "mlflow"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "tfx_stand_in.py"} "$@"\n')
+    mlflow.write_text(MLFLOW.format(python=sys.executable))
+    for program in (python, mlflow):
+        program.chmod(0o700)
+    for source in (found.source, found.other):
+        span(source, "2026-01-01")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AIRFLOW_"):
+                patch.delenv(name)
+        patch.setenv("NEWSDESK_HOME", str(found.home))
+        patch.setenv("NEWSDESK_TFX_PYTHON", str(python))
+        for name in ("NEWSDESK_AIRFLOW_PORT", "NEWSDESK_MLFLOW_PORT"):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                patch.setenv(name, str(probe.getsockname()[1]))
+        home.write_text(found.home / "newsdesk.toml", SETTINGS.format(source=found.source, other=found.other))
+        try:
+            found.up()
+            yield found
+        finally:
+            found.make("down")
+
+
+@pytest.fixture(autouse=True)
+def newsdesk_home(stack, monkeypatch):
+    """All tests of this file share the stack's state folder."""
+    monkeypatch.setenv("NEWSDESK_HOME", str(stack.home))
+
+
+def test_two_lines_run_on_their_own_schedules_and_release_side_by_side(stack):
+    for dag, line in (("news_retrain", "news"), ("news_retrain_sports", "sports")):
+        (run,) = stack.until(lambda dag=dag: stack.runs(dag, "scheduled"))
+        assert stack.ended(dag, run["dag_run_id"]) == "success"
+        assert record(run["dag_run_id"])["config"]["line"] == line
+        assert registry.champion(line)["version"] == 1
+        states = stack.tasks(dag, run["dag_run_id"])
+        assert states["Champion"] == "skipped" and states["Registrar"] == states["close"] == "success"
+
+
+def test_a_release_is_an_event_of_the_champion_asset_with_version_and_accuracy(stack):
+    events = stack.rest._call("GET", "/api/v2/assets/events?limit=100")["asset_events"]
+    told = {event["name"]: event["extra"] for event in events if event["name"].endswith(".champion")}
+    assert told.keys() == {"news.champion", "sports.champion"}
+    assert (told["news.champion"]["version"], told["news.champion"]["accuracy"]) == (1, 0.9)
+
+
+def test_a_span_dropped_into_the_source_starts_a_run_within_a_minute_that_reads_it(stack):
+    span(stack.source, "2026-01-02")
+    (run,) = stack.until(lambda: stack.runs("news_retrain", "asset_triggered"), seconds=60)
+    assert stack.ended("news_retrain", run["dag_run_id"]) == "success"
+    read = record(run["dag_run_id"])
+    assert (read["trigger"], read["config"]["line"]) == ("asset_triggered", "news")
+    assert [file["span"] for file in read["files"]] == ["2026-01-01", "2026-01-02"]
+    assert not stack.runs("news_retrain_sports", "asset_triggered")
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"source": '"; touch pwned #'},
+        {"source": "$(id)"},
+        {"source": "{{ var.value.x }}"},
+        {"source": "../../etc"},
+        {"source": "/data\n"},
+        {"seed": "1"},
+        {"set": {"$(id)": 1}},
+        {"model": "none"},
+    ],
+    ids=str,
+)
+def test_hostile_and_wrong_values_are_refused_at_the_door(stack, conf):
+    with pytest.raises(RestError, match="status 4"):
+        stack.rest.trigger("news_retrain", "refused", conf)
+
+
+def test_an_unknown_key_passes_airflow_and_is_refused_by_the_first_task(stack):
+    before = len(launched())
+    assert stack.trigger("news_retrain", "unknown", {"bogus": 1}) == "failed"
+    assert stack.tasks("news_retrain", "unknown")["Ingester"] == "failed"
+    assert len(launched()) == before
+
+
+def test_a_refused_candidate_is_a_green_run_with_the_push_skipped_and_a_notice(stack):
+    assert stack.trigger("news_retrain", "refused-model", {"seed": 13}) == "success"
+    states = stack.tasks("news_retrain", "refused-model")
+    assert [states[node] for node in ("ModelGate", "Canary", "Pusher", "Registrar")] == ["success", *["skipped"] * 3]
+    told = home.read_json_lines(home.home() / "notices.jsonl")
+    assert [value["kind"] for value in told if value["run"] == "refused-model"] == ["refused"]
+    assert "seed 13 brings no luck" in told[-1]["text"]
+
+
+def test_a_held_version_serves_once_a_person_has_approved_it(stack):
+    before = registry.champion("news")["version"]
+    assert stack.trigger("news_retrain", "held", {"release": "hold"}) == "success"
+    version = outcome("held")["version"]
+    assert outcome("held")["state"] == "held" and registry.champion("news")["version"] == before
+    conf = {"action": "promote", "line": "news", "version": version, "reason": "looked at it"}
+    stack.rest.trigger("news_release", "by-hand", conf)
+    stack.until(lambda: stack.tasks("news_release", "by-hand").get("approve") == "awaiting_input")
+    assert registry.champion("news")["version"] == before
+    assert stack.answered("by-hand", "Approve") == "success"
+    assert registry.champion("news")["version"] == version
+    assert registry.history("news")[-1]["reason"] == "looked at it (asked by admin, approved by admin)"
+
+
+def test_a_rejected_rollback_changes_nothing_and_ends_green(stack):
+    before = registry.champion("news")["version"]
+    stack.rest.trigger("news_release", "rejected", {"action": "rollback", "line": "news", "reason": "no good"})
+    assert stack.answered("rejected", "Reject") == "success"
+    assert stack.tasks("news_release", "rejected")["do"] == "skipped"
+    assert registry.champion("news")["version"] == before
+
+
+def test_a_backfill_from_the_command_line_trains_each_interval_and_releases_nothing(stack):
+    before = registry.champion("news")["version"]
+    words = ["backfill", "create", "--dag-id", "news_retrain", "--from-date", "2026-01-02", "--to-date", "2026-01-04"]
+    words += ["--dag-run-conf", json.dumps({"window": "last 30d"})]
+    call = airflow_env.airflow_command(*words)
+    subprocess.run(call, env=airflow_env.airflow_env(), cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    found = stack.until(lambda: stack.runs("news_retrain", "backfill"))
+    assert {stack.ended("news_retrain", run["dag_run_id"]) for run in found} == {"success"}
+    for run in found:
+        read = record(run["dag_run_id"])
+        assert (read["trigger"], read["config"]["release"], read["config"]["window"]) == (
+            "backfill",
+            "never",
+            "last 30d",
+        )
+        assert read["as_of"] == read["interval"][1]
+        assert outcome(run["dag_run_id"])["pushed"] is False
+        days = {file["span"] for file in read["files"]}
+        assert days == {day for day in ("2026-01-01", "2026-01-02") if day <= read["as_of"][:10]}
+    assert registry.champion("news")["version"] == before
+
+
+def test_a_scheduler_killed_in_the_middle_of_a_training_loses_nothing_and_doubles_nothing(stack):
+    hold = home.home() / "hold-Trainer"
+    hold.touch()
+    stack.rest.trigger("news_retrain", "killed", {})
+    stack.until(lambda: "Trainer" in launched("killed"))
+    scheduler = json.loads((airflow_env.airflow_home() / "stack.json").read_text())["scheduler"]["pid"]
+    os.kill(scheduler, signal.SIGKILL)
+    stack.up()
+    hold.unlink()
+    assert stack.ended("news_retrain", "killed") == "success"
+    assert outcome("killed")["state"] == "released"
+    pushed = [card for card in registry.versions("news") if card["run"] == "killed"]
+    assert [card["version"] for card in pushed] == [registry.champion("news")["version"]]
+    assert [event["to"] for event in registry.history("news")].count(pushed[0]["version"]) == 1
+
+
+def test_each_task_of_a_run_can_be_cleared_and_the_run_ends_as_before(stack):
+    run, before = "killed", registry.champion("news")
+    for node in ("Ingester", "Trainer", "ModelGate", "Pusher", "Registrar", "close"):
+        body = {
+            "dag_run_id": run,
+            "task_ids": [node],
+            "include_downstream": True,
+            "dry_run": False,
+            "only_failed": False,
+        }
+        stack.ask("POST", "news_retrain/clearTaskInstances", body)
+        assert stack.ended("news_retrain", run) == "success"
+        assert outcome(run)["state"] == "released"
+        assert registry.champion("news") == before
+    assert launched(run).count("Pusher") >= 5

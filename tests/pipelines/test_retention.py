@@ -1,0 +1,363 @@
+"""What retention keeps and removes: decided as plain values, carried out under the line's lock, readable afterwards."""
+
+import json
+import os
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from pipelines import claims, cli, config, home, mlmd, pins, registry, retention, serving_config
+
+LINE = "news"
+NONE = retention.Policy(keep=0, runs=0)
+LATER = datetime.now(timezone.utc) + timedelta(days=1)
+
+
+def state(versions=range(1, 8), **more):
+    """A line on which versions 1 to 7 lie, all registered, none protected."""
+    found = {n: Path(f"/serving/{n}") for n in versions}
+    told = {
+        "versions": found, "held": {}, "names": {}, "pinned": frozenset(), "left": {}, "registered": frozenset(found),
+        "runs": {}, "made_by": {}, "working": frozenset(), **more,
+    }  # fmt: skip
+    return retention.State(**told)
+
+
+def make(number, accuracy=0.9, held=False):
+    """A version of 4 kB with a card, and its run."""
+    folder = (registry.held_dir(LINE) if held else home.serving_dir(LINE)) / str(number)
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_text(f"model {number}".ljust(4096))
+    files = registry.folder_hashes(folder)
+    manifest = {"version": number, "run": f"run-{number}", "digest": registry.content_digest(files), "files": files}
+    home.write_json(folder / registry.MANIFEST, manifest)
+    card = {
+        "version": number, "digest": manifest["digest"], "folder": str(folder), "run": f"run-{number}",
+        "metrics": {"accuracy": accuracy},
+    }  # fmt: skip
+    home.write_json(home.registry_dir(LINE) / "versions" / f"{number}.json", card)
+    record = {"run": f"run-{number}", "created": f"2026-11-{number:02}", "config": {"line": LINE}}
+    home.write_json(home.run_dir(f"run-{number}") / "run.json", record)
+    return folder
+
+
+def release(number, kind="release", **more):
+    make(number, **more)
+    registry.move_champion(LINE, registry.champion(LINE), number, kind, "because", {})
+
+
+def names(plan, kind):
+    return [item.name for item in plan.remove if item.kind == kind]
+
+
+# --- deciding ---
+
+
+def test_besides_the_protected_the_newest_are_kept_as_many_as_the_policy_says():
+    found = state(names={"champion": 7, "previous": 6, "best": 2}, pinned=frozenset({1}))
+    plan = retention.plan(found, retention.Policy(keep=2))
+    assert plan.kept == {
+        1: ("pinned",), 2: ("best",), 4: ("one of the 2 newest",), 5: ("one of the 2 newest",), 6: ("previous",), 7: ("champion",),
+    }  # fmt: skip
+    assert names(plan, "version") == ["3"]
+
+
+def test_the_configuration_pins_as_the_command_does():
+    assert names(retention.plan(state(), retention.Policy(keep=0, pinned=(3, 5))), "version") == list("12467")
+
+
+def test_what_waits_for_a_person_stays_and_what_was_only_set_aside_does_not():
+    found = state(
+        [1], held={8: Path("/held/8"), 9: Path("/held/9")}, names={"champion": 1}, registered=frozenset({1, 8})
+    )
+    plan = retention.plan(found, NONE)
+    assert plan.kept == {1: ("champion",), 8: ("held",)}
+    assert names(plan, "held") == ["9"]
+
+
+def test_what_served_a_moment_ago_stays_for_the_reader_that_may_be_loading_it():
+    found = state(names={"champion": 7}, left={3: retention.GRACE + 1, 4: retention.GRACE - 1, 5: -86_400})
+    assert sorted(retention.plan(found, NONE).kept) == [4, 5, 7]
+
+
+def test_a_version_without_a_card_is_left_to_doctor():
+    assert sorted(retention.plan(state(registered=frozenset({1, 2})), NONE).kept) == [3, 4, 5, 6, 7]
+
+
+def test_runs_of_kept_versions_the_newest_and_the_one_at_work_stay():
+    runs = {name: Path(f"/runs/{name}") for name in ("newest", "working", "old", "of-2", "of-7")}
+    found = state(
+        [2, 7], names={"champion": 7}, made_by={2: "of-2", 7: "of-7"}, runs=runs, working=frozenset({"working"})
+    )
+    assert names(retention.plan(found, retention.Policy(keep=0, runs=1)), "run") == ["old", "of-2"]
+
+
+def test_an_artifact_goes_when_no_kept_run_refers_to_it_wherever_it_was_made():
+    items = tuple(retention.Item("artifact", f"Trainer/model/{n}", Path(f"/a/Trainer/model/{n}")) for n in (1, 2, 3))
+    uses = {"run-1": {"/a/Trainer/model/1"}, "run-2": {"/a/Trainer/model/2"}, "run-7": {"/a/Trainer/model/1", "#3"}}
+    found = state([7], names={"champion": 7}, made_by={7: "run-7"}, artifacts=items, uses=uses)
+    plan = retention.plan(found, NONE)
+    assert names(plan, "artifact") == ["Trainer/model/2"]
+    assert plan.blind == ""
+
+
+def test_without_mlmd_no_artifact_goes_and_the_plan_says_so():
+    items = (retention.Item("artifact", "Trainer/model/1", Path("/a/Trainer/model/1")),)
+    plan = retention.plan(state(names={"champion": 7}, artifacts=items), NONE)
+    assert names(plan, "artifact") == []
+    assert "MLMD" in plan.blind
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"keep": -1},
+        {"keep": "5"},
+        {"keep": True},
+        {"runs": 1.5},
+        {"pinned": ["x"]},
+        {"pinned": 3},
+        {"cache_days": None},
+    ],
+)
+def test_a_policy_that_is_none_is_refused_by_name(bad):
+    with pytest.raises(config.ConfigError, match=rf"retention.{next(iter(bad))} must.*Received: "):
+        retention.policy_of(LINE, {LINE: {"retention": bad}})
+
+
+def test_the_policy_comes_from_the_line_s_section(newsdesk_home):
+    home.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nkeep = 2\npinned = [3]\n")
+    assert retention.policy_of("news", config.settings()) == retention.Policy(keep=2, pinned=(3,))
+    assert retention.policy_of("news-demo", config.settings()) == retention.Policy()
+
+
+# --- carrying out ---
+
+
+def test_champion_previous_best_and_pinned_stay_and_the_rest_leaves_with_its_run_and_a_note():
+    for number in range(1, 7):
+        release(number, accuracy=0.99 if number == 2 else 0.9)
+    pins.change(LINE, "pin", 3, "the auditor asked")
+    assert retention.apply(LINE, NONE, LATER).kept.keys() == {2, 3, 5, 6}
+    assert registry.numbered(home.serving_dir(LINE)) == [2, 3, 5, 6]
+    assert sorted(path.name for path in (home.home() / "runs").iterdir()) == ["run-2", "run-3", "run-5", "run-6"]
+    assert {n: event["why"] for n, event in registry.removed(LINE).items()} == {1: "retention", 4: "retention"}
+    assert registry.card(LINE, 1)["run"] == "run-1"
+    assert list(home.staging_dir().iterdir()) == []
+    assert claims.holder(LINE) is None
+    registry.move_champion(LINE, registry.champion(LINE), registry.before(LINE), "rollback", "it must work", {})
+
+
+def test_a_second_time_there_is_nothing_left_to_do():
+    for number in range(1, 4):
+        release(number)
+    retention.apply(LINE, NONE, LATER)
+    assert retention.apply(LINE, NONE, LATER).remove == ()
+
+
+def test_after_a_rollback_the_one_before_is_the_newest_that_is_still_kept():
+    for number in range(1, 5):
+        release(number)
+    retention.apply(LINE, retention.Policy(keep=0), LATER)
+    assert registry.numbered(home.serving_dir(LINE)) == [3, 4]
+    registry.move_champion(LINE, registry.champion(LINE), 3, "rollback", "bad", {})
+    assert registry.before(LINE) is None
+    assert registry.aliases(LINE) == {3: ["champion"]}
+
+
+def test_a_promoted_held_version_takes_its_first_address_with_it():
+    release(1)
+    make(2, held=True)
+    registry.move_champion(LINE, registry.champion(LINE), 2, "promote", "looks good", {})
+    for number in (3, 4):
+        release(number)
+    retention.apply(LINE, NONE, LATER)
+    assert not os.path.lexists(registry.held_dir(LINE) / "2")
+
+
+def test_while_a_run_works_on_the_line_nothing_is_removed():
+    for number in range(1, 5):
+        release(number)
+    claims.take_line(LINE, "nightly", os.getpid())
+    with pytest.raises(claims.Locked, match="nightly"):
+        retention.apply(LINE, NONE, LATER)
+    assert registry.numbered(home.serving_dir(LINE)) == [1, 2, 3, 4]
+
+
+def test_a_damaged_pointer_stops_it_before_anything_is_removed():
+    for number in range(1, 5):
+        release(number)
+    (home.registry_dir(LINE) / "champion.json").write_text("{")
+    with pytest.raises(registry.RegistryError, match="pointer must be whole"):
+        retention.apply(LINE, NONE, LATER)
+    assert registry.numbered(home.serving_dir(LINE)) == [1, 2, 3, 4]
+    assert claims.holder(LINE) is None
+
+
+def test_tensorflow_serving_s_file_never_names_what_has_gone():
+    for number in range(1, 5):
+        release(number)
+    home.write_text(serving_config.path(LINE), serving_config.text(LINE, home.serving_dir(LINE), 1, None))
+    retention.apply(LINE, NONE, LATER)
+    assert "versions: 4" in serving_config.read(LINE) and "versions: 1\n" not in serving_config.read(LINE)
+
+
+def test_killed_between_the_renames_the_next_clean_finishes_and_collects_what_was_set_aside(monkeypatch):
+    for number in range(1, 6):
+        release(number)
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(registry, "note_removed", lambda *_: os._exit(9))
+        try:
+            retention.apply(LINE, NONE, LATER)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert registry.numbered(home.serving_dir(LINE)) == [2, 3, 4, 5]
+    retention.apply(LINE, NONE, LATER)
+    assert registry.numbered(home.serving_dir(LINE)) == [4, 5]
+    assert len(registry.leftovers()) == 1
+    registry.clear(registry.leftovers())
+
+
+# --- artifacts ---
+
+
+@pytest.fixture
+def traced():
+    """Three versions; each run trained a model, and all took the same examples from the cache."""
+    for number in (1, 2, 3):
+        release(number)
+    connection = pb.ConnectionConfig()
+    connection.sqlite.filename_uri = str(home.home() / "metadata.sqlite")
+    store = metadata_store.MetadataStore(connection)
+    kind = store.put_artifact_type(pb.ArtifactType(name="Model"))
+    trains = store.put_execution_type(pb.ExecutionType(name="Trainer"))
+    types = [store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")]
+
+    def artifact(place):
+        folder = home.artifacts_dir(LINE) / place
+        folder.mkdir(parents=True)
+        (folder / "data").write_text("x" * 4096)
+        found = pb.Artifact(type_id=kind, uri=str(folder), state=pb.Artifact.LIVE)
+        return store.put_artifacts([found])[0]
+
+    def event(artifact_id, execution_id, kind, key):
+        path = pb.Event.Path(steps=[pb.Event.Path.Step(key=key), pb.Event.Path.Step(index=0)])
+        return pb.Event(artifact_id=artifact_id, execution_id=execution_id, type=kind, path=path)
+
+    examples = artifact("Ingester/examples/1")
+    node = store.put_contexts([pb.Context(type_id=types[1], name=f"{LINE}.Trainer")])[0]
+    for number in (1, 2, 3):
+        run = store.put_contexts([pb.Context(type_id=types[0], name=f"{LINE}.run-{number}")])[0]
+        execution = store.put_executions([pb.Execution(type_id=trains, last_known_state=pb.Execution.COMPLETE)])[0]
+        store.put_attributions_and_associations(
+            [], [pb.Association(context_id=context, execution_id=execution) for context in (run, node)]
+        )
+        model = artifact(f"Trainer/model/{execution}")
+        (home.artifacts_dir(LINE) / f"Trainer/.system/executor_execution/{execution}").mkdir(parents=True)
+        events = [
+            event(examples, execution, pb.Event.INPUT, "examples"),
+            event(model, execution, pb.Event.OUTPUT, "model"),
+        ]
+        store.put_events(events)
+    return store
+
+
+def left():
+    root = home.artifacts_dir(LINE)
+    return sorted(str(path.relative_to(root)) for path in root.glob("*/*/*") if path.name.isdigit())
+
+
+def test_the_lineage_of_kept_versions_stays_and_what_goes_is_marked_as_deleted_in_mlmd(traced):
+    retention.apply(LINE, NONE, LATER)
+    assert left() == ["Ingester/examples/1", "Trainer/model/2", "Trainer/model/3"]
+    assert not (home.artifacts_dir(LINE) / "Trainer/.system/executor_execution/1").exists()
+    states = {Path(a.uri).name + a.uri.split("/")[-3]: pb.Artifact.State.Name(a.state) for a in traced.get_artifacts()}
+    assert states == {"1Ingester": "LIVE", "1Trainer": "DELETED", "2Trainer": "LIVE", "3Trainer": "LIVE"}
+
+
+def test_tfx_s_cache_offers_no_deleted_result(traced):
+    """By TFX's own question to its cache."""
+    from tfx.orchestration import metadata
+    from tfx.orchestration.portable import cache_utils
+
+    types = [traced.put_context_type(pb.ContextType(name="execution_cache"))]
+    (execution,) = [e for e in traced.get_executions() if e.id == 1]
+    cache = traced.put_contexts([pb.Context(type_id=types[0], name="key")])[0]
+    traced.put_attributions_and_associations([], [pb.Association(context_id=cache, execution_id=execution.id)])
+    (context,) = traced.get_contexts_by_id([cache])
+    with metadata.Metadata(metadata.sqlite_metadata_connection_config(str(home.home() / "metadata.sqlite"))) as handle:
+        assert cache_utils.get_cached_outputs(handle, context) is not None
+        mlmd.forget(mlmd.connect(), [str(home.artifacts_dir(LINE) / "Trainer/model/1")])
+        assert cache_utils.get_cached_outputs(handle, context) is None
+
+
+# --- what belongs to no line ---
+
+
+def test_caches_go_by_age_and_staging_by_owner(newsdesk_home):
+    claims.take_line(LINE, "nightly", os.getpid())
+    for name in ("cache/old", "cache/new", "features/old", "encoders/old", "staging/nightly.1", "staging/dead.1"):
+        (newsdesk_home / name).mkdir(parents=True)
+    for name in ("cache/old", "features/old", "encoders/old", "staging/nightly.1", "staging/dead.1"):
+        os.utime(newsdesk_home / name, (0, 0))
+    found = {item.name for item in retention.shared(retention.Policy())}
+    assert found == {"cache/old", "features/old", "dead.1"}
+
+
+# --- the command ---
+
+
+def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(capsys, monkeypatch):
+    for number in range(1, 5):
+        release(number)
+    home.write_text(home.home() / "newsdesk.toml", "[news.retention]\nkeep = 0\nruns = 0\n")
+    monkeypatch.setattr(retention, "GRACE", 0)
+    monkeypatch.setattr("pipelines.clean_command._tell_catalogue", lambda line, gone: "")
+    assert cli.main(["clean"]) == 0
+    shown = capsys.readouterr().out
+    assert "remove  version 1" in shown and "keep    version 4     champion" in shown
+    assert "MB would be freed; `newsdesk clean --apply` does it" in shown
+    assert registry.numbered(home.serving_dir(LINE)) == [1, 2, 3, 4]
+    assert cli.main(["clean", "--apply", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["applied"] and told["bytes"] > 8000
+    assert [item["name"] for item in told["lines"][0]["remove"] if item["kind"] == "version"] == ["1", "2"]
+    assert registry.numbered(home.serving_dir(LINE)) == [3, 4]
+
+
+def test_a_line_at_work_is_left_alone_and_the_exit_code_says_so(capsys):
+    release(1)
+    claims.take_line(LINE, "nightly", os.getpid())
+    assert cli.main(["clean", "--apply"]) == 4
+    assert "left alone" in capsys.readouterr().out
+
+
+def test_pins_are_kept_with_who_and_why(capsys):
+    release(1)
+    release(2)
+    assert cli.main(["pin", "1", "--reason", "the auditor asked"]) == 0
+    assert cli.main(["pin", "1", "--reason", "again"]) == 0
+    assert (
+        capsys.readouterr().out.splitlines()[1] == "news: version 1 is already pinned: it is kept until it is unpinned"
+    )
+    assert {n: e["reason"] for n, e in pins.pinned(LINE).items()} == {1: "the auditor asked"}
+    assert cli.main(["unpin", "1", "--reason", "the audit is over"]) == 0
+    assert pins.pinned(LINE) == {}
+    events = home.read_json_lines(home.registry_dir(LINE) / "pins.jsonl")
+    assert [(e["kind"], e["reason"]) for e in events] == [("pin", "the auditor asked"), ("unpin", "the audit is over")]
+    assert all(e["who"] for e in events)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["pin", "9", "--reason", "r"], 1), (["pin", "1", "--reason", " "], 2)]
+)
+def test_a_pin_without_a_version_or_a_reason_is_refused(arguments, code, capsys):
+    release(1)
+    assert cli.main(arguments) == code
+    assert "Received: " in capsys.readouterr().err
+    assert pins.pinned(LINE) == {}
