@@ -8,6 +8,8 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401, it makes the ops known that some tokenizers consist of
 import tf_keras
 
+from components.autograph import spare_keras
+
 SCORING_BATCH = 512
 
 
@@ -29,6 +31,7 @@ def export(
 
     Raises ValueError when labels and the model's classes differ in number.
     """
+    spare_keras()
     if len(labels) != model.output_shape[-1]:
         raise ValueError(f"There is one label a class ({model.output_shape[-1]}). Received: labels={list(labels)}")
     module = tf.Module(name="classifier")

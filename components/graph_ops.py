@@ -75,7 +75,8 @@ TEXT = frozenset(
 _SAVER = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})  # ShardedFilename only names
 _FROM_FILE = "InitializeTableFromTextFileV2"
 _FILES = {"saved_model.pb", "fingerprint.pb"}
-_FOLDERS = ("variables", "assets", "assets.extra")  # the last for warm-up requests and `components.warm`; no graph reads it
+# The last is for warm-up requests and for `components.warm`; no graph reads it.
+_FOLDERS = ("variables", "assets", "assets.extra")
 
 
 def look(folder: Path, max_mb: float) -> tuple[list[str], bool]:

@@ -13,6 +13,7 @@ import numpy as np
 import tf_keras
 
 from components import checkpoints, encoding, features, warm
+from components.autograph import spare_keras
 
 Rows = tuple[np.ndarray, np.ndarray]
 Report = Callable[[float, int, Mapping[str, float], float], None]
@@ -48,6 +49,7 @@ def fit(
     Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
     """
     _check(train, eval, classes)
+    spare_keras()
     tf_keras.utils.set_random_seed(seed)
     tokenizer = family.build_tokenizer(tokens, network)
     arrays, checked = encoding.encode(tokenizer, train[0]), encoding.encode(tokenizer, eval[0])

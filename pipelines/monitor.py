@@ -11,10 +11,8 @@ A batch is what one dated folder holds, or the files of a folder without dates. 
 """
 
 import argparse
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -24,13 +22,12 @@ import warnings
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pipelines import claims, config, home, registry, sources, spreadsheet
+from pipelines import claims, config, home, monitor_files, registry, sources
 from pipelines.monitor_settings import MonitorSettings, of
 
 FORMAT = 1  # of a batch's folder; another one is scored anew
 _KEY = 16  # hex digits of a batch's key, as part of its folder's name
 _CHUNK = 8192  # rows between two signs of progress
-_SHOWN = 200  # characters of a bad value in the quarantine file
 
 
 class NothingServes(Exception):
@@ -92,7 +89,7 @@ def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> d
     home.ensure()
     with claims.line_lock(line, "monitor"):
         root = home.monitor_dir(line)
-        mend(root)
+        monitor_files.mend(root)
         for span, own in sorted(spans.items()):
             key = batch_key(own, pointer["digest"])
             known = next(iter(sorted(root.glob(f"*.{key}"))), None)
@@ -104,7 +101,7 @@ def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> d
                 except sources.SourceError as error:
                     unread.append(str(error))
                     continue
-            found.append(in_history(home.read_json(known / "report.json")))
+            found.append(monitor_files.in_history(home.read_json(known / "report.json")))
         if new or not (root / "report.html").exists():
             draw(line, root)
     if unread:
@@ -160,7 +157,7 @@ class Scorer:
         expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
         settings = self.settings
         questions = label_queue.choose(
-            batch.articles, chances, surprise, asked(root), settings.queue_rows, settings.queue_unlike
+            batch.articles, chances, surprise, monitor_files.asked(root), settings.queue_rows, settings.queue_unlike
         )
         report = {
             "batch": name, "day": name.partition(".")[0], "time": home.now(), "line": self.line,
@@ -172,8 +169,8 @@ class Scorer:
         root.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
         try:
-            write_parquet(aside / "predictions.parquet", batch.articles, chances, unknown, self.model)
-            home.write_text(aside / "quarantine.csv", quarantine(batch.bad))
+            monitor_files.write_parquet(aside / "predictions.parquet", batch.articles, chances, unknown, self.model)
+            home.write_text(aside / "quarantine.csv", monitor_files.quarantine(batch.bad))
             queue = label_queue.as_csv(questions, batch.articles, chances, unknown, self.model.labels)
             home.write_text(aside / "queue.csv", queue)
             home.write_json(aside / "report.json", report)
@@ -181,68 +178,8 @@ class Scorer:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         home.sync_folder(root)
-        home.append_json(root / "history.jsonl", in_history(report))
+        home.append_json(root / "history.jsonl", monitor_files.in_history(report))
         return root / name
-
-
-def in_history(report: dict) -> dict:
-    """The part of a batch's report that the history keeps."""
-    return {key: value for key, value in report.items() if key not in ("files", "asked")}
-
-
-def mend(root: Path) -> None:
-    """Removes what a crash left half-written, and writes into the history what it kept out. Under the lock."""
-    for path in root.glob(".*.*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-    written = {entry["batch"] for entry in home.read_json_lines(root / "history.jsonl")}
-    for path in sorted(root.glob("*/report.json")):
-        if path.parent.name not in written:
-            home.append_json(root / "history.jsonl", in_history(home.read_json(path)))
-
-
-def asked(root: Path) -> set[str]:
-    """The texts that stand in a queue already: each is asked about once."""
-    return {key for path in root.glob("*/report.json") for key in home.read_json(path)["asked"]}
-
-
-def write_parquet(path: Path, articles, chances, unknown, model) -> None:
-    """One row an article, in the order of the files; `given` is the label it came with, if any."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from pipelines.monitor_batch import margins
-
-    answers, names = chances.argmax(axis=1), model.labels
-    table = pa.table(
-        {
-            "id": [article.key for article in articles],
-            "title": [article.title for article in articles],
-            "description": [article.description for article in articles],
-            "label": [names[answer] for answer in answers],
-            "label_id": pa.array(answers, pa.int64()),
-            "probability": pa.array(chances.max(axis=1), pa.float32()),
-            "margin": pa.array(margins(chances), pa.float32()),
-            "probabilities": pa.array(list(chances), pa.list_(pa.float32())),
-            "unknown_words": pa.array(unknown, pa.float32()),
-            "given": pa.array([names[a.given] if a.given >= 0 else None for a in articles], pa.string()),
-            "model_version": pa.array([model.version] * len(articles), pa.int64()),
-            "file": [article.file for article in articles],
-            "row": pa.array([article.line for article in articles], pa.int64()),
-        }
-    )
-    pq.write_table(table, path, compression="zstd")
-
-
-def quarantine(bad: list) -> str:
-    """The rows that cannot be read as CSV: file, line, column, value, reason."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["file", "line", "column", "value", "reason"])
-    for file, row in bad:
-        shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-        writer.writerow([spreadsheet.safe(file), row.line, row.column, spreadsheet.safe(shown), row.reason])
-    return out.getvalue()
 
 
 def draw(line: str, root: Path) -> None:

@@ -121,7 +121,7 @@ def drift(line: str) -> dict | None:
     ]
     trust = [
         {"name": "mean confidence", "kind": "b", "values": [row.get("confidence") for row in rows]},
-        {"name": "expected (test accuracy)", "kind": "c", "values": [row.get("expected_confidence") for row in rows]},
+        {"name": "on its test rows", "kind": "c", "values": [row.get("expected_confidence") for row in rows]},
         {"name": "share unsure", "kind": "a", "values": [row.get("unsure") for row in rows]},
     ]
     return {
