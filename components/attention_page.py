@@ -27,7 +27,7 @@ def page(model: str, answers: Sequence[Mapping], labels: Sequence[str]) -> str:
 <title>Where {_(model)} looks</title><style>{_STYLE}</style>
 <h1>Where {_(model)} looks</h1>
 <p class=small>The stronger a word's shade, the more attention it received, averaged over heads and places. That is where the model reads, not
-proof of why it decided: other parts of the model, such as word pairs, add to the answer.</p>
+proof of why it decided: other parts of the model, such as word pairs, may add to the answer.</p>
 {"".join(_answer(answer, labels) for answer in answers)}</html>
 """
 

@@ -114,13 +114,18 @@ _ALL = (
             "word_dropout": 0.1,
         },
         training={
-            "epochs": 2,
+            "epochs": 3,
             "batch_size": 512,
             "learning_rate": 2e-3,
             "weight_decay": 0.1,
             "label_smoothing": 0.1,
         },
-        card="accuracy not measured yet",
+        card=(
+            "accuracy 0.9129 on AG News' 7,600 test rows (validation 0.9177, after 3 other settings tried there; 0.916 with word "
+            "pairs left in or out and 2 epochs); 123 CPU-seconds for vocabulary, encoding and 3 epochs of 56,980 rows, the best "
+            "of them the second; 2 Xeon cores under a load of 14-18, float32, seed 1. 2,618,756 parameters. "
+            "Source: Bahdanau et al. 2015; as a pooling, Yang et al. 2016."
+        ),
     ),
     Preset(
         "notebook-transformer",
@@ -162,7 +167,12 @@ _ALL = (
             "word_dropout": 0.0,
         },
         training={"epochs": 20, "batch_size": 256, "learning_rate": 2e-3, "patience": 4, "precision": "bfloat16"},
-        card="not measured yet",
+        card=(
+            "accuracy 0.9088 on AG News' 7,600 test rows (validation 0.9131; without the hidden layer 0.8913 there, so the hidden "
+            "layer stayed); features of 60,185 rows once, at 95 rows/s in bfloat16, then 12 epochs of the head in under 3 minutes; "
+            "2 Xeon cores shared with much other work (load 14-19), seed 1. Mean of the last layer's tokens, named `mean`; MiniLM's "
+            "authors pool it so. MiniLM, not Google's BERT. Source: Devlin et al. 2018; Wang et al. 2020."
+        ),
     ),
     Preset(
         "bert-finetuned",

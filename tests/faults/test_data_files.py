@@ -42,7 +42,7 @@ def nothing_published(champion, capsys) -> bool:
     door(capsys, "close")
     folder = home.serving_dir("news")
     whole = registry.verify(folder / "1")["digest"] == registry.champion("news")["digest"]
-    alone = [path.name for path in folder.iterdir()] == ["1"] and len(registry.history("news")) == 1
+    alone = [path.name for path in folder.iterdir() if path.is_dir()] == ["1"] and len(registry.history("news")) == 1
     return whole and alone and registry.champion("news") == champion and claims.holder("news") is None
 
 
