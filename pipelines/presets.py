@@ -220,7 +220,11 @@ _ALL = (
             "weight_decay": 0.01,
             "precision": "bfloat16",
         },
-        card="not measured yet",
+        card=(
+            "accuracy 0.8999 on AG News' 7,600 test rows after one epoch of 10,000 of the 60,185 train rows (validation 0.8894); 4 "
+            "minutes, 217 CPU-seconds with start and encoding; 2 Xeon cores shared with much other work (load 13-16), seed 1. All rows were not "
+            "tried. Source: Wolf et al. 2020."
+        ),
     ),
 )
 

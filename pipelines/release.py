@@ -16,8 +16,7 @@ def run(args: argparse.Namespace, line: str) -> int:
         print(f"{line}: version {args.version} serves already")
     else:
         print(f"{line}: version {event['to']} serves now (before: {event['from']})")
-        for version in filter(None, (event["from"], event["to"])):
-            model_card.write(line, version)
+        _rewrite_cards(line, event)
     return _tell_catalogue(line)
 
 
@@ -44,6 +43,15 @@ def rollback(line: str, reason: str) -> dict:
     if previous is None:
         raise registry.RegistryError(f"a rollback needs a version that served before. Received: line {line!r} has none")
     return registry.move_champion(line, pointer, previous, "rollback", reason, {})
+
+
+def _rewrite_cards(line: str, event: dict) -> None:
+    """The pointer has moved; a card that cannot be written again changes nothing of that."""
+    for version in filter(None, (event["from"], event["to"])):
+        try:
+            model_card.write(line, version)
+        except Exception as error:  # a damaged record shows in many ways
+            print(f"the card of version {version} is not up to date ({error!r}); `newsdesk doctor --repair`", file=sys.stderr)
 
 
 def _tell_catalogue(line: str) -> int:
