@@ -51,7 +51,10 @@ def _rewrite_cards(line: str, event: dict) -> None:
         try:
             model_card.write(line, version)
         except Exception as error:  # a damaged record shows in many ways
-            print(f"the card of version {version} is not up to date ({error!r}); `newsdesk doctor --repair`", file=sys.stderr)
+            print(
+                f"the card of version {version} is not up to date ({error!r}); `newsdesk doctor --repair`",
+                file=sys.stderr,
+            )
 
 
 def _tell_catalogue(line: str) -> int:
