@@ -16,7 +16,7 @@ from run_form import request_of
 
 from pipelines import config, door
 from pipelines.flow import FLOW, Node
-from pipelines.runs import run_id_from
+from pipelines.runs import run_of
 
 CLOSE = "close"
 HEAVY_POOL = "heavy"  # one slot, made by `pipelines.airflow_env`: two trainings at once would only take turns
@@ -75,8 +75,8 @@ class NodeOperator(BaseOperator):
         attempt = f"{run.clear_number or 0}.{context['ti'].try_number}"
         # `airflow dags test` runs every task in one process; under an executor no process lives as long as the run.
         owner = os.getpid() if os.environ.get("NEWSDESK_ONE_PROCESS") else None
-        call = self.command(self.node, run_id_from(run.run_id), request, attempt, owner)
-        self.log.info("Run folder: runs/%s", run_id_from(run.run_id))
+        call = self.command(self.node, run_of(run.dag_id, run.run_id), request, attempt, owner)
+        self.log.info("Run folder: runs/%s", run_of(run.dag_id, run.run_id))
         try:
             code, result = door.run(call, self.log.info, self._started)
         except KeyboardInterrupt:

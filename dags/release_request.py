@@ -110,7 +110,7 @@ def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
     # Indented, Markdown shows text as it is, whatever somebody typed.
     quoted = "\n".join("    " + deliver.plain(text)[:300] for text in told)
     page = home.run_dir(card["run"]) / "verdict.html" if card.get("run") else None
-    where = f"\n\nThe whole verdict: `{page}`" if page and page.exists() else ""
+    where = "\n\nThe whole verdict stands on the page *Models*, beside this version." if page and page.exists() else ""
     return {"subject": f"{what}?", "body": f"{now}\n\n{quoted}{where}"}
 
 

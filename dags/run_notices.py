@@ -37,7 +37,7 @@ def champion_changed(outlet_events: Mapping[Any, Any], line: str, run: str) -> N
 
 def registered(context: Mapping[str, Any], request: dict, result: dict) -> None:
     """After the Registrar: tells of a new champion, unless the version is held for a person."""
-    run = runs.run_id_from(context["dag_run"].run_id)
+    run = runs.run_of(context["dag_run"].dag_id, context["dag_run"].run_id)
     release = home.read_json(home.run_dir(run) / "release.json") or {}
     if release.get("state") == "released":
         champion_changed(context["outlet_events"], runs.load(run)["config"]["line"], run)
@@ -49,7 +49,7 @@ def registered(context: Mapping[str, Any], request: dict, result: dict) -> None:
 def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
     """After `close`: sends the notices that newsdesk.toml asks for. Never raises: a notice is not worth a run."""
     try:
-        run = runs.run_id_from(context["dag_run"].run_id)
+        run = runs.run_of(context["dag_run"].dag_id, context["dag_run"].run_id)
         lines, record = config.settings(), home.read_json(home.run_dir(run) / "run.json")
         line = record["config"]["line"] if record else config.resolve(config.Request.from_json(request), lines).line
         # A run that never opened has its reasons in its events, not in what `close` says.

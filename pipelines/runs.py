@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipelines import claims, config, home, registry
 
+RETRAIN = "news_retrain"  # the DAG of the first line; a further line's has its name behind it
 CODE = ("components", "data_schemas")
 
 
@@ -31,6 +32,11 @@ def run_id_from(name: str) -> str:
     return plain if plain == name else f"{plain}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def run_of(dag_id: str, airflow_id: str) -> str:
+    """The folder name of a DAG's run. Airflow's ids are unique within a DAG: two lines on one cron have runs of the same id."""
+    return run_id_from(airflow_id if dag_id == RETRAIN else f"{airflow_id}.{dag_id}")
+
+
 def airflow_id(run_id: str, trigger: str) -> str:
     """Airflow's own id of a run: the folder name has its `:` and `+` replaced, and its hash says whether they were put back right.
 
@@ -42,7 +48,7 @@ def airflow_id(run_id: str, trigger: str) -> str:
     if found:
         day, minute, second, sign, hours, minutes, rest = found.groups()
         name = f"{day}:{minute}:{second}{sign.replace('_', '+')}{hours}:{minutes}{rest}"
-        return name if run_id_from(name) == run_id else ""
+        return name.partition(f".{RETRAIN}_")[0] if run_id_from(name) == run_id else ""
     return "" if re.search(r"\.[0-9a-f]{8}$", run_id) else run_id
 
 

@@ -26,7 +26,7 @@ def application():
     from fastapi.responses import FileResponse, HTMLResponse, Response
     from views import files, models_page, render, run_page
 
-    from pipelines.runs import run_id_from
+    from pipelines.runs import run_of
 
     app = FastAPI(
         title="Newsdesk",
@@ -63,7 +63,7 @@ def application():
 
     @app.get("/dags/{dag_id}/runs/{run_id:path}")
     def dag_run(request: Request, dag_id: str, run_id: str) -> HTMLResponse:
-        found = run_page.view(run_id_from(run_id)) if run_id_from(run_id) else None
+        found = run_page.view(run_of(dag_id, run_id)) if run_of(dag_id, run_id) else None
         if found:
             return shown(request, "run.html", **found)
         if dag_id.startswith(DAG_ID):  # each line with a schedule has one of its own

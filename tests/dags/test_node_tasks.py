@@ -22,6 +22,7 @@ DEFAULTS = {name: param.resolve() for name, param in form({}).items()}
 
 def a_run(kind="manual", conf=None, **more):
     values = {
+        "dag_id": "news_retrain",
         "run_id": "manual__2026-03-02T09:00:00+00:00",
         "run_type": kind,
         "conf": conf or {},

@@ -56,7 +56,7 @@ def test_airflow_can_store_it(dag):
 
 
 def test_its_nodes_run_behind_a_command_of_their_own_with_their_own_parameters(dag):
-    run = SimpleNamespace(run_id="r1", clear_number=0)
+    run = SimpleNamespace(dag_id="news_retrain", run_id="r1", clear_number=0)
     context = {"dag_run": run, "params": {"station": "Vienna"}, "ti": SimpleNamespace(try_number=1)}
     said = {}
     for name in ("Fetch", "Clean", "Forecast"):

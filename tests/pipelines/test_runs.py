@@ -153,3 +153,10 @@ def test_airflow_s_own_id_is_found_again_from_the_run_s_folder(theirs, trigger):
 )
 def test_a_run_without_one_or_with_an_odd_one_has_none(run, trigger):
     assert runs.airflow_id(run, trigger) == ""
+
+
+def test_two_lines_on_one_cron_have_runs_of_their_own():
+    theirs = "scheduled__2026-11-22T17:38:00+00:00"
+    first, second = runs.run_of("news_retrain", theirs), runs.run_of("news_retrain_sports", theirs)
+    assert first == runs.run_id_from(theirs) != second
+    assert runs.airflow_id(first, "scheduled") == runs.airflow_id(second, "scheduled") == theirs
