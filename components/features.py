@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 
@@ -45,13 +44,8 @@ def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping)
             done = number * BATCH
             rate = done / (time.monotonic() - started)
             print(f"features of {done:,} of {len(sizes):,} rows ({rate:,.0f} rows/s)", flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
-    with open(aside, "wb") as file:
+    with home.replacing(path) as file:
         np.save(file, answers)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
     return {"features": answers}
 
 

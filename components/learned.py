@@ -5,8 +5,6 @@ it beside its account, the Registrar keeps it with the version, ModelGate takes 
 8 bytes a row: 0.5 MB for 63,000.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,18 +22,8 @@ def place(line: str, version: int) -> Path:
 
 def save(path: Path, hashes: Iterable[int]) -> None:
     """Writes 64-bit hashes, each once, atomically and durably."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, np.unique(np.fromiter(hashes, np.uint64)), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        home.sync_folder(path.parent)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with home.replacing(path) as file:
+        np.save(file, np.unique(np.fromiter(hashes, np.uint64)), allow_pickle=False)
 
 
 def load(path: Path) -> np.ndarray | None:

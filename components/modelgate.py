@@ -52,13 +52,8 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
         if answers.shape[0] == len(texts):
             return answers
     answers = export.predict(model_dir, texts)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    aside = kept.with_suffix(f".{os.getpid()}.part.npz")
-    try:
-        np.savez(aside, probabilities=answers)
-        aside.replace(kept)
-    finally:
-        aside.unlink(missing_ok=True)
+    with home.replacing(kept) as file:
+        np.savez(file, probabilities=answers)
     return answers
 
 

@@ -25,14 +25,8 @@ from components import catalogue, learned
 from components.artifacts import Quarantine
 from pipelines import home, model_card, registry, runs
 
-LIBRARIES = (
-    "tensorflow",
-    "tf-keras",
-    "tfx",
-    "numpy",
-    "apache-beam",
-    "transformers",
-)  # the hash of all is in the code hash
+# The hash of all libraries is in the code hash.
+LIBRARIES = ("tensorflow", "tf-keras", "tfx", "numpy", "apache-beam", "transformers")
 
 
 def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:

@@ -37,7 +37,7 @@ def train(
         warm.weights(before) if before and not hindered else (),
     )  # fmt: skip
     export.export(model_dir, built, model, labels, explainer=explainer(family_named(family), model, tokens, network))
-    warm.note(model_dir, family, network, tokens)
+    tokenizer.save(warm.note(model_dir, family, network), tokens)
     return {
         "epochs": epochs,
         "rows": len(train_rows[0]),

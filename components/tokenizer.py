@@ -1,6 +1,7 @@
 """Tokenizer: the vocabulary, adapted on the train split alone, as an artifact of its own.
 
-Reads: Examples(train), the family, the champion's vocabulary where the policy is to keep or to extend it. Makes: Vocabulary (`vocabulary.txt`, `report.json` with fingerprint and coverage).
+Reads: Examples(train), the family, the champion's vocabulary where the policy is to keep or to extend it. Makes: Vocabulary
+(`vocabulary.txt`, `report.json` with fingerprint and coverage).
 Refuses: an empty train split.
 """
 

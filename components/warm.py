@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-FOLDER, BUILT, VOCABULARY = "assets.extra", "newsdesk.json", "vocabulary.txt"
+FOLDER, BUILT = "assets.extra", "newsdesk.json"
 
 
-def note(model_dir: Path, family: str, network: Mapping, tokens: Sequence[str]) -> None:
-    """Puts into an exported model what a later candidate needs to go on from it."""
+def note(model_dir: Path, family: str, network: Mapping) -> Path:
+    """Puts into an exported model what built it; returns the folder, into which its vocabulary goes as well."""
     folder = Path(model_dir, FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / VOCABULARY).write_bytes("\n".join(tokens).encode("utf-8", "surrogateescape"))
     (folder / BUILT).write_text(json.dumps({"family": family, "network": dict(network)}, sort_keys=True))
+    return folder
 
 
 def hindrance(model_dir: Path, family: str, network: Mapping) -> str | None:

@@ -3,12 +3,15 @@
 Standard library only. Every path that another module writes to is named here, and nowhere else.
 """
 
+import contextlib
 import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAMP = "1"
@@ -96,13 +99,14 @@ def staging_dir() -> Path:
     return path
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replaces a file atomically and durably: a reader sees the old text or the new one."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that takes `path`'s place, atomically and durably, when the block ends well: a reader sees old or new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -110,6 +114,12 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a text file; see `replacing`."""
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def write_json(path: Path, value) -> None:

@@ -30,7 +30,7 @@ def champion(tmp_path):
     with training.building("float32"):
         model = module.build_network(TOKENS, NETWORK, 4)
     export.export(tmp_path / "model", module.build_tokenizer(TOKENS, NETWORK), model, ["a", "b", "c", "d"])
-    warm.note(tmp_path / "model", "bag", NETWORK, TOKENS)
+    tokenizer.save(warm.note(tmp_path / "model", "bag", NETWORK), TOKENS)
     return tmp_path / "model", model.get_weights()
 
 
