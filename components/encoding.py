@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
+from components.untuned import PARALLEL_CALLS, untuned
+
 TEXTS_PER_CALL = 1024
 # Rows are sorted by length within so many batches: nearly all of the gain of a full sort, and batches stay mixed.
 BATCHES_PER_SORT = 32
@@ -16,10 +18,8 @@ def encode(tokenizer: Callable, texts: np.ndarray) -> dict[str, np.ndarray]:
     texts: object[rows] of bytes. Returns uint16[rows, length] where ids fit, else int32: 63,455 rows of 80 words are 10 MB.
     """
     batches = tf.data.Dataset.from_tensor_slices(texts).batch(TEXTS_PER_CALL)
-    parts = [
-        {name: ids.numpy() for name, ids in part.items()}
-        for part in batches.map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    ]
+    encoded = batches.map(tokenizer, num_parallel_calls=PARALLEL_CALLS, deterministic=True)
+    parts = [{name: ids.numpy() for name, ids in part.items()} for part in untuned(encoded)]
     arrays = {}
     for name in parts[0]:
         longest = max(part[name].shape[1] for part in parts)
@@ -80,4 +80,4 @@ def dataset(arrays: Mapping[str, np.ndarray], sizes: np.ndarray, batches: list, 
     inputs = {name: tf.TensorSpec([None, None], kind) for name, kind in kinds.items()}
     outputs = None if targets is None else tf.TensorSpec([None, targets.shape[1]], tf.float32)
     signature = inputs if targets is None else (inputs, outputs)
-    return tf.data.Dataset.from_generator(steps, output_signature=signature).prefetch(4)
+    return untuned(tf.data.Dataset.from_generator(steps, output_signature=signature).prefetch(4))

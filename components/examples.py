@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.untuned import untuned
+
 SPLITS = ("train", "eval", "test")
 FILE = "data_tfrecord-00000-of-00001.gz"
 _FEATURES = {"text": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
@@ -56,7 +58,7 @@ def raw_records(name: str, compression: str = "GZIP") -> Iterator[bytes]:
         raise ValueError(f"a record file must be undamaged. Received: {name}, which is empty")
     count = offset = 0
     try:
-        for raw in tf.data.TFRecordDataset(name, compression_type=compression).as_numpy_iterator():
+        for raw in untuned(tf.data.TFRecordDataset(name, compression_type=compression)).as_numpy_iterator():
             yield raw
             count, offset = count + 1, offset + len(raw) + 16  # a record carries its length and two checksums
     except tf.errors.OpError as error:
@@ -76,7 +78,8 @@ def batches(uri: str, split: str, size: int = 4096) -> Iterator[tuple[np.ndarray
             raise ValueError(f"a record file must be undamaged. Received: {name}, which is empty")
     records = tf.data.TFRecordDataset(names, compression_type="GZIP").batch(size)
     try:
-        for batch in records.map(lambda raw: tf.io.parse_example(raw, _FEATURES)).as_numpy_iterator():
+        parsed = records.map(lambda raw: tf.io.parse_example(raw, _FEATURES))
+        for batch in untuned(parsed).as_numpy_iterator():
             yield batch["text"], batch["label"]
     except tf.errors.OpError as error:
         for name in names:

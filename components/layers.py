@@ -66,6 +66,11 @@ class AdditivePooling(tf_keras.layers.Layer):
         return tf.einsum("bw,bwd->bd", tf.cast(weights, values.dtype), values), weights
 
 
+def to_length(ids: tf.Tensor, length: int) -> tf.Tensor:
+    """int32[batch, words], words ≤ length, to int32[batch, length] with padding behind."""
+    return tf.ensure_shape(tf.pad(ids, [[0, 0], [0, length - tf.shape(ids)[1]]]), [None, length])
+
+
 def pair_ids(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     """Each word with its successor, hashed: int32[batch, words] to int32[batch, words], 0 where either is padding.
 

@@ -22,6 +22,7 @@ from components.artifacts import Vocabulary
 from components.champion import checked
 from components.models import family as family_named
 from components.text_graph import UNKNOWN
+from components.untuned import untuned
 
 BATCH = 4096  # rows a step; adapting row by row is 79 times slower than in batches of 1,024
 
@@ -34,7 +35,9 @@ def adapt(family: str, network: Mapping, texts: np.ndarray) -> list[str]:
     """
     if not len(texts):
         raise ValueError("a vocabulary needs train rows. Received: 0 rows")
-    return family_named(family).build_vocabulary(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH), network)
+    return family_named(family).build_vocabulary(
+        untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)), network
+    )
 
 
 def decide(policy: str, found: Callable[[], list[str]], known: Sequence[str], size: int) -> list[str]:

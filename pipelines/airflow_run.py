@@ -236,7 +236,8 @@ def retrain(conf: dict) -> bool:
     else:
         log = _new_log()
         print(f"  log {log}", flush=True)
-        good, run = test_here(conf, log)
+        with door.warm_up():
+            good, run = test_here(conf, log)
     # No file: the run never opened, so nothing closed it (another run holds the line, no such source).
     outcome = (home.read_json(home.run_dir(run) / "outcome.json") or runs.outcome_of(run)) if run else None
     ended_well = good and outcome is not None and outcome["state"] not in BAD

@@ -3,6 +3,7 @@
 The node itself runs as `python -m pipelines.run_node` in the TFX environment. Standard library only.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipelines import home
@@ -66,7 +67,7 @@ def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "NEWSDESK_HOME": str(home.home()), "PYTHONUNBUFFERED": "1"}
 
 
-def start(call: list[str], output: Any) -> subprocess.Popen:
+def start(call: list[str], output: Any, errors: Any = subprocess.PIPE) -> subprocess.Popen:
     """Starts a node in a process group of its own, with standard output in the file `output` and standard error piped.
 
     The group stays in the caller's session, so that whoever ends the session finds it.
@@ -84,11 +85,29 @@ def start(call: list[str], output: Any) -> subprocess.Popen:
         call,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         cwd=home.REPOSITORY,
         env=environment(),
         preexec_fn=prepare,
     )
+
+
+@contextlib.contextmanager
+def warm_up() -> Iterator[None]:
+    """Within it, the node server starts and imports TensorFlow and TFX while the caller starts Airflow.
+
+    Nothing waits for it, and a failure is none: the first node starts the server that it does not find.
+    """
+    process = None
+    if not os.environ.get("NEWSDESK_COLD"):
+        with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+            process = start([tfx_python(), "-m", "pipelines.node_server", "start"], nowhere, nowhere)
+    try:
+        yield
+    finally:
+        if process:
+            process.terminate()
+            process.wait()
 
 
 def _follow_parent() -> Callable[[], Any]:

@@ -25,6 +25,7 @@ RULES: Mapping[str, tuple] = {
     "encoder_dropout": (0.0, 0.95),
     "word_dropout": (0.0, 0.95),
     "pooling": ("mean", "mean+max", "pooled_output", "default", "cls", "layers"),
+    "padding": ("longest", "max_length"),
     # training
     "epochs": (1, 1000),
     "batch_size": (1, 65_536),

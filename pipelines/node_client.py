@@ -102,6 +102,15 @@ def call(argv: list[str], otherwise: Callable[[], int]) -> int:
         return _wait(connection)
 
 
+def start() -> None:
+    """Makes sure that a server is there for the nodes to come.
+
+    Raises:
+        NoServer: it cannot be started.
+    """
+    _connect_or_start().close()
+
+
 def _wait(connection: socket.socket) -> int:
     """Waits for the exit code, forwarding signals meanwhile."""
 

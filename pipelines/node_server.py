@@ -4,7 +4,7 @@ It takes requests on a private Unix socket (see `pipelines/node_client.py`), giv
 environment and a process group of its own, and tells the caller the exit code. It leaves when idle, when its code is no
 longer the code, and when its socket is gone. An accelerator, never a requirement.
 
-`python -m pipelines.node_server status | stop` looks at and ends the servers of this state folder.
+`python -m pipelines.node_server start | status | stop` starts, looks at and ends the servers of this state folder.
 """
 
 import array
@@ -296,12 +296,18 @@ def main() -> int:
     if sys.argv[1:2] == ["serve"]:
         with _logged():
             Server(Path(sys.argv[2]), _prepare, _run).serve()
+    elif sys.argv[1:] == ["start"]:
+        try:
+            node_client.start()
+        except node_client.NoServer as reason:
+            print(f"node server: {reason}", file=sys.stderr)
+            return 1
     elif sys.argv[1:] == ["status"]:
         print(json.dumps(node_client.status(), indent=1))
     elif sys.argv[1:] == ["stop"]:
         print(json.dumps({"stopped": node_client.stop()}))
     else:
-        print("usage: python -m pipelines.node_server serve SOCKET | status | stop", file=sys.stderr)
+        print("usage: python -m pipelines.node_server serve SOCKET | start | status | stop", file=sys.stderr)
         return 2
     return 0
 

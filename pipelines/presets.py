@@ -55,6 +55,7 @@ _ALL = (
         network={
             "vocabulary": 40_000,
             "length": 80,
+            "padding": "longest",
             "width": 64,
             "heads": 2,
             "key_width": 32,
@@ -133,6 +134,7 @@ _ALL = (
         network={
             "vocabulary": 20_000,
             "length": 256,
+            "padding": "max_length",
             "width": 32,
             "heads": 2,
             "key_width": 32,

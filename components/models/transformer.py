@@ -4,7 +4,8 @@ Text:    words (`text_graph.WordTokenizer`); vocabulary of the train split.
 Network: token + position embedding, `blocks` × (multi-head attention, feed-forward; residual and layer norm after each),
          pooling over real words, dropout, dense. With `buckets` > 0 hashed word pairs are averaged beside the blocks: which
          words stand next to each other says more about a headline's class than depth does at this amount of text.
-Keys:    vocabulary (tokens), length (words), width, heads, key_width (a head), feed_forward, blocks, pooling ("mean",
+Keys:    vocabulary (tokens), length (words), padding ("longest": to a batch's longest text; "max_length": every text to
+         `length` words, as in the lesson, five times the work for the same answers), width, heads, key_width (a head), feed_forward, blocks, pooling ("mean",
          "mean+max"), buckets and pair_width (0: none), hidden (units before the last layer, 0: none), dropout,
          word_dropout (share of words hidden from a training step).
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
-from components.layers import Pooling, WordDropout, attention_map, pair_ids
+from components.layers import Pooling, WordDropout, attention_map, pair_ids, to_length
 from components.text_graph import WordTokenizer, count_words
 
 layers = tf_keras.layers
@@ -48,7 +49,8 @@ def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_k
     """`{"ids": int32[batch, words]}` to float32 logits [batch, classes]."""
     width, dropout = int(network["width"]), float(network["dropout"])
     ids = tf_keras.Input((None,), dtype="int32", name="ids")
-    seen = WordDropout(float(network["word_dropout"]), name="word_dropout")(ids) if network["word_dropout"] else ids
+    seen = to_length(ids, int(network["length"])) if network["padding"] == "max_length" else ids
+    seen = WordDropout(float(network["word_dropout"]), name="word_dropout")(seen) if network["word_dropout"] else seen
     mask = tf.not_equal(seen, 0)
     values = Embedding(len(tokens), int(network["length"]), width, name="embedding")(seen)
     for block in range(int(network["blocks"])):
@@ -75,7 +77,8 @@ def build_explainer(model: tf_keras.Model, tokens: Sequence[str], network: Mappi
     weights = tf_keras.Model(model.input, attention.output[1])
 
     def explain(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return attention_map(weights(inputs, training=False), inputs["ids"], tokens)
+        words = tf.shape(inputs["ids"])[1]
+        return attention_map(weights(inputs, training=False)[:, :, :words, :words], inputs["ids"], tokens)
 
     return explain
 

@@ -97,6 +97,7 @@ sys.exit(plan["code"])
 def airflow(tmp_path, monkeypatch, state):
     """`airflow(code, outcome, events)` puts a program in Airflow's place; returns the file with what it saw."""
     monkeypatch.setattr(airflow_env, "prepare", lambda: None)
+    monkeypatch.setenv("NEWSDESK_COLD", "1")
 
     def make(code, outcome, states=(("Trainer", "done"),)):
         events = [

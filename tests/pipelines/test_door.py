@@ -2,10 +2,12 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +149,35 @@ def test_a_node_does_not_outlive_a_caller_that_was_killed(tmp_path):
         watchdog.start()
         assert file.read() == ""  # the end of the file: the node, which held it, is gone
         watchdog.cancel()
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """A program in the place of the TFX environment's Python: says what it was asked, and stays."""
+    path, told = tmp_path / "python", tmp_path / "told"
+    path.write_text(f'#!/bin/sh\necho "$$ $*" > {shlex.quote(str(told))}.part\nmv {shlex.quote(str(told))}.part '
+                    f'{shlex.quote(str(told))}\nexec sleep 600\n')  # fmt: skip
+    path.chmod(0o700)
+    monkeypatch.setenv("NEWSDESK_TFX_PYTHON", str(path))
+    monkeypatch.delenv("NEWSDESK_COLD", raising=False)
+    return told
+
+
+def test_the_server_is_asked_for_while_the_caller_does_something_else_and_not_longer(program):
+    with door.warm_up():
+        while not program.exists():  # the runner's time limit ends a wait in vain
+            os.sched_yield()
+        pid, *asked = program.read_text().split()
+        assert asked == ["-m", "pipelines.node_server", "start"] and Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_nobody_is_warmed_up_for_cold_nodes_and_a_missing_environment_is_no_failure(program, monkeypatch):
+    monkeypatch.setattr(door, "start", None)  # a call would be an exception
+    monkeypatch.setenv("NEWSDESK_COLD", "1")
+    with door.warm_up():
+        pass
+    monkeypatch.undo()
+    monkeypatch.setenv("NEWSDESK_TFX_PYTHON", "/nowhere/python")
+    with door.warm_up():
+        pass
