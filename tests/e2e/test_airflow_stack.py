@@ -3,25 +3,20 @@
 Takes minutes: `.venv-airflow/bin/python -m pytest tests/e2e/test_airflow_stack.py -m e2e`.
 """
 
-import contextlib
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+import stack_kit
 
 from pipelines import airflow_env, home, registry, runs
-from pipelines.airflow_rest import Rest, RestError
+from pipelines.airflow_rest import RestError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 HERE = Path(__file__).parent
-PATIENCE = float(os.environ.get("NEWSDESK_E2E_SECONDS", "300"))  # for one run; a busy machine needs more
 MLFLOW = """#!{python}
 import http.server, sys
 class Health(http.server.BaseHTTPRequestHandler):
@@ -52,63 +47,6 @@ def span(source, name):
     (folder / "_SUCCESS").touch()
 
 
-class Stack:
-    """A running stack: its REST session, its state folder, its two sources."""
-
-    def __init__(self, folder):
-        self.home, self.source, self.other = folder / "home", folder / "news", folder / "sports"
-        self.rest = None
-
-    def make(self, verb):
-        call = [sys.executable, "-m", "pipelines.stack", verb]
-        return subprocess.run(call, cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-
-    def up(self):
-        self.make("up")
-        self.rest = Rest(f"http://127.0.0.1:{airflow_env.airflow_port()}")
-
-    def ask(self, method, path, body=None):
-        return self.rest._call(method, f"/api/v2/dags/{path}", body)
-
-    def runs(self, dag, kind):
-        return [run for run in self.ask("GET", f"{dag}/dagRuns?limit=100")["dag_runs"] if run["run_type"] == kind]
-
-    def tasks(self, dag, run):
-        found = self.ask("GET", f"{dag}/dagRuns/{quoted(run)}/taskInstances")["task_instances"]
-        return {task["task_id"]: task["state"] for task in found}
-
-    def until(self, question, seconds=PATIENCE):
-        """The first answer that is not empty."""
-        limit = time.monotonic() + seconds
-        while not (answer := question()):
-            assert time.monotonic() < limit, f"nothing after {seconds} s"
-            time.sleep(1)
-        return answer
-
-    def ended(self, dag, run):
-        return self.until(lambda: (state := self.rest.state(dag, run)) in ("success", "failed") and state)
-
-    def answered(self, run, option):
-        """How a release ends once somebody gives this answer, as often as it is asked for."""
-        body = {"chosen_options": [option], "params_input": {}}
-
-        def look():
-            if self.tasks("news_release", run).get("approve") == "awaiting_input":
-                with contextlib.suppress(RestError):  # answered already
-                    self.ask("PATCH", f"news_release/dagRuns/{run}/taskInstances/approve/-1/hitlDetails", body)
-            return (state := self.rest.state("news_release", run)) in ("success", "failed") and state
-
-        return self.until(look)
-
-    def trigger(self, dag, run, conf):
-        self.rest.trigger(dag, run, conf)
-        return self.ended(dag, run)
-
-
-def quoted(text):
-    return text.replace(":", "%3A").replace("+", "%2B")
-
-
 def launched(run=None):
     told = home.read_json_lines(home.home() / "launched.jsonl")
     return [value["node"] for value in told if run in (None, value["run"])]
@@ -125,31 +63,18 @@ def record(run):
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack")
-    found = Stack(folder)
     (folder / "bin").mkdir()
     python, mlflow = folder / "bin" / "python", folder / "bin" / "mlflow"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "tfx_stand_in.py"} "$@"\n')
     mlflow.write_text(MLFLOW.format(python=sys.executable))
     for program in (python, mlflow):
         program.chmod(0o700)
-    for source in (found.source, found.other):
-        span(source, "2026-01-01")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith("AIRFLOW_"):
-                patch.delenv(name)
-        patch.setenv("NEWSDESK_HOME", str(found.home))
-        patch.setenv("NEWSDESK_TFX_PYTHON", str(python))
-        for name in ("NEWSDESK_AIRFLOW_PORT", "NEWSDESK_MLFLOW_PORT"):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                patch.setenv(name, str(probe.getsockname()[1]))
-        home.write_text(found.home / "newsdesk.toml", SETTINGS.format(source=found.source, other=found.other))
-        try:
-            found.up()
-            yield found
-        finally:
-            found.make("down")
+    for source in ("news", "sports"):
+        span(folder / source, "2026-01-01")
+    settings = SETTINGS.format(source=folder / "news", other=folder / "sports")
+    with stack_kit.running(folder, settings, TFX_PYTHON=python) as found:
+        found.source = folder / "news"
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -196,6 +121,7 @@ def test_a_span_dropped_into_the_source_starts_a_run_within_a_minute_that_reads_
         {"seed": "1"},
         {"set": {"$(id)": 1}},
         {"model": "none"},
+        {"bogus": 1},
     ],
     ids=str,
 )
@@ -204,9 +130,13 @@ def test_hostile_and_wrong_values_are_refused_at_the_door(stack, conf):
         stack.rest.trigger("news_retrain", "refused", conf)
 
 
-def test_an_unknown_key_passes_airflow_and_is_refused_by_the_first_task(stack):
+def test_an_unknown_parameter_from_the_command_line_is_refused_by_the_first_task(stack):
+    """`airflow dags trigger` writes to the database; the web application is not asked."""
     before = len(launched())
-    assert stack.trigger("news_retrain", "unknown", {"bogus": 1}) == "failed"
+    words = ["dags", "trigger", "news_retrain", "--run-id", "unknown", "--conf", json.dumps({"bogus": 1})]
+    call = airflow_env.airflow_command(*words)
+    subprocess.run(call, env=airflow_env.airflow_env(), cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    assert stack.ended("news_retrain", "unknown") == "failed"
     assert stack.tasks("news_retrain", "unknown")["Ingester"] == "failed"
     assert len(launched()) == before
 
@@ -269,8 +199,7 @@ def test_a_scheduler_killed_in_the_middle_of_a_training_loses_nothing_and_double
     hold.touch()
     stack.rest.trigger("news_retrain", "killed", {})
     stack.until(lambda: "Trainer" in launched("killed"))
-    scheduler = json.loads((airflow_env.airflow_home() / "stack.json").read_text())["scheduler"]["pid"]
-    os.kill(scheduler, signal.SIGKILL)
+    stack.kill("scheduler")
     stack.up()
     hold.unlink()
     assert stack.ended("news_retrain", "killed") == "success"
@@ -283,15 +212,7 @@ def test_a_scheduler_killed_in_the_middle_of_a_training_loses_nothing_and_double
 def test_each_task_of_a_run_can_be_cleared_and_the_run_ends_as_before(stack):
     run, before = "killed", registry.champion("news")
     for node in ("Ingester", "Trainer", "ModelGate", "Pusher", "Registrar", "close"):
-        body = {
-            "dag_run_id": run,
-            "task_ids": [node],
-            "include_downstream": True,
-            "dry_run": False,
-            "only_failed": False,
-        }
-        stack.ask("POST", "news_retrain/clearTaskInstances", body)
-        assert stack.ended("news_retrain", run) == "success"
+        assert stack.clear("news_retrain", run, node) == "success"
         assert outcome(run)["state"] == "released"
         assert registry.champion("news") == before
     assert launched(run).count("Pusher") >= 5

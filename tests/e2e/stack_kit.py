@@ -1,0 +1,110 @@
+"""A stack of Airflow that tests start, drive over REST and end; its state folder, ports and programs are its own."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipelines import airflow_env, home
+from pipelines.airflow_rest import Rest, RestError
+
+PATIENCE = float(os.environ.get("NEWSDESK_E2E_SECONDS", "300"))  # for one run; a busy machine needs more
+
+
+class Stack:
+    """A running stack: its REST session and its state folder."""
+
+    def __init__(self, folder):
+        self.home, self.rest = folder / "home", None
+
+    def make(self, verb):
+        call = [sys.executable, "-m", "pipelines.stack", verb]
+        return subprocess.run(call, cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+
+    def up(self):
+        self.make("up")
+        self.rest = Rest(f"http://127.0.0.1:{airflow_env.airflow_port()}")
+
+    def ask(self, method, path, body=None):
+        return self.rest._call(method, f"/api/v2/dags/{path}", body)
+
+    def runs(self, dag, kind):
+        return [run for run in self.ask("GET", f"{dag}/dagRuns?limit=100")["dag_runs"] if run["run_type"] == kind]
+
+    def tasks(self, dag, run):
+        found = self.ask("GET", f"{dag}/dagRuns/{quoted(run)}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def until(self, question, seconds=PATIENCE):
+        """The first answer that is not empty."""
+        limit = time.monotonic() + seconds
+        while not (answer := question()):
+            assert time.monotonic() < limit, f"nothing after {seconds} s"
+            time.sleep(1)
+        return answer
+
+    def ended(self, dag, run):
+        return self.until(lambda: (state := self.rest.state(dag, run)) in ("success", "failed") and state)
+
+    def answered(self, run, option):
+        """How a release ends once somebody gives this answer, as often as it is asked for."""
+        body = {"chosen_options": [option], "params_input": {}}
+
+        def look():
+            if self.tasks("news_release", run).get("approve") == "awaiting_input":
+                with contextlib.suppress(RestError):  # answered already
+                    self.ask("PATCH", f"news_release/dagRuns/{run}/taskInstances/approve/-1/hitlDetails", body)
+            return (state := self.rest.state("news_release", run)) in ("success", "failed") and state
+
+        return self.until(look)
+
+    def trigger(self, dag, run, conf):
+        self.rest.trigger(dag, run, conf)
+        return self.ended(dag, run)
+
+    def clear(self, dag, run, task):
+        """Clears a task with all that follows it, as a person does in the UI, and says how the run ends then."""
+        body = {
+            "dag_run_id": run, "task_ids": [task], "include_downstream": True, "dry_run": False, "only_failed": False,
+        }  # fmt: skip
+        self.ask("POST", f"{dag}/clearTaskInstances", body)
+        return self.ended(dag, run)
+
+    def kill(self, *names):
+        """`kill -9` of some of the stack's processes."""
+        told = json.loads((airflow_env.airflow_home() / "stack.json").read_text())
+        for name in names:
+            os.kill(told[name]["pid"], signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def running(folder, settings, **environ):
+    """A stack with these settings (`newsdesk.toml`), up within the block. environ: variables without their NEWSDESK_."""
+    found = Stack(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("AIRFLOW_"):  # the tests' own settings of Airflow are not the stack's
+                patch.delenv(name)
+        patch.delenv("NEWSDESK_SOCKETS", raising=False)
+        for name, value in {"HOME": found.home, **environ}.items():
+            patch.setenv(f"NEWSDESK_{name}", str(value))
+        for name in ("NEWSDESK_AIRFLOW_PORT", "NEWSDESK_MLFLOW_PORT"):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                patch.setenv(name, str(probe.getsockname()[1]))
+        home.write_text(found.home / "newsdesk.toml", settings)
+        try:
+            found.up()
+            yield found
+        finally:
+            found.make("down")
+
+
+def quoted(text):
+    return text.replace(":", "%3A").replace("+", "%2B")

@@ -1,0 +1,137 @@
+"""A running Airflow with real TFX: new data, two runs at once, a stack killed in the middle of a training, every task cleared.
+
+What must hold is asked of Airflow, of ML Metadata and of the registry. Takes a quarter of an hour:
+`.venv-airflow/bin/python -m pytest tests/e2e/test_tfx_stack.py -m e2e`.
+"""
+
+import collections
+import json
+import shutil
+import subprocess
+
+import pytest
+import stack_kit
+
+from pipelines import door, home, registry, runs
+from pipelines.flow import FLOW
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which(door.tfx_python()), reason="the TFX environment is not installed"),
+]
+DAG, LINE, DAYS = "news_retrain", "news-demo", ("2026-01-27", "2026-01-28", "2026-01-30")
+# The next 29 February, so that only what the tests do starts a run. Two seeds differ by less than the margin.
+SETTINGS = """
+[news-demo.schedule]
+cron = "0 0 29 2 *"
+source = "{source}"
+preset = "bag"
+
+[news-demo.gates]
+margin = 0.2
+"""
+# Epochs enough to be killed in the middle of.
+LONG = {"seed": 4, "set": {"training.epochs": 60, "training.patience": 60, "training.batch_size": 16}}
+SOUND = {"COMPLETE", "CACHED"}
+
+
+def newsdesk(*words):
+    """A command of the TFX environment; returns what it printed."""
+    call = [door.tfx_python(), "-m", "pipelines.cli", *words]
+    return subprocess.run(call, cwd=home.REPOSITORY, check=True, capture_output=True, text=True).stdout
+
+
+def executions(run):
+    """By node, the states of a run's executions in ML Metadata, oldest first; and whether any execution of the line is still open."""
+    code = (
+        "import json, sys; from pipelines import mlmd; store = mlmd.connect(); line, run = sys.argv[1:]; "
+        "print(json.dumps([mlmd.executions(store, line, run), mlmd.unfinished(store, line)]))"
+    )
+    call = [door.tfx_python(), "-c", code, LINE, runs.run_id_from(run)]
+    done = subprocess.run(call, cwd=home.REPOSITORY, check=True, capture_output=True, text=True)
+    found, unfinished = json.loads(done.stdout.splitlines()[-1])
+    states = collections.defaultdict(list)
+    for execution in found:
+        states[execution["node"]].append(execution["state"])
+    return dict(states), unfinished
+
+
+def outcome(run):
+    return home.read_json(home.run_dir(runs.run_id_from(run)) / "outcome.json")
+
+
+def versions_of(run):
+    return [card["version"] for card in registry.versions(LINE) if card["run"] == runs.run_id_from(run)]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stack")
+    newsdesk("demo", str(folder / "all"), "--articles", "3000")
+    with stack_kit.running(folder, SETTINGS.format(source=folder / "news")) as found:
+        found.spans, found.source = folder / "all", folder / "news"
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def newsdesk_home(stack, monkeypatch):
+    """All tests of this file share the stack's state folder."""
+    monkeypatch.setenv("NEWSDESK_HOME", str(stack.home))
+
+
+def test_each_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(stack):
+    for number, day in enumerate(DAYS, 1):
+        # As a careful writer does it: the span appears whole.
+        shutil.copytree(stack.spans / f"span={day}", stack.source / f".{day}")
+        (stack.source / f".{day}").rename(stack.source / f"span={day}")
+        found = stack.until(lambda n=number: len(r := stack.runs(DAG, "asset_triggered")) == n and r, seconds=60)
+        run = max(found, key=lambda run: run["run_after"])["dag_run_id"]
+        assert stack.ended(DAG, run) == "success"
+        assert len({file["span"] for file in runs.load(runs.run_id_from(run))["files"]}) == number
+        assert outcome(run)["state"] in ("released", "refused")
+    assert registry.champion(LINE) is not None
+
+
+def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
+    for seed in (2, 3):
+        stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed})
+    command = json.loads(newsdesk("check", "--source", "demo", "--json"))  # another line, meanwhile
+    assert command["decision"] == "pass"
+    for seed in (2, 3):
+        run = f"twin-{seed}"
+        assert stack.ended(DAG, run) == "success"
+        states, _ = executions(run)
+        assert states["Trainer"] == ["COMPLETE"] and all(set(told) <= SOUND for told in states.values())
+        assert len(versions_of(run)) == (1 if outcome(run)["state"] == "released" else 0)
+    assert executions("twin-2")[1] == []
+
+
+def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_not_been(stack):
+    stack.rest.trigger(DAG, "killed", LONG)
+    log = home.run_dir("killed")
+    stack.until(
+        lambda: (told := runs.last_event("killed", "Trainer") if log.exists() else None) and told["state"] == "running"
+    )
+    stack.until(lambda: list((home.home() / "checkpoints").glob("*/epoch-*")))
+    stack.kill("scheduler", "dag-processor", "api-server")
+    stack.up()
+    assert stack.ended(DAG, "killed") == "success"
+    states, unfinished = executions("killed")
+    assert unfinished == []
+    assert states["Trainer"].count("COMPLETE") == 1 and states["Trainer"][-1] == "COMPLETE"
+    assert all(told.count("COMPLETE") <= 1 for told in states.values())
+    assert outcome("killed")["state"] in ("released", "refused")
+    assert len(versions_of("killed")) == (1 if outcome("killed")["state"] == "released" else 0)
+
+
+def test_each_task_cleared_in_turn_ends_the_run_as_before(stack):
+    run, before, told = "killed", registry.champion(LINE), outcome("killed")
+    versions, history = registry.versions(LINE), registry.history(LINE)
+    for node in FLOW:
+        assert stack.clear(DAG, run, node.name) == "success", node.name
+        assert outcome(run)["state"] == told["state"], node.name
+        assert (registry.champion(LINE), registry.versions(LINE), registry.history(LINE)) == (before, versions, history)
+    states, unfinished = executions(run)
+    assert unfinished == []
+    assert set(states["Trainer"][-1:]) <= SOUND and states["Trainer"].count("COMPLETE") == 1
