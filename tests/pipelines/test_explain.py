@@ -15,7 +15,7 @@ from pipelines import cli, home, registry
 NETWORKS = {
     "transformer": {
         "length": 8, "padding": "longest", "width": 4, "heads": 2, "key_width": 4, "feed_forward": 4, "blocks": 2, "pooling": "mean", "buckets": 0,
-        "pair_width": 0, "hidden": 0, "dropout": 0.0, "word_dropout": 0.0,
+        "pair_width": 0, "hidden": 0, "dropout": 0.0, "word_dropout": 0.0, "vectors": "none",
     },
     "attention-rnn": {
         "length": 8, "width": 4, "units": 4, "attention_units": 4, "dropout": 0.0, "word_dropout": 0.0,

@@ -9,7 +9,7 @@ from pipelines.presets import PRESETS
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 def test_a_preset_s_settings_have_rules_and_keep_them(preset):
     for name, value in {**preset.network, **preset.training}.items():
-        assert name in hyperparameters.RULES or name in ("encoder", "trained"), name
+        assert name in hyperparameters.RULES or name in ("encoder", "trained", "vectors"), name
         assert hyperparameters.fault(name, value) is None
 
 
@@ -22,6 +22,8 @@ def test_a_preset_s_settings_have_rules_and_keep_them(preset):
         ("trained", "top 0", "top N"),
         ("trained", "bottom 2", "top N"),
         ("encoder", "bert-base-uncased", "hf:NAME"),
+        ("vectors", "hub:/folder", "none or a pkg:"),
+        ("vectors", "minilm", "hf:NAME"),
     ],
 )
 def test_a_value_outside_its_rule_is_told_the_rule(name, value, told):

@@ -36,6 +36,7 @@ TOYS = {
         "hidden": 8,
         "dropout": 0.1,
         "word_dropout": 0.1,
+        "vectors": "none",
     },
     "attention-rnn": {
         "vocabulary": 60,

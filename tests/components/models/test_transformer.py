@@ -22,6 +22,7 @@ NETWORK = {
     "hidden": 0,
     "dropout": 0.1,
     "word_dropout": 0.1,
+    "vectors": "none",
 }
 IDS = np.array([[5, 9, 2, 7], [3, 1, 0, 0], [0, 0, 0, 0]], np.int32)
 
