@@ -158,7 +158,7 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
 def source_checks(account: dict, origin: dict, champion: dict | None, limits: dict) -> list[dict]:
     """Findings on a source that shrank, or that says the same again.
 
-    origin: source, window and data hash of this run; champion: `data` of the champion's card with its `version`, or None.
+    origin: source and window of this run; champion: `data` of the champion's card with its `version`, or None.
     """
     files = [f for f in account["files"] if f["split"] == "train"]
     spans = sorted({f["span"] for f in files})
@@ -178,8 +178,6 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
         kept, least = rows / max(before, 1), limits["min_rows_kept"]
         told = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
         findings.append(check("shrinking", kept >= least, round(kept, 4), least, told))
-        if champion["hash"] == origin["hash"] and not again:
-            findings[0]["message"] += f"; the files are those of version {champion['version']}"
     return findings
 
 

@@ -127,19 +127,20 @@ def registry_profile(line: str, version: int) -> Path:
 
 
 def origin_of(record: dict) -> tuple[dict, dict | None]:
-    """Where a run's rows come from, and what the champion's card says of its own rows. record: as `runs.open_run` has it."""
+    """Where a run's rows come from, and what the champion's card says of its own rows: None where these are the same files,
+    and comparing them would tell nothing. record: as `runs.open_run` has it."""
     config, pointer = record["config"], record["champion"]
-    origin = {"source": config["source"], "window": config["window"], "hash": record.get("data_hash", "")}
-    origin["ignored"] = record.get("ignored", [])[:_IGNORED]
+    ignored = record.get("ignored", [])[:_IGNORED]
+    origin = {"source": config["source"], "window": config["window"], "ignored": ignored}
     card = (
         home.read_json(home.registry_dir(config["line"]) / "versions" / f"{pointer['version']}.json")
         if pointer
         else None
     )
-    if not card:
+    if not card or card["data"]["hash"] == record["data_hash"]:
         return origin, None
     path = registry_profile(config["line"], card["version"])
-    kept = {key: card["data"][key] for key in ("source", "window", "rows", "hash")}
+    kept = {key: card["data"][key] for key in ("source", "window", "rows")}
     return origin, {"version": card["version"], **kept, "profile": registry.file_hash(path) if path.is_file() else ""}
 
 

@@ -61,7 +61,9 @@ FLOW = (
         "trains a bag of n-grams on the same rows, the least a candidate must match",
         heavy=True,
     ),
-    Node("Champion", ("DataGate",), "evaluation", "publishes the model that serves now"),
+    Node(
+        "Champion", ("Trainer",), "evaluation", "publishes the model that serves now, unless the candidate is that one"
+    ),
     Node("Evaluator", ("Ingester", "Trainer", "Champion?"), "evaluation", "TFMA: metrics overall and per class"),
     Node(
         "ModelGate",

@@ -95,7 +95,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     )
     baseline.add_upstream_node(data_gate)
     champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"])
-    champion.add_upstream_node(data_gate)
+    champion.add_upstream_node(trainer)
     model = trainer.outputs["model"]
     evaluator = Evaluator(
         examples=examples, model=model, baseline_model=champion.outputs["model"],

@@ -19,7 +19,7 @@ import time
 import traceback
 from pathlib import Path
 
-from pipelines import claims, config, home, node_client, runs
+from pipelines import claims, config, content, home, node_client, registry, runs
 from pipelines.flow import FLOW, NODES
 from pipelines.sources import SourceError
 
@@ -103,6 +103,8 @@ def _skip(record: dict, node) -> str:
         return "the candidate is a bag itself"
     if node.name == "Champion" and not record["champion"]:
         return "the line has no champion yet"
+    if node.name == "Champion" and _serves_already(record):
+        return "the candidate is the model that serves now"
     if node.blessed:
         verdict = home.read_json(home.run_dir(record["run"]) / "verdict.json")
         if not verdict or verdict["decision"] != "blessed":
@@ -110,6 +112,20 @@ def _skip(record: dict, node) -> str:
         if record["config"]["release"] == "never":
             return "blessed, and not released because release=never"
     return ""
+
+
+def _serves_already(record: dict) -> bool:
+    """Whether the run's candidate is the champion byte for byte, so that comparing them would tell nothing.
+
+    Raises:
+        registry.RegistryError: it would be, but the champion's folder is damaged.
+    """
+    made, pointer = runs.last_event(record["run"], "Trainer") or {}, record["champion"]
+    folder = Path(made.get("artifacts", {}).get("model", ""), "Format-Serving")
+    if not folder.is_dir() or content.content_digest(content.folder_hashes(folder)) != pointer["digest"]:
+        return False
+    registry.verify(home.serving_dir(record["config"]["line"]) / str(pointer["version"]))
+    return True
 
 
 def _close(run_id: str) -> dict:

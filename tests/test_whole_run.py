@@ -73,9 +73,25 @@ def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
     whole("first", first, capsys)
     states, outcome = whole("again", first, capsys)
     assert (outcome["state"], outcome["pushed"]) == ("unchanged", False)
-    assert states["Trainer"] == states["Ingester"] == "cached"
-    assert states["Pusher"] == "skipped"
+    ended = {state: {name for name in states if states[name] == state} for state in states.values()}
+    assert ended["done"] == {"ModelGate"}
+    assert ended["skipped"] == {"Baseline", "Champion", "Canary", "Pusher", "Registrar"}
     assert [event["to"] for event in registry.history("news")] == [1]
+
+
+def test_a_damaged_champion_is_noticed_by_a_run_that_would_be_unchanged(first, capsys):
+    whole("first", first, capsys)
+    for name in [node.name for node in FLOW][: [node.name for node in FLOW].index("Champion")]:
+        node(name, "damaged", first, capsys=capsys)
+    weights = next((home.serving_dir("news") / "1").glob("variables/*.index"))
+    original = weights.read_bytes()
+    weights.write_bytes(original + b"x")
+    try:
+        code, result = node("Champion", "damaged", first, capsys=capsys)
+        assert (code, result["state"]) == (1, "failed") and "variables.index" in result["reasons"][0]
+    finally:
+        weights.write_bytes(original)
+        node("close", "damaged", {}, capsys=capsys)
 
 
 def test_a_touched_file_is_the_same_data_and_an_edited_one_is_not(first, small_demo, tmp_path, capsys):

@@ -217,7 +217,7 @@ def champion_of(ingested, line="news", **changed):
     """Registers what was ingested as version 1's data; returns DataGate's `champion` parameter."""
     path = datagate.registry_profile(line, 1)
     home.write_json(path, ingested.profile["train"])
-    data = {"source": "s", "window": "all", "rows": 1_200, "hash": "other", **changed}
+    data = {"source": "s", "window": "all", "rows": 1_200, **changed}
     return {"version": 1, **data, "profile": registry.file_hash(path)}
 
 
@@ -238,8 +238,8 @@ def test_other_words_labels_and_lengths_are_told_with_the_words_that_came(good, 
     "rows, window, wanted", [(1_700, "all", "pass"), (1_800, "all", "stop"), (9_999, "last 3d", None)]
 )
 def test_a_source_that_shrank_stops_where_source_and_window_are_the_same(good, rows, window, wanted):
-    before = {"version": 1, "source": "s", "window": "all", "rows": rows, "hash": "h"}
-    found = datachecks.source_checks(good.account, {"source": "s", "window": window, "hash": "x"}, before, LIMITS)
+    before = {"version": 1, "source": "s", "window": "all", "rows": rows}
+    found = datachecks.source_checks(good.account, {"source": "s", "window": window}, before, LIMITS)
     assert next((f["outcome"] for f in found if f["check"] == "shrinking"), None) == wanted
 
 
@@ -249,9 +249,7 @@ def test_yesterdays_file_again_stops_and_an_older_repeat_warns(spans, wanted):
         {"path": f"/s/{i}", "split": "train", "span": f"2026-11-2{i}", "sha256": s, "in": 1}
         for i, s in enumerate(spans)
     ]
-    (found,) = datachecks.source_checks(
-        account(files=files), {"source": "s", "window": "all", "hash": ""}, None, LIMITS
-    )
+    (found,) = datachecks.source_checks(account(files=files), {"source": "s", "window": "all"}, None, LIMITS)
     assert found["outcome"] == wanted
 
 
@@ -267,13 +265,15 @@ def test_a_profile_that_changed_after_registration_is_an_error(good, newsdesk_ho
 
 def test_what_the_gate_knows_of_the_champion_comes_from_its_card(newsdesk_home):
     record = {"config": {"line": "news", "source": "s", "window": "all"}, "data_hash": "h", "champion": None}
-    assert datagate.origin_of(record) == ({"source": "s", "window": "all", "hash": "h", "ignored": []}, None)
+    assert datagate.origin_of(record) == ({"source": "s", "window": "all", "ignored": []}, None)
     card = {"version": 3, "data": {"source": "s", "window": "all", "rows": 5, "hash": "g", "files": 2}}
     home.write_json(home.registry_dir("news") / "versions" / "3.json", card)
     record["champion"] = {"version": 3}
-    known = {"version": 3, "source": "s", "window": "all", "rows": 5, "hash": "g"}
+    known = {"version": 3, "source": "s", "window": "all", "rows": 5}
     assert datagate.origin_of(record)[1] == {**known, "profile": ""}
     path = datagate.registry_profile("news", 3)
     path.write_text(json.dumps({}))
     assert datagate.origin_of(record)[1] == {**known, "profile": registry.file_hash(path)}
     assert [c["version"] for c in registry.versions("news")] == [3], "a profile is not taken for a card"
+    record["data_hash"] = "g"
+    assert datagate.origin_of(record)[1] is None, "the champion's own files are compared with themselves"
