@@ -110,7 +110,8 @@ SUBJECTS: Mapping[str, Callable[[Plan], dict]] = {
 NEEDS = {"again": ("fresh",), "predict": ("fresh",), "classify": ("notebook", "fresh")}
 
 RATIOS = (
-    report.Ratio("fresh governed run ÷ one epoch of the notebook's cell", "fresh.wall", "notebook.epoch_wall", "< 1"),
+    report.Ratio("fresh governed run ÷ the notebook's cell, one epoch", "fresh.wall", "notebook.cell_wall", "< 1"),
+    report.Ratio("fresh governed run ÷ that cell's `fit` alone", "fresh.wall", "notebook.epoch_wall", "< 1"),
     report.Ratio("second, unchanged run ÷ the first", "again.wall", "fresh.wall", "< 0.15"),
     report.Ratio("governed bag run ÷ TF-IDF + LinearSVC", "bag.wall", "tfidf.wall", "< 8"),
     report.Ratio("LocalDagRunner, one process ÷ ours under Airflow", "local.wall", "fresh.wall", "≥ 1"),

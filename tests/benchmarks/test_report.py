@@ -114,14 +114,15 @@ def test_the_page_is_written_from_the_results_alone(tmp_path):
                     "wall": 80.0, "cpu": 100.0, "accuracy": 0.9145, "tasks": report.timeline(LOG),
                     "work": {"Ingester": 7.0, "Trainer": 50.0},
                 },
-                "notebook": {"epoch_wall": 160.0},
+                "notebook": {"cell_wall": 160.0, "epoch_wall": 100.0},
                 "cold": {"wall": 90.0, "tasks": report.timeline(LOG)},
             }
         ],
     }  # fmt: skip
     bench.write(tmp_path, json.loads(json.dumps(results)))
     text = (tmp_path / "RESULTS.md").read_text()
-    assert "| fresh governed run ÷ one epoch of the notebook's cell | 0.500 |  | < 1 | yes |" in text
+    assert "| fresh governed run ÷ the notebook's cell, one epoch | 0.500 |  | < 1 | yes |" in text
+    assert "| fresh governed run ÷ that cell's `fit` alone | 0.800 |  | < 1 | yes |" in text
     assert "63,455 train rows" in text and "test accuracy 0.9145" in text
     assert "| Trainer | – | 50.0 | 1.0 | 51.0 | 64% | 50.5 |" in text
     assert json.loads((tmp_path / "results.json").read_text()) == results | {
