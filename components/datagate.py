@@ -19,7 +19,7 @@ from components import agreement, datachecks, datagate_page, datagate_pictures
 from components import examples as records
 from components.artifacts import Quarantine, Verdict
 from components.datachecks import check
-from components.expectations import SAMPLE, expectation_checks, frame_of
+from components.expectations import SAMPLE, docs_page, expectation_checks, frame_of
 from components.profile import words_of
 from components.similar import Signatures
 from pipelines import checks, home, registry
@@ -181,7 +181,9 @@ def DataGate(
     }  # fmt: skip
     pictures = datagate_pictures.draw(folder, profile, before) if train_rows else []
     (folder / "verdict.json").write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
-    (folder / "verdict.html").write_text(datagate_page.page(told, account, pictures), encoding="utf-8")
+    (folder / "verdict.html").write_text(
+        datagate_page.page(told, account, pictures, docs_page(folder)), encoding="utf-8"
+    )
     verdict.decision = decision
     verdict.set_string_custom_property(
         "headline", f"{decision}: {len(findings)} checks" + "".join(f"; {r}" for r in told["reasons"][:3])

@@ -22,8 +22,10 @@ figure{margin:0}img{width:100%;height:auto}figcaption{font-size:13px;margin-bott
 """
 
 
-def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]]) -> str:
-    """told: as `verdict.json` has it; account: the Ingester's; pictures: (name, caption) of the PNG files beside the page."""
+def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]], docs: str = "") -> str:
+    """told: as `verdict.json` has it; account: the Ingester's; pictures: (name, caption) of the PNG files beside the page; docs:
+    Great Expectations' own page, relative to this one.
+    """
     decision, rows, findings = told["decision"], account["rows"], told["findings"]
     ordered = sorted(findings, key=lambda f: -ORDER.index(f["outcome"]))
     wrong = [f for f in ordered if f["outcome"] != "pass"]
@@ -31,9 +33,7 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]]) -> str:
     milder = ""
     if told["milder"]:
         milder = f"<p>Made milder: {_(', '.join(told['milder']))}. Reason given: {_(told['reason'])}</p>"
-    docs = ""
-    if any(f["check"].startswith("expect (") for f in findings):
-        docs = '<p><a href="gx/uncommitted/data_docs/local_site/index.html">Great Expectations\' Data Docs</a></p>'
+    link = f'<p><a href="{_(docs)}">Great Expectations\' Data Docs</a></p>' if docs else ""
     return f"""<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
 <title>Data verdict: {decision}</title><style>{_STYLE}</style>
 <h1 class={decision}>Data verdict: <span>{decision}</span></h1>
@@ -45,7 +45,7 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]]) -> str:
 <p>Quarantined rows, with line, column, value and reason: <code>{_(told["quarantine"])}</code></p>
 {_ignored(told["ignored"])}
 <h2>What holds</h2>{_table(right)}
-{docs}</html>
+{link}</html>
 """
 
 

@@ -52,6 +52,15 @@ def expectation_checks(frame, suite: list[dict], folder: Path) -> list[dict]:
     return [_finding(each) for each in result.results]
 
 
+def docs_page(folder: Path) -> str:
+    """The page of Data Docs with each expectation and what was found, relative to `folder`; "" where none was built.
+
+    The validation's own page: Data Docs' index is a table that scripts from elsewhere fill.
+    """
+    found = folder.glob("gx/uncommitted/data_docs/local_site/validations/*/*/*/*.html")
+    return next((path.relative_to(folder).as_posix() for path in found), "")
+
+
 def _finding(result) -> dict:
     kwargs = dict(result.expectation_config.kwargs)
     column = kwargs.pop("column", "table")

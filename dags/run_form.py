@@ -22,7 +22,7 @@ _BY_INTERVAL = ("scheduled", "backfill")
 def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
     """The trigger form. schedule: the line's `[schedule]` table, which gives the defaults."""
     text = {"type": "string", "maxLength": 1024}
-    cards = "\n".join(f"- `{preset.name}`: {' '.join(preset.card.split())}" for preset in PRESETS.values())
+    presets = "\n".join(f"- `{preset.name}`: {preset.summary}" for preset in PRESETS.values())
     return {
         "source": Param(
             schedule.get("source", "demo"),
@@ -44,7 +44,7 @@ def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
         "model": Param(
             schedule.get("preset", "transformer"),
             title="Model",
-            description_md=f"The preset to train.\n\n{cards}",
+            description_md=f"The preset to train; what each has reached stands on its card in `pipelines/presets.py`.\n\n{presets}",
             section="Model",
             type="string",
             enum=list(PRESETS),

@@ -26,6 +26,7 @@ from components.registrar import Registrar
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
 from pipelines import home, registry
+from pipelines.config import ConfigError
 from pipelines.flow import FLOW
 
 # One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
@@ -51,9 +52,19 @@ def eval_config() -> tfma.EvalConfig:
 
 
 def nodes(record: dict) -> list[BaseComponent]:
-    """The components of a run, in the flow's order. record: as `pipelines.runs.open_run` returns it."""
+    """The components of a run, in the flow's order. record: as `pipelines.runs.open_run` returns it.
+
+    Raises:
+        ConfigError: the line has no folder in `data_schemas`.
+    """
     config, code = record["config"], record["code"]
     line, labels = config["line"], json.dumps(config["labels"])
+    reviewed = home.REPOSITORY / "data_schemas" / line
+    if not (reviewed / "schema.pbtxt").is_file():
+        raise ConfigError(
+            f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
+            f"Received: line={line!r}, no {reviewed / 'schema.pbtxt'}"
+        )
     limits, gates = json.dumps(config["data"], sort_keys=True), json.dumps(config["gates"], sort_keys=True)
     pointer = record["champion"] or {"version": 0, "digest": ""}
 
@@ -64,7 +75,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     )  # fmt: skip
     examples = ingester.outputs["examples"]
     statistics = StatisticsGen(examples=examples, stats_options=STATISTICS)
-    schema = ImportSchemaGen(schema_file=str(home.REPOSITORY / "data_schemas" / line / "schema.pbtxt"))
+    schema = ImportSchemaGen(schema_file=str(reviewed / "schema.pbtxt"))
     schema.add_upstream_node(ingester)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     origin, champion_data = origin_of(record)
@@ -104,7 +115,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     model_gate = ModelGate(
         run=record["run"], labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
-        best=json.dumps(registry.best(line)), behaviour=str(home.REPOSITORY / "data_schemas" / line / "behaviour.toml"),
+        best=json.dumps(registry.best(line)), behaviour=str(reviewed / "behaviour.toml"),
         model_run=trainer.outputs["model_run"], data_verdict=data_gate.outputs["verdict"],
     )  # fmt: skip
     blessing = model_gate.outputs["blessing"]

@@ -1,5 +1,7 @@
 """The table, the graph that TFX compiles and the order of the command line are one."""
 
+import pytest
+
 from pipelines import config, news
 from pipelines.flow import FLOW, NODES
 
@@ -27,3 +29,9 @@ def test_every_node_comes_after_what_it_needs():
 
 def test_what_moves_the_pointer_or_decides_is_never_cached():
     assert {node.name for node in FLOW if not node.cached} == {"ModelGate", "Pusher", "Registrar"}
+
+
+def test_a_line_without_reviewed_schemas_is_told_what_it_needs():
+    record = {**RECORD, "config": {**RECORD["config"], "line": "sports"}}
+    with pytest.raises(config.ConfigError, match=r"data_schemas/sports/; begin with a copy"):
+        news.nodes(record)

@@ -12,6 +12,7 @@ from pipelines.presets import DEFAULT, PRESETS, TRAINING, Preset
 def test_a_preset_is_found_by_its_own_name_and_has_a_card(name):
     assert PRESETS[name].name == name
     assert "accuracy" in PRESETS[name].card
+    assert 0 < len(PRESETS[name].summary) <= 80, "one line in a form"
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
@@ -42,7 +43,7 @@ def test_a_preset_cannot_be_changed():
 
 def test_a_misspelt_training_setting_is_refused_by_name():
     with pytest.raises(ValueError, match=r"Received: epoch$"):
-        Preset("toy", "bag", {}, {"epoch": 3}, "accuracy")
+        Preset("toy", "bag", {}, {"epoch": 3}, "a toy", "accuracy")
 
 
 def test_presets_need_the_standard_library_only():
