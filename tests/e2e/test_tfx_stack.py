@@ -104,9 +104,7 @@ def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(st
 def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
     for seed in (2, 3):
         stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed})
-    stack.until(
-        lambda: any((runs.last_event(f"twin-{seed}", "Ingester") or {}).get("state") == "done" for seed in (2, 3))
-    )
+    stack.until(lambda: any(runs.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
     meanwhile = newsdesk("check", "--source", "demo", "--json")  # of the same line
     assert meanwhile.returncode == door.LOCKED
     assert json.loads(meanwhile.stdout)["decision"] == "stop" and "twin-" in meanwhile.stdout
