@@ -53,11 +53,16 @@ class Stack:
         return self.until(lambda: (state := self.rest.state(dag, run)) in ("success", "failed") and state)
 
     def answered(self, run, option):
-        """How a release ends once somebody gives this answer, as often as it is asked for."""
-        body = {"chosen_options": [option], "params_input": {}}
+        """How a release ends once somebody gives this answer, as often as it is asked for.
+
+        Not at once: an answer that comes before the scheduler has taken in that the task paused fails that attempt.
+        """
+        body, asked = {"chosen_options": [option], "params_input": {}}, 0
 
         def look():
-            if self.tasks("news_release", run).get("approve") == "awaiting_input":
+            nonlocal asked
+            asked = asked + 1 if self.tasks("news_release", run).get("approve") == "awaiting_input" else 0
+            if asked > 3:
                 with contextlib.suppress(RestError):  # answered already
                     self.ask("PATCH", f"news_release/dagRuns/{run}/taskInstances/approve/-1/hitlDetails", body)
             return (state := self.rest.state("news_release", run)) in ("success", "failed") and state

@@ -56,8 +56,8 @@ def outcome(run):
     return home.read_json(home.run_dir(runs.run_id_from(run)) / "outcome.json")
 
 
-def record(run):
-    return runs.load(runs.run_id_from(run))
+def record(run, dag="news_retrain"):
+    return runs.load(runs.run_of(dag, run))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_two_lines_run_on_their_own_schedules_and_release_side_by_side(stack):
     for dag, line in (("news_retrain", "news"), ("news_retrain_sports", "sports")):
         (run,) = stack.until(lambda dag=dag: stack.runs(dag, "scheduled"))
         assert stack.ended(dag, run["dag_run_id"]) == "success"
-        assert record(run["dag_run_id"])["config"]["line"] == line
+        assert record(run["dag_run_id"], dag)["config"]["line"] == line
         assert registry.champion(line)["version"] == 1
         states = stack.tasks(dag, run["dag_run_id"])
         assert states["Champion"] == "skipped" and states["Registrar"] == states["close"] == "success"
