@@ -1,6 +1,6 @@
 """A running Airflow: schedule, new data, form, approval, backfill, two lines, a killed scheduler. TFX is stood in for.
 
-Takes minutes: `.venv-airflow/bin/python -m pytest tests/e2e/test_airflow_stack.py -m e2e`.
+Takes minutes: `make stack-test`.
 """
 
 import json

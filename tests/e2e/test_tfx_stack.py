@@ -1,7 +1,7 @@
 """A running Airflow with real TFX: new data, two runs at once, a stack killed in the middle of a training, every task cleared.
 
-What must hold is asked of Airflow, of ML Metadata and of the registry. Takes a quarter of an hour:
-`.venv-airflow/bin/python -m pytest tests/e2e/test_tfx_stack.py -m e2e`.
+What must hold is asked of Airflow, of ML Metadata and of the registry. Takes a quarter of an
+hour: `make stack-test`.
 """
 
 import collections
