@@ -105,10 +105,10 @@ def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
         f"asked by: {by}",
         f"preset {card.get('preset')}, made {card.get('created')}, run {card.get('run')}",
         f"test accuracy {metrics.get('accuracy', float('nan')):.4f} on {metrics.get('rows', 0):,} rows",
-        *(f"- {reason}" for reason in verdict.get("reasons") or ()),
+        *(f"gate: {reason}" for reason in verdict.get("reasons") or ()),
     ]
-    # Indented, Markdown shows text as it is, whatever somebody typed.
-    quoted = "\n".join("    " + deliver.plain(text)[:300] for text in told)
+    # Between backticks, Markdown shows text as it is, whatever somebody typed; only another backtick could end that.
+    quoted = "\n".join("- `" + deliver.plain(text)[:300].replace("`", "'") + "`" for text in told)
     page = home.run_dir(card["run"]) / "verdict.html" if card.get("run") else None
     where = "\n\nThe whole verdict stands on the page *Models*, beside this version." if page and page.exists() else ""
     return {"subject": f"{what}?", "body": f"{now}\n\n{quoted}{where}"}

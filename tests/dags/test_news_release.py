@@ -1,6 +1,7 @@
 """Releases by hand: what the form and the task refuse, what a person is shown, and the one command that is called."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -114,9 +115,10 @@ def test_a_person_sees_what_serves_the_figures_the_reasons_and_who_asked(version
 
 
 def test_what_others_wrote_is_shown_as_text_and_never_as_markup(versions):
-    body = question({**checked(ASKED, {}), "reason": "![](http://x) \u202e <b>"}, "# ann\n# bob")["body"]
-    for line in body.splitlines()[2:]:
-        assert line == "" or line.startswith("    ")
+    body = question({**checked(ASKED, {}), "reason": "![](http://x)` \u202e <b>"}, "# ann\n# bob")["body"]
+    quoted = [line for line in body.splitlines()[2:] if line.startswith("- ")]
+    assert len(quoted) == 6 and "![](http://x)' " in quoted[0] and "# ann # bob" in quoted[1]
+    assert all(re.fullmatch(r"- `[^`]+`", line) for line in quoted)
     assert "\u202e" not in body
 
 
