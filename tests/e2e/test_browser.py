@@ -138,7 +138,7 @@ def wait_for(page, dag: str, run: str, state: str = "Success", patience: float =
     from playwright.sync_api import expect
 
     page.goto(f"/dags/{dag}/runs/{run}")
-    badge = page.get_by_test_id("header-card").get_by_test_id("state-badge")
+    badge = page.get_by_test_id("header-card").get_by_test_id("state-badge").first  # a second one: an answer is awaited
     expect(badge).to_have_text(re.compile("Success|Failed"), timeout=patience * 1000)
     expect(badge).to_have_text(state)
 
