@@ -32,7 +32,7 @@ preset = "bag"
 margin = 0.2
 """
 # Epochs enough to be killed in the middle of.
-LONG = {"seed": 4, "set": {"training.epochs": 60, "training.patience": 60, "training.batch_size": 16}}
+LONG = {"seed": 4, "set": {"training.epochs": 20, "training.patience": 20, "training.batch_size": 64}}
 SOUND = {"COMPLETE", "CACHED"}
 
 
@@ -105,7 +105,7 @@ def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
     for seed in (2, 3):
         stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed})
     stack.until(lambda: any(runs.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
-    meanwhile = newsdesk("check", "--source", "demo", "--json")  # of the same line
+    meanwhile = newsdesk("data", "check", "demo", "--json")  # of the same line
     assert meanwhile.returncode == door.LOCKED
     assert json.loads(meanwhile.stdout)["decision"] == "stop" and "twin-" in meanwhile.stdout
     for seed in (2, 3):
