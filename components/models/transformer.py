@@ -5,10 +5,10 @@ Network: token + position embedding, `blocks` × (multi-head attention, feed-for
          pooling over real words, dropout, dense. With `buckets` > 0 hashed word pairs are averaged beside the blocks: which
          words stand next to each other says more about a headline's class than depth does at this amount of text.
 Keys:    vocabulary (tokens), length (words), padding ("longest": to a batch's longest text; "max_length": every text to
-         `length` words, as in the lesson, five times the work for the same answers), width, heads, key_width (a head), feed_forward, blocks, pooling ("mean",
-         "mean+max"), buckets and pair_width (0: none), hidden (units before the last layer, 0: none), dropout,
-         word_dropout (share of words hidden from a training step), vectors ("none", or the `pkg:` or `hf:` encoder whose
-         pieces give the words their first vectors; see `components.word_vectors`).
+         `length` words, as in the lesson, which costs more and answers the same), width, heads, key_width (a head),
+         feed_forward, blocks, pooling ("mean", "mean+max"), buckets and pair_width (0: none), hidden (units before the last
+         layer, 0: none), dropout, word_dropout (share of words hidden from a training step), vectors ("none", or the `pkg:`
+         or `hf:` encoder whose pieces give the words their first vectors; see `components.word_vectors`).
 
 Source: Vaswani et al. 2017 (arXiv 1706.03762); pairs after fastText, Joulin et al. 2016 (arXiv 1607.01759).
 """
