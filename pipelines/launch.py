@@ -1,7 +1,8 @@
 """Launches one node of a run through TFX's launcher. All use of TFX's private interface is here.
 
-Two of its habits need care. A failed input resolution returns normally, so the state is read back from MLMD; a node that
-succeeded is silently not run again, so a repeat first retires the earlier execution and its artifacts.
+Three of its habits need care. A failed input resolution returns normally, so the state is read back from MLMD; a node that
+succeeded is silently not run again, so a repeat first retires the earlier execution and its artifacts; and an execution that
+failed or was retired would be taken up again with its output folder, so `_Launcher` registers a new one.
 """
 
 import components  # noqa: F401  # first of all: it sets what TensorFlow reads from the environment at its import
@@ -14,7 +15,8 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import execution_publish_utils, launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines import news
@@ -55,7 +57,7 @@ def launch(record: dict, name: str, again: bool = False) -> Launched:
     if again:
         _retire(connection, run_context, node)
     try:
-        launcher.Launcher(
+        _Launcher(
             pipeline_node=node,
             mlmd_connection=connection,
             pipeline_info=ir.pipeline_info,
@@ -67,6 +69,28 @@ def launch(record: dict, name: str, again: bool = False) -> Launched:
         _close_running(connection, run_context, node)
         raise
     return _result(connection, run_context, node)
+
+
+class _Launcher(launcher.Launcher):
+    """Gives every attempt at a node an execution of its own.
+
+    TFX names output folders by the execution, and ImportSchemaGen and Great Expectations refuse a folder in which an earlier
+    attempt left its files. An execution still open belongs to an attempt that was killed: a run starts a node once at a time.
+    """
+
+    def _register_or_reuse_execution(self, metadata_handle, contexts, input_artifacts=None, exec_properties=None):
+        earlier = execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts)
+        for execution in earlier:
+            if execution_lib.is_execution_successful(execution):
+                return execution
+        _fail_open(metadata_handle.store, earlier)
+        return execution_publish_utils.register_execution(
+            metadata_handle=metadata_handle,
+            execution_type=self._pipeline_node.node_info.type,
+            contexts=contexts,
+            input_artifacts=input_artifacts,
+            exec_properties=exec_properties,
+        )
 
 
 def connection_config(deployment) -> mlmd.ConnectionConfig:
@@ -136,7 +160,12 @@ def _retire(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.
 def _close_running(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.PipelineNode) -> None:
     """A node that a signal ended must not stay RUNNING in MLMD."""
     with connection as handle:
-        for execution in _executions(handle, run_context, node):
-            if execution.last_known_state == mlmd.Execution.RUNNING:
-                execution.last_known_state = mlmd.Execution.FAILED
-                handle.store.put_executions([execution])
+        _fail_open(handle.store, _executions(handle, run_context, node))
+
+
+def _fail_open(store, executions: list) -> None:
+    """Marks those as failed that are still open."""
+    left = [e for e in executions if execution_lib.is_execution_active(e)]
+    for execution in left:
+        execution.last_known_state = mlmd.Execution.FAILED
+    store.put_executions(left)

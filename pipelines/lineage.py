@@ -55,7 +55,8 @@ def _nodes(line: str, run: str) -> tuple[list[dict], str]:
     store = mlmd.connect()
     if store is None:
         return [], "MLMD cannot be read here: no metadata.sqlite, or an environment without ml_metadata"
-    found = mlmd.executions(store, line, run)
+    # The last of each node: earlier ones failed, or were withdrawn when the node was repeated.
+    found = list({node["node"]: node for node in mlmd.executions(store, line, run)}.values())
     for node in found:
         del node["parameters"]  # the run's record has them, and here they would hold the list of files once a node
     return found, "" if found else f"MLMD has no execution of run {run}"

@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from components import ingester
-from pipelines import claims, home, registry, run_node, runs
+from components import datagate, ingester
+from pipelines import claims, home, launch, mlmd, registry, run_node, runs
 from pipelines.flow import FLOW
 
 pytestmark = pytest.mark.slow
@@ -145,6 +145,41 @@ def test_a_cleared_node_runs_again_and_what_is_below_sees_its_new_output(first, 
     below = node("StatisticsGen", "clear", config, attempt="1.1", capsys=capsys)[1]
     assert below["state"] == "done"
     node("close", "clear", {}, capsys=capsys)
+
+
+def test_nodes_repeated_time_after_time_write_into_a_new_folder_each_time(first, capsys):
+    # Both refuse a folder in which an earlier attempt left its files.
+    nodes = ("ImportSchemaGen", "ExampleValidator", "DataGate")
+    for name in ("Ingester", "StatisticsGen"):
+        node(name, "often", first, capsys=capsys)
+    folders = {name: set() for name in nodes}
+    for attempt in ("0.1", "1.1", "2.1", "3.1"):
+        for name in nodes:
+            code, result = node(name, "often", first, attempt=attempt, capsys=capsys)
+            assert code == 0, result["reasons"]
+            folders[name].add(tuple(sorted(result["artifacts"].values())))
+    assert {len(found) for found in folders.values()} == {4}
+    node("close", "often", {}, capsys=capsys)
+
+
+def interrupted(*args):
+    raise KeyboardInterrupt
+
+
+def test_a_node_killed_without_a_chance_to_tell_mlmd_is_repeated_in_a_new_folder(first, capsys, monkeypatch):
+    config = {**first, "set": {**first["set"], "data.eval_fraction": 0.06}}
+    for name in ("Ingester", "StatisticsGen", "ImportSchemaGen", "ExampleValidator"):
+        node(name, "kill", config, capsys=capsys)
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "_close_running", lambda *args: None)
+        patch.setattr(datagate.datagate_page, "page", interrupted)  # when Great Expectations' files are written
+        with pytest.raises(KeyboardInterrupt):
+            node("DataGate", "kill", config, attempt="0.1", capsys=capsys)
+    code, result = node("DataGate", "kill", config, attempt="0.2", capsys=capsys)
+    assert code == 0, result["reasons"]
+    states = [e["state"] for e in mlmd.executions(mlmd.connect(), "news", "kill") if e["node"] == "DataGate"]
+    assert states == ["FAILED", "COMPLETE"]
+    node("close", "kill", {}, capsys=capsys)
 
 
 def test_a_node_that_a_signal_ends_is_failed_in_mlmd_and_its_retry_works(first, capsys, monkeypatch):

@@ -28,7 +28,8 @@ def trace(found, nodes):
     made = {}
     for name, state, reads, makes in nodes:
         kind = found.put_execution_type(pb.ExecutionType(name=f"components.{name}"))
-        node = found.put_contexts([pb.Context(type_id=kinds["node"], name=f"{LINE}.{name}")])[0]
+        known = found.get_context_by_type_and_name("node", f"{LINE}.{name}")
+        node = known.id if known else found.put_contexts([pb.Context(type_id=kinds["node"], name=f"{LINE}.{name}")])[0]
         one = found.put_executions([pb.Execution(type_id=kind, last_known_state=pb.Execution.State.Value(state))])[0]
         found.put_attributions_and_associations(
             [], [pb.Association(context_id=c, execution_id=one) for c in (run, node)]
@@ -75,6 +76,7 @@ def version(newsdesk_home):
     trace(
         store(),
         [
+            ("Ingester", "FAILED", [], []),  # the first attempt
             ("Ingester", "COMPLETE", [], ["examples"]),
             ("Tokenizer", "CACHED", ["examples"], ["vocabulary"]),
             ("Trainer", "COMPLETE", ["examples", "vocabulary"], ["model"]),
@@ -94,7 +96,7 @@ def test_it_reaches_from_the_version_to_files_code_settings_and_every_artifact(v
     trainer = told["nodes"][2]
     assert sorted(a["key"] for a in trainer["inputs"]) == ["examples", "vocabulary"]
     (model,) = trainer["outputs"]
-    assert model["uri"] == str(home.artifacts_dir(LINE) / "Trainer/model/3")
+    assert model["uri"] == str(home.artifacts_dir(LINE) / "Trainer/model/4")
     assert (model["made_by"], model["state"], model["type"]) == (trainer["id"], "LIVE", "Model")
     assert [e["to"] for e in told["promotions"]] == [2]
     assert list(told["files"]) == ["saved_model.pb"]
@@ -103,7 +105,7 @@ def test_it_reaches_from_the_version_to_files_code_settings_and_every_artifact(v
 def test_text_json_and_page_come_from_one_command(version, capsys):
     assert cli.main(["lineage", "2"]) == 0
     shown = capsys.readouterr().out
-    assert "Trainer           execution 3    complete  model #3" in shown
+    assert "Trainer           execution 4    complete  model #3" in shown
     assert cli.main(["lineage", "2", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["page"] == str(home.home() / "lineage" / "news-2.html")
