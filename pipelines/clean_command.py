@@ -12,6 +12,10 @@ from collections.abc import Iterable
 from pipelines import claims, config, home, mlmd, registry, retention
 
 SHARED = "(no line)"
+_NAMES = {
+    "artifact": ("artifact folder", "artifact folders"), "scored": ("scored batch", "scored batches"),
+    "cache": ("cache entry", "cache entries"), "staging": ("leftover", "leftovers"),
+}  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -84,7 +88,7 @@ def _shown(told: list[dict], applied: bool) -> Iterable[str]:
             yield part["line"]
         for version, why in part["kept"].items():
             yield f"  keep    version {version:<6}{', '.join(why)}"
-        for kind in ("version", "held", "run", "artifact", "cache", "staging"):
+        for kind in ("version", "held", "run", "artifact", "scored", "cache", "staging"):
             found = [item for item in part["remove"] if item["kind"] == kind]
             if found and kind in ("version", "held"):
                 for item in found:
@@ -99,9 +103,8 @@ def _shown(told: list[dict], applied: bool) -> Iterable[str]:
 
 
 def _counted(kind: str, count: int) -> str:
-    name = {"cache": "cache entry", "staging": "leftover", "artifact": "artifact folder"}.get(kind, kind)
-    plural = "cache entries" if kind == "cache" else f"{name}s"
-    return f"{count} {name if count == 1 else plural}"
+    one, many = _NAMES.get(kind, (kind, f"{kind}s"))
+    return f"{count} {one if count == 1 else many}"
 
 
 def _mb(amount: int) -> str:

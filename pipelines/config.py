@@ -304,7 +304,7 @@ _SECTIONS = {
     "schedule": ("cron", "timezone", "source", "window", "preset", "seed", "release"),
     "data": tuple(f.name for f in dataclasses.fields(DataConfig)),
     "gates": tuple(f.name for f in dataclasses.fields(GateConfig)),
-    "retention": ("keep", "pinned", "runs", "cache_days"),  # read by `pipelines.retention`
+    "retention": ("keep", "pinned", "runs", "cache_days", "scored_days"),  # read by `pipelines.retention`
     "monitor": (  # read by `pipelines.monitor_settings`
         *("folder", "cron", "timezone", "window", "max_words", "max_lengths", "max_classes", "max_confidence_drop"),
         *("max_quarantined", "min_rows", "queue_rows", "queue_unlike"),

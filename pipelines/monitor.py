@@ -169,7 +169,7 @@ class Scorer:
         root.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
         try:
-            monitor_files.write_parquet(aside / "predictions.parquet", batch.articles, chances, unknown, self.model)
+            monitor_files.write_parquet(aside / monitor_files.PREDICTIONS, batch.articles, chances, unknown, self.model)
             home.write_text(aside / "quarantine.csv", monitor_files.quarantine(batch.bad))
             queue = label_queue.as_csv(questions, batch.articles, chances, unknown, self.model.labels)
             home.write_text(aside / "queue.csv", queue)

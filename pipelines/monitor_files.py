@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines import home, spreadsheet
 
+PREDICTIONS = "predictions.parquet"
 _SHOWN = 200  # characters of a bad value in the quarantine file
 
 

@@ -4,6 +4,8 @@
     pinned = [3]      versions kept whatever their age; `newsdesk pin N` does the same from the command line
     runs = 20         the newest runs whose folders and artifacts are kept besides those of kept versions
     cache_days = 30   days after which something unused in a cache goes
+    scored_days = 90  days after which scored articles go: what `newsdesk monitor` wrote row by row, and the answers of `news_score`;
+                      a monitored batch's figures, quarantine and label queue stay
 
 Protected are the champion, the previous one, the best ever, the pinned, the held, and whatever served within the last `GRACE`
 seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is told first, so that TFX's
@@ -18,9 +20,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pipelines import claims, clean, config, home, leftovers, mlmd, pins, registry, served
+from pipelines import claims, clean, config, home, leftovers, mlmd, monitor_files, pins, registry, served
 
 GRACE = 3600  # seconds
+_DAY = 86_400  # seconds
 CACHES = ("cache", "features", "checkpoints", "predictions")  # made again when they are missing
 
 
@@ -32,9 +35,10 @@ class Policy:
     pinned: tuple[int, ...] = ()
     runs: int = 20
     cache_days: int = 30
+    scored_days: int = 90
 
     def __post_init__(self):
-        for name in ("keep", "runs", "cache_days", "pinned"):
+        for name in ("keep", "runs", "cache_days", "scored_days", "pinned"):
             value = getattr(self, name)
             numbers = value if name == "pinned" else (value,)
             if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
@@ -58,7 +62,7 @@ def policy_of(line: str, settings: Mapping) -> Policy:
 
 @dataclass(frozen=True)
 class Item:
-    """Something on disk. kind: "version", "held", "run", "artifact", "cache" or "staging"."""
+    """Something on disk. kind: "version", "held", "run", "artifact", "scored", "cache" or "staging"."""
 
     kind: str
     name: str
@@ -72,7 +76,7 @@ class State:
 
     names: version by "champion", "previous", "best". left: seconds since a version stopped serving. registered: versions with
     a card. runs: run ids, newest first, with their folders. made_by: the run of each version. uses: what each run refers to
-    (`mlmd.uses`), None where MLMD cannot be read.
+    (`mlmd.uses`), None where MLMD cannot be read. scored: predictions of monitored batches, by days since they were written.
     """
 
     versions: Mapping[int, Path]
@@ -86,6 +90,7 @@ class State:
     working: frozenset[str]
     artifacts: tuple[Item, ...] = ()
     uses: Mapping[str, set[str]] | None = None
+    scored: tuple[tuple[Item, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def plan(state: State, policy: Policy) -> Plan:
     gone += [Item("held", str(n), path) for n, path in state.held.items() if n not in kept]
     runs = {state.made_by[n] for n in kept if n in state.made_by} | set(list(state.runs)[: policy.runs]) | state.working
     gone += [Item("run", run, path) for run, path in state.runs.items() if run not in runs]
+    gone += [item for item, days in state.scored if days > policy.scored_days]
     if state.uses is None:
         return Plan(kept, tuple(gone), "artifacts stay: MLMD can only be read in the TFX environment")
     used = set().union(*(state.uses.get(run, set()) for run in runs)) if runs else set()
@@ -153,7 +159,7 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
         versions=versions, held=kept_back, names=named, pinned=frozenset(pins.pinned(line)), left=left,
         registered=frozenset(cards), runs=runs, made_by=cards,
         working=frozenset([claim["run"]] if claim and claim["lives"] else []),
-        artifacts=tuple(_artifacts(line)), uses=uses,
+        artifacts=tuple(_artifacts(line)), uses=uses, scored=tuple(_scored(line, now)),
     )  # fmt: skip
 
 
@@ -177,16 +183,26 @@ def _artifacts(line: str) -> list[Item]:
     return [Item("artifact", str(path.relative_to(root)), path) for path in sorted(paths) if path.name.isdigit()]
 
 
+def _scored(line: str, now: datetime) -> Iterable[tuple[Item, float]]:
+    """The predictions of a line's monitored batches and their age in days."""
+    for path in sorted(home.monitor_dir(line).glob(f"[!.]*/{monitor_files.PREDICTIONS}")):
+        yield Item("scored", path.parent.name, path), (now.timestamp() - path.stat().st_mtime) / _DAY
+
+
 def shared(policy: Policy, now: float | None = None) -> list[Item]:
-    """What belongs to no line and may go: leftovers in `staging/`, unused entries of the caches, folders of runs that never opened."""
+    """What belongs to no line and may go: leftovers in `staging/`, unused entries of the caches, answers of `news_score`,
+    folders of runs that never opened."""
     now = now or time.time()
     gone = [Item("staging", path.name, path) for path in leftovers.leftovers(age=claims.LEASE)]
     for name in CACHES:
         for path in sorted((home.home() / name).glob("[!.]*")):
-            if now - _last_use(path) > policy.cache_days * 86_400:
+            if now - _last_use(path) > policy.cache_days * _DAY:
                 gone.append(Item("cache", f"{name}/{path.name}", path))
+    for path in sorted(home.scored_dir().glob("[!.]*")):
+        if now - _last_use(path) > policy.scored_days * _DAY:
+            gone.append(Item("scored", path.name, path))
     for path in sorted((home.home() / "runs").glob("[!.]*")):
-        if not (path / "run.json").exists() and now - _last_use(path) > policy.cache_days * 86_400:
+        if not (path / "run.json").exists() and now - _last_use(path) > policy.cache_days * _DAY:
             gone.append(Item("run", path.name, path))
     return gone
 
@@ -220,7 +236,7 @@ def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
                     _set_aside(line, name, item)
         if store:
             mlmd.forget(store, [str(item.path) for item in decided.remove if item.kind == "artifact"])
-        registry.clear([item.path for item in decided.remove if item.kind in ("artifact", "run")])
+        registry.clear([item.path for item in decided.remove if item.kind in ("artifact", "run", "scored")])
         registry.clear(sorted(home.staging_dir().glob(f"{name}.*")))
     finally:
         claims.free_line(line, name)

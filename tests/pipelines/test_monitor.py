@@ -123,6 +123,7 @@ def test_the_same_content_is_scored_once_by_a_champion_and_again_by_the_next(cha
         patched.setattr(monitor.Scorer, "score", lambda *args: pytest.fail("scored twice"))
         again = run(folder, capsys)
         (folder / "articles.csv").rename(folder / "renamed.csv")
+        (batch_dir(first) / "predictions.parquet").unlink()  # as retention does
         assert run(folder, capsys)["batches"] == first["batches"]
     assert (len(first["new"]), again["new"], again["batches"]) == (1, [], first["batches"])
     version, pushed = published.push("run-2", "shifted")

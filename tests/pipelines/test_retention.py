@@ -309,6 +309,26 @@ def test_caches_go_by_age_and_staging_by_owner(newsdesk_home):
     assert found == {"cache/old", "features/old", "dead.1"}
 
 
+def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay(newsdesk_home):
+    release(1)
+    now = datetime.now(timezone.utc).timestamp()
+    for batch, days in (("2026-01-01.aa", 91), ("2026-03-01.bb", 89)):
+        for name in ("predictions.parquet", "report.json", "queue.csv", "quarantine.csv"):
+            home.write_text(home.monitor_dir(LINE) / batch / name, "rows")
+        predictions = home.monitor_dir(LINE) / batch / "predictions.parquet"
+        os.utime(predictions, (now, now - days * 86_400))
+    retention.apply(LINE, retention.policy_of(LINE, {}))
+    left = {path.name: sorted(f.name for f in path.iterdir()) for path in home.monitor_dir(LINE).iterdir()}
+    figures = ["quarantine.csv", "queue.csv", "report.json"]
+    assert left == {"2026-01-01.aa": figures, "2026-03-01.bb": ["predictions.parquet", *figures]}
+
+    (home.scored_dir() / "old").mkdir(parents=True)
+    (home.scored_dir() / "new").mkdir()
+    os.utime(home.scored_dir() / "old", (now - 91 * 86_400, now - 91 * 86_400))
+    assert [item.name for item in retention.shared(retention.Policy())] == ["old"]
+    assert retention.shared(retention.Policy(scored_days=92)) == []
+
+
 # --- the command ---
 
 
