@@ -1,24 +1,9 @@
-"""What a person may ask about articles in Airflow: the forms of `news_monitor` and `news_score`, and their check in the task."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What a person may ask about articles in Airflow: the forms of `news_monitor` and `news_score`."""
 
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException
-from run_form import END, WINDOW
+from form_parts import END, WINDOW, line_field
 
 _PATH = rf"^/(?!(.*/)?\.\.(/|{END}))[^\x00-\x1f\x7f]*"
-
-
-def line_field(line: str) -> Param:
-    return Param(
-        line,
-        title="Line",
-        description="The registered model whose champion answers, such as `news`.",
-        section="Model",
-        type="string",
-        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,199}}{END}",
-    )
 
 
 def monitor_form(line: str, folder: str, window: str) -> dict[str, Param]:
@@ -42,7 +27,7 @@ def monitor_form(line: str, folder: str, window: str) -> dict[str, Param]:
             maxLength=64,
             pattern=WINDOW,
         ),
-        "line": line_field(line),
+        "line": line_field(line, "Model"),
     }
 
 
@@ -65,7 +50,7 @@ def score_form(line: str) -> dict[str, Param]:
             type="string",
             enum=["csv", "json"],
         ),
-        "line": line_field(line),
+        "line": line_field(line, "Model"),
         "version": Param(
             None,
             title="Version",
@@ -76,23 +61,3 @@ def score_form(line: str) -> dict[str, Param]:
             maximum=999_999_999,
         ),
     }
-
-
-def checked(fields: Mapping[str, Param], params: Mapping[str, Any], conf: Mapping[str, Any] | None) -> dict:
-    """The form's values. Airflow itself lets unknown keys of a run's `conf` pass.
-
-    Raises:
-        AirflowFailException: an unknown key, or a value that the form would have refused.
-    """
-    unknown = sorted(set(conf or {}) - set(fields))
-    if unknown:
-        raise AirflowFailException(
-            f"parameters must be among {', '.join(fields)}. Received: unknown={str(unknown)[:200]}"
-        )
-    asked = {name: params.get(name) for name in fields}
-    for name, value in asked.items():
-        try:
-            fields[name].resolve(value)
-        except Exception as error:  # Airflow's own, whose text holds the whole schema
-            raise AirflowFailException(f"{name} must be as the form says. Received: {str(value)[:80]!r}") from error
-    return asked

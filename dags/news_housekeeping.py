@@ -4,13 +4,23 @@ import json
 from datetime import datetime, timedelta, timezone
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
+from form_parts import checked
 from newsdesk_command import newsdesk
 from run_notices import say
 
 from pipelines import config, notify, registry
 
 TIMEOUT = timedelta(hours=1)
+FIELDS = {
+    "apply": Param(
+        False,
+        title="Apply",
+        description="Remove what the plan names. Without it, the plan is shown only.",
+        section="Removal",
+        type="boolean",
+    )
+}
 
 with DAG(
     dag_id="news_housekeeping",
@@ -23,15 +33,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=True,
-    params={
-        "apply": Param(
-            False,
-            title="Apply",
-            description="Remove what the plan names. Without it, the plan is shown only.",
-            section="Removal",
-            type="boolean",
-        )
-    },
+    params=FIELDS,
     default_args={"retries": 1, "retry_delay": timedelta(minutes=1), "execution_timeout": TIMEOUT},
     tags=["newsdesk"],
 ) as dag:
@@ -42,10 +44,7 @@ with DAG(
 
     @task(doc_md="`newsdesk clean --apply`, where the parameter *apply* says so; skipped otherwise.")
     def apply(params=None, dag_run=None) -> dict:
-        unknown = sorted(set(dag_run.conf or {}) - {"apply"})
-        if unknown or not isinstance(params["apply"], bool):
-            raise AirflowFailException(f"the only parameter is apply, true or false. Received: {str(unknown)[:200]}")
-        if not params["apply"]:
+        if not checked(FIELDS, params, dag_run.conf)["apply"]:
             raise AirflowSkipException("only the plan was asked for")
         return _told(["clean", "--apply", "--json"])
 

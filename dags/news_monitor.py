@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from article_forms import checked, monitor_form
+from article_forms import monitor_form
+from form_parts import checked
 from newsdesk_command import newsdesk
 from run_notices import say
 

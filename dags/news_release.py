@@ -7,7 +7,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, task
 from airflow.sdk.exceptions import AirflowFailException
 from newsdesk_command import newsdesk
-from release_request import checked, form, question, serving, user_of, words_of
+from release_request import form, question, resolved, serving, user_of, words_of
 from run_notices import CHAMPIONS, champion_changed
 
 from pipelines import config, registry
@@ -36,7 +36,7 @@ with DAG(
     @task(execution_timeout=TIMEOUT, doc_md="Is there such a version? Says what would change.")
     def check(params=None, dag_run=None) -> dict:
         try:
-            asked = checked(params, dag_run.conf or {})
+            asked = resolved(params, dag_run.conf)
         except (config.ConfigError, registry.RegistryError) as error:
             raise AirflowFailException(str(error)) from None
         by = user_of(dag_run.triggering_user_name)

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, task
-from article_forms import checked, score_form
+from article_forms import score_form
+from form_parts import checked
 from newsdesk_command import newsdesk
 
 from pipelines import config, home

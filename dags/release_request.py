@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import form_parts
 from airflow.sdk import Param
-from run_form import END
 
 from pipelines import config, deliver, home, registry
 
@@ -23,14 +23,7 @@ def form(line: str) -> dict[str, Param]:
             type="string",
             enum=list(ACTIONS),
         ),
-        "line": Param(
-            line,
-            title="Line",
-            description="The registered model, such as `news`.",
-            section="What",
-            type="string",
-            pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,199}}{END}",
-        ),
+        "line": form_parts.line_field(line, "What"),
         "version": Param(
             None,
             title="Version",
@@ -47,33 +40,23 @@ def form(line: str) -> dict[str, Param]:
             type="string",
             minLength=3,
             maxLength=500,
-            pattern=rf"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*{END}",
+            pattern=rf"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*{form_parts.END}",
         ),
     }
 
 
-FIELDS = ("action", "line", "version", "reason")
+FIELDS = form("")
 
 
-def checked(params: Mapping[str, Any], conf: Mapping[str, Any]) -> dict:
+def resolved(params: Mapping[str, Any], conf: Mapping[str, Any] | None) -> dict:
     """The form's values, and which version serves now and which would: what is approved is exactly that.
 
     Raises:
-        config.ConfigError: an unknown parameter, or one that does not fit the others.
+        AirflowFailException: a parameter that the form does not know, or would have refused.
+        config.ConfigError: one that does not fit the others.
         registry.RegistryError: there is no such version.
     """
-    unknown = sorted(set(conf) - set(FIELDS))
-    if unknown:
-        raise config.ConfigError(
-            f"parameters must be among {', '.join(FIELDS)}. Received: unknown={str(unknown)[:200]}"
-        )
-    asked = {name: params[name] for name in FIELDS}
-    fields = form("")
-    for name, value in asked.items():
-        try:
-            fields[name].resolve(value)
-        except Exception as error:  # Airflow's own, whose text holds the whole schema
-            raise config.ConfigError(f"{name} must be as the form says. Received: {str(value)[:80]!r}") from error
+    asked = form_parts.checked(FIELDS, params, conf)
     action, line, version = asked["action"], asked["line"], asked["version"]
     if (version is None) != (action == "rollback"):
         rule = "version must be empty for a rollback and a number for everything else"

@@ -7,14 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from airflow.sdk import Param
+from form_parts import END, WINDOW, refuse_unknown
 
 from pipelines import config
 from pipelines.presets import PRESETS
 
-# In a JSON schema `$` also matches before a last line end, in Python but not in a browser.
-END = r"$(?!\n)"
 SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*){END}"
-WINDOW = rf"^(all|last \d{{1,4}}d|\d{{4}}-\d\d-\d\d){END}"
 # Runs that cover an interval of the time table; every other run is about the moment it was asked for.
 _BY_INTERVAL = ("scheduled", "backfill")
 
@@ -96,14 +94,10 @@ def request_of(run, params: Mapping[str, Any], line: str = "") -> dict:
     line: where the DAG works for one line alone; empty where the source decides.
 
     Raises:
-        ConfigError: a parameter that no field knows, or a value that the form would have refused. Airflow itself lets
-            unknown keys of a run's `conf` pass.
+        AirflowFailException: a parameter that no field knows.
+        ConfigError: a value that the form would have refused.
     """
-    unknown = sorted(set(run.conf or {}) - set(FORM_FIELDS))
-    if unknown:
-        raise config.ConfigError(
-            f"a run's parameters must be among {', '.join(FORM_FIELDS)}. Received: unknown={str(unknown)[:200]}"
-        )
+    refuse_unknown(run.conf, FORM_FIELDS)
     kind = str(getattr(run.run_type, "value", run.run_type))
     by_interval = kind in _BY_INTERVAL and run.data_interval_end is not None
     asked = {name: params[name] for name in FORM_FIELDS if params.get(name) is not None}

@@ -1,7 +1,7 @@
 """Refuses a run's unknown parameters where they come in: Airflow checks those that a DAG names, and lets others pass.
 
 Covers what triggers a run or a backfill over HTTP, so the UI, the REST API and everything built on it. The first task of a run
-refuses them as well (`run_form.request_of`), for `airflow dags trigger` writes to the database without asking the server.
+refuses them as well (`form_parts.refuse_unknown`), for `airflow dags trigger` writes to the database without asking the server.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
-from release_request import ACTIONS, checked, form, question, words_of
+from release_request import ACTIONS, form, question, resolved, words_of
 
 from pipelines import config, home, registry
 
@@ -73,37 +73,37 @@ def do(pulled, outlets=None):
 def test_a_wrong_value_is_refused_by_the_form_and_again_by_the_task(versions, name, value):
     with pytest.raises(ParamValidationError):
         form("news")[name].resolve(value)
-    with pytest.raises(config.ConfigError, match=f"{name} must be"):
-        checked({**ASKED, name: value}, {})
+    with pytest.raises(AirflowFailException, match=f"{name} must be"):
+        resolved({**ASKED, name: value}, {})
 
 
 def test_an_unknown_parameter_is_refused_by_name(versions):
-    with pytest.raises(config.ConfigError, match="bogus"):
-        checked(ASKED, {**ASKED, "bogus": 1})
+    with pytest.raises(AirflowFailException, match="bogus"):
+        resolved(ASKED, {**ASKED, "bogus": 1})
 
 
 @pytest.mark.parametrize(("action", "version"), [("promote", None), ("rollback", 2), ("pin", None), ("unpin", None)])
 def test_a_version_is_named_where_it_is_needed_and_nowhere_else(versions, action, version):
     with pytest.raises(config.ConfigError, match="version must be"):
-        checked({**ASKED, "action": action, "version": version}, {})
+        resolved({**ASKED, "action": action, "version": version}, {})
 
 
 def test_a_version_that_is_not_there_is_refused_before_anybody_is_asked(versions):
     with pytest.raises(registry.RegistryError, match="version 9"):
-        checked({**ASKED, "version": 9}, {})
+        resolved({**ASKED, "version": 9}, {})
     with pytest.raises(registry.RegistryError, match="rollback"):
-        checked({**ASKED, "action": "rollback", "version": None}, {})
+        resolved({**ASKED, "action": "rollback", "version": None}, {})
 
 
 def test_a_rollback_names_the_version_it_goes_back_to(versions):
     move(2, before=1)
-    asked = checked({**ASKED, "action": "rollback", "version": None}, {})
+    asked = resolved({**ASKED, "action": "rollback", "version": None}, {})
     assert (asked["target"], asked["serves"]) == (1, 2)
     assert question(asked, "ann")["subject"] == "Roll news back to version 1?"
 
 
 def test_a_person_sees_what_serves_the_figures_the_reasons_and_who_asked(versions):
-    body = question(checked(ASKED, {}), "ann")["body"]
+    body = question(resolved(ASKED, {}), "ann")["body"]
     for part in (
         "Version 1 serves now",
         "looks good",
@@ -115,7 +115,7 @@ def test_a_person_sees_what_serves_the_figures_the_reasons_and_who_asked(version
 
 
 def test_what_others_wrote_is_shown_as_text_and_never_as_markup(versions):
-    body = question({**checked(ASKED, {}), "reason": "![](http://x)` \u202e <b>"}, "# ann\n# bob")["body"]
+    body = question({**resolved(ASKED, {}), "reason": "![](http://x)` \u202e <b>"}, "# ann\n# bob")["body"]
     quoted = [line for line in body.splitlines()[2:] if line.startswith("- ")]
     assert len(quoted) == 6 and "![](http://x)' " in quoted[0] and "# ann # bob" in quoted[1]
     assert all(re.fullmatch(r"- `[^`]+`", line) for line in quoted)
