@@ -20,10 +20,9 @@ from run_form import form, request_of
 from run_notices import CHAMPIONS, asset, ended, late, registered
 from span_watch import SpanTrigger
 
-from pipelines import assets, notify
+from pipelines import assets, config
 from pipelines.flow import FLOW, Node
-
-DEFAULT_CRON = "0 3 * * *"
+from pipelines.line_settings import Schedule
 
 
 def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable[Node] = FLOW) -> DAG:
@@ -34,20 +33,20 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
-    flow, told = tuple(flow), notify.settings(lines, line)
-    table = lines.get(line, {}).get("schedule", {})
+    flow, told = tuple(flow), config.section(lines, line, "notify")
+    planned = config.section(lines, line, "schedule")
     own = "" if dag_id == "news_retrain" else line
     with DAG(
         dag_id=dag_id,
         dag_display_name=dag_id,
         description=f"Retrains the line {line!r} and releases what passes the gate",
         doc_md=dag_doc(flow),
-        schedule=schedule(line, table),
+        schedule=schedule(line, planned),
         start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
         catchup=False,
         max_active_runs=1,
-        is_paused_upon_creation=not table,
-        params=form(table),
+        is_paused_upon_creation="schedule" not in lines.get(line, {}),
+        params=form(planned),
         default_args=RETRIES,
         deadline=deadline(line, told.deadline_hours),
         tags=["newsdesk", line],
@@ -65,14 +64,14 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
     return dag
 
 
-def schedule(line: str, table: Mapping[str, Any]) -> AssetOrTimeSchedule:
-    """By the clock, or when labelled rows arrive. table: the line's `[schedule]`; a source that is a folder is watched."""
-    source = table.get("source", "demo")
+def schedule(line: str, planned: Schedule) -> AssetOrTimeSchedule:
+    """By the clock, or when labelled rows arrive. A source that is a folder is watched."""
+    source = planned.source
     watchers = []
     if PurePath(source).is_absolute():
         watchers = [AssetWatcher(name=f"{line}.spans", trigger=SpanTrigger(line, source))]
     return AssetOrTimeSchedule(
-        timetable=CronDataIntervalTimetable(table.get("cron", DEFAULT_CRON), table.get("timezone", "UTC")),
+        timetable=CronDataIntervalTimetable(planned.cron, planned.timezone),
         assets=[asset(assets.data_name(line), watchers=watchers)],
     )
 

@@ -52,7 +52,7 @@ with DAG(
     def ages() -> list[str]:
         lines, now, found = config.settings(), datetime.now(timezone.utc), []
         for line in registry.lines():
-            told = notify.settings(lines, line)
+            told = config.section(lines, line, "notify")
             notice = notify.of_age(line, told.max_age_days, now)
             if notice:
                 found.append(notice.text)

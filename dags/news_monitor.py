@@ -11,7 +11,7 @@ from form_parts import checked
 from newsdesk_command import newsdesk
 from run_notices import say
 
-from pipelines import config, monitor_settings, notify
+from pipelines import config, notify
 
 TIMEOUT = timedelta(hours=2)
 DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor`), keeps the predictions, sets words, lengths, answers and
@@ -29,7 +29,7 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
-    settings, told = monitor_settings.of(line, lines), notify.settings(lines, line)
+    settings, told = config.section(lines, line, "monitor"), config.section(lines, line, "notify")
     fields = monitor_form(line, settings.folder, settings.window)
     with DAG(
         dag_id=dag_id,
@@ -79,4 +79,4 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
 
 
 lines = config.settings()
-dags = [monitor_dag(dag_id, lines, line) for dag_id, line in monitor_settings.dags(lines).items()]
+dags = [monitor_dag(dag_id, lines, line) for dag_id, line in config.monitor_dags(lines).items()]

@@ -10,6 +10,7 @@ from airflow.sdk import Param
 from form_parts import END, WINDOW, refuse_unknown
 
 from pipelines import config
+from pipelines.line_settings import Schedule
 from pipelines.presets import PRESETS
 
 SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*){END}"
@@ -17,13 +18,13 @@ SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\
 _BY_INTERVAL = ("scheduled", "backfill")
 
 
-def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
-    """The trigger form. schedule: the line's `[schedule]` table, which gives the defaults."""
+def form(schedule: Schedule) -> dict[str, Param]:
+    """The trigger form. schedule: gives the defaults."""
     text = {"type": "string", "maxLength": 1024}
     presets = "\n".join(f"- `{preset.name}`: {preset.summary}" for preset in PRESETS.values())
     return {
         "source": Param(
-            schedule.get("source", "demo"),
+            schedule.source,
             title="Source",
             description="`demo`, `tfds`, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
             section="Data",
@@ -32,7 +33,7 @@ def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
             pattern=SOURCE,
         ),
         "window": Param(
-            schedule.get("window", "all"),
+            schedule.window,
             title="Window",
             description="Dated folders to read: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
             section="Data",
@@ -40,7 +41,7 @@ def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
             pattern=WINDOW,
         ),
         "model": Param(
-            schedule.get("preset", "transformer"),
+            schedule.preset,
             title="Model",
             description_md=f"The preset to train; what each has reached stands on its card in `pipelines/presets.py`.\n\n{presets}",
             section="Model",
@@ -58,7 +59,7 @@ def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
             additionalProperties={"type": ["string", "number", "boolean"], "maxLength": 256},
         ),
         "seed": Param(
-            schedule.get("seed", 1),
+            schedule.seed,
             title="Seed",
             description="Same seed, data and code: same model.",
             section="Training",
@@ -85,7 +86,7 @@ def form(schedule: Mapping[str, Any]) -> dict[str, Param]:
     }
 
 
-FORM_FIELDS = tuple(form({}))
+FORM_FIELDS = tuple(form(Schedule()))
 
 
 def request_of(run, params: Mapping[str, Any], line: str = "") -> dict:

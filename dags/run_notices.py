@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias
 
 from pipelines import assets, config, home, notify, registry, runs
+from pipelines.line_settings import NotifySettings
 
 log = logging.getLogger("airflow.task")
 # An alias: a run may end without a new champion, and a plain outlet would tell of one whenever its task is green.
@@ -54,7 +55,7 @@ def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
         line = record["config"]["line"] if record else config.resolve(config.Request.from_json(request), lines).line
         # A run that never opened has its reasons in its events, not in what `close` says.
         outcome = (result.get("outcome") if record else None) or runs.outcome_of(run)
-        told = notify.settings(lines, line)
+        told = config.section(lines, line, "notify")
         found = [notify.of_run(line, outcome, record, address(context["dag_run"]))]
         if outcome["state"] != "released":
             found.append(notify.of_age(line, told.max_age_days, datetime.now(timezone.utc), run))
@@ -70,14 +71,14 @@ def late(line: str, hours: float, context: Mapping[str, Any] | None = None) -> N
     if "backfill" in str(run.get("run_type")):
         return
     name = str(run.get("dag_run_id") or run.get("run_id") or "")
-    told = notify.settings(config.settings(), line)
+    told = config.section(config.settings(), line, "notify")
     say(
         notify.Notice("late", line, name, f"{line}: a run is late\nIt has not ended after {hours:g} hours: {name}"),
         told,
     )
 
 
-def say(notice: notify.Notice, told: notify.Settings) -> None:
+def say(notice: notify.Notice, told: NotifySettings) -> None:
     """Sends a notice; a way that fails is a line in the log."""
     for failure in notify.send(notice, told):
         log.warning("A notice could not be delivered by %s", failure)

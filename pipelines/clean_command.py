@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     home.ensure()
     told, code = [], 0
     for line in [home.safe_name(args.line, "line")] if args.line else registry.lines():
-        policy = retention.policy_of(line, settings)
+        policy = config.section(settings, line, "retention")
         try:
             told.append(_line(line, policy, args.apply))
         except claims.Locked as error:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, line: str) -> int:
     if wrong:
         print(f"newsdesk label: {wrong}", file=sys.stderr)
         return 2
-    first = lines.get(line, {}).get("data", {}).get("first_label", config.DataConfig.first_label)
+    first = config.section(lines, line, "data").first_label
     try:
         with open(args.queue, "rb"):
             pass

@@ -23,7 +23,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from pipelines import claims, config, home, monitor_files, registry, sources
-from pipelines.monitor_settings import MonitorSettings, of
+from pipelines.line_settings import MonitorSettings
 
 FORMAT = 1  # of a batch's folder; another one is scored anew
 _KEY = 16  # hex digits of a batch's key, as part of its folder's name
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, line: str) -> int:
     """Exit code: 0 done, drifted or not; 2 no folder given; 3 a file cannot be read; 1 no champion."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
-    settings = of(line)
+    settings = config.section(config.settings(), line, "monitor")
     folder = args.folder or settings.folder
     if not folder:
         print(
@@ -129,7 +129,7 @@ class Scorer:
         self.card = registry.card(line, pointer["version"])
         self.profile = home.read_json(home.registry_dir(line) / "versions" / f"{pointer['version']}.profile.json")
         self.model = client.Client(line, pointer["version"])
-        first = config.settings().get(line, {}).get("data", {}).get("first_label", config.DataConfig.first_label)
+        first = config.section(config.settings(), line, "data").first_label
         self.form = form_of(line, self.model.labels, first, labelled=False)
 
     def score(self, root: Path, name: str, files: list[sources.SourceFile], folder: str) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 from components import drift, reading, text
 from components.profile import Profile, words_of
 from components.rows import BadRow, Form
-from pipelines.monitor_settings import MonitorSettings
+from pipelines.line_settings import MonitorSettings
 
 UNSURE = 0.2  # margin between the two likeliest classes below which an answer counts as unsure
 

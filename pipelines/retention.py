@@ -1,12 +1,5 @@
 """What is kept and what goes: `[<line>.retention]` in `newsdesk.toml`, carried out by `newsdesk clean`.
 
-    keep = 5          the newest versions that are kept besides the protected ones
-    pinned = [3]      versions kept whatever their age; `newsdesk pin N` does the same from the command line
-    runs = 20         the newest runs whose folders and artifacts are kept besides those of kept versions
-    cache_days = 30   days after which something unused in a cache goes
-    scored_days = 90  days after which scored articles go: what `newsdesk monitor` wrote row by row, and the answers of `news_score`;
-                      a monitored batch's figures, quarantine and label queue stay
-
 Protected are the champion, the previous one, the best ever, the pinned, the held, and whatever served within the last `GRACE`
 seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is told first, so that TFX's
 cache does not offer what is gone. Standard library and tomli; only the artifacts need ml_metadata.
@@ -20,44 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pipelines import claims, clean, config, home, leftovers, mlmd, monitor_files, pins, registry, served
+from pipelines import claims, clean, home, leftovers, mlmd, monitor_files, pins, registry, served
+from pipelines.line_settings import Policy
 
 GRACE = 3600  # seconds
 _DAY = 86_400  # seconds
 CACHES = ("cache", "features", "checkpoints", "predictions")  # made again when they are missing
-
-
-@dataclass(frozen=True)
-class Policy:
-    """See the module's docstring."""
-
-    keep: int = 5
-    pinned: tuple[int, ...] = ()
-    runs: int = 20
-    cache_days: int = 30
-    scored_days: int = 90
-
-    def __post_init__(self):
-        for name in ("keep", "runs", "cache_days", "scored_days", "pinned"):
-            value = getattr(self, name)
-            numbers = value if name == "pinned" else (value,)
-            if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
-                raise config.ConfigError(
-                    f"retention.{name} must hold whole numbers that are not negative. Received: {name}={value!r}"
-                )
-
-
-def policy_of(line: str, settings: Mapping) -> Policy:
-    """A line's policy from `newsdesk.toml`, as `config.settings()` gives it.
-
-    Raises:
-        config.ConfigError: a value of the wrong type or out of range.
-    """
-    own = settings.get(line, {}).get("retention", {})
-    pinned = own.get("pinned", ())
-    if not isinstance(pinned, list | tuple):
-        raise config.ConfigError(f"retention.pinned must be a list of versions. Received: pinned={pinned!r}")
-    return Policy(**{**own, "pinned": tuple(pinned)})
 
 
 @dataclass(frozen=True)

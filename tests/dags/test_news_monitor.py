@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, P
 from conftest import REPOSITORY
 from news_monitor import monitor_dag
 
-from pipelines import config, home, monitor_settings
+from pipelines import config, home
 
 CALM = {"batch": "2026-01-31.a", "day": "2026-01-31", "warnings": [], "queue": 10}
 DRIFTED = {
@@ -161,7 +161,7 @@ def test_settings_give_the_cron_and_the_folder_and_without_them_the_form_asks():
 
 def test_each_line_with_such_a_section_has_a_dag_and_a_wrong_one_is_an_error_of_the_file():
     lines = {"news": {}, "sport": {"monitor": {"folder": "/s"}}, "tech": {"schedule": {}}}
-    assert monitor_settings.dags(lines) == {"news_monitor": "news", "news_monitor_sport": "sport"}
+    assert config.monitor_dags(lines) == {"news_monitor": "news", "news_monitor_sport": "sport"}
     with pytest.raises(config.ConfigError, match="max_words"):
         monitor_dag("x", {"news": {"monitor": {"max_words": 7}}}, "news")
 

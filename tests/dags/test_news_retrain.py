@@ -17,6 +17,7 @@ from run_form import form
 
 from pipelines import config
 from pipelines.flow import FLOW, NODES
+from pipelines.line_settings import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_a_scheduled_run_covers_an_interval(dag):
 )
 def test_the_form_refuses_a_wrong_type_or_range(name, value):
     with pytest.raises(ParamValidationError):
-        form({})[name].resolve(value)
+        form(Schedule())[name].resolve(value)
 
 
 def test_what_the_form_offers_a_request_accepts(dag):
@@ -105,7 +106,7 @@ def test_what_the_form_offers_a_request_accepts(dag):
 
 
 def test_every_field_of_the_form_is_explained_and_has_its_section():
-    fields = form({})
+    fields = form(Schedule())
     assert all(
         (param.description or param.schema.get("description_md")) and param.schema["title"] for param in fields.values()
     )

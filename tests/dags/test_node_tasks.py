@@ -15,9 +15,10 @@ from node_tasks import NodeOperator
 from run_form import form, request_of
 
 from pipelines import config, door
+from pipelines.line_settings import Schedule
 
 START = datetime(2026, 3, 1, 3, tzinfo=timezone.utc)
-DEFAULTS = {name: param.resolve() for name, param in form({}).items()}
+DEFAULTS = {name: param.resolve() for name, param in form(Schedule()).items()}
 
 
 def a_run(kind="manual", conf=None, **more):
@@ -106,7 +107,7 @@ HOSTILE = ['"; touch pwned #', "$(touch pwned)", "{{ var.value.x }}", "`id`"]
 def test_a_hostile_source_is_refused_by_the_form_and_again_by_the_task(fake_door, hostile):
     record = fake_door(answer(0))
     with pytest.raises(ParamValidationError):
-        form({})["source"].resolve(hostile)
+        form(Schedule())["source"].resolve(hostile)
     with pytest.raises(AirflowFailException, match="source must be"):
         execute(params={"source": hostile})
     assert not record.exists()
@@ -118,7 +119,7 @@ def test_a_folder_may_have_any_name_and_reaches_the_door_as_one_unchanged_argume
 ):
     monkeypatch.chdir(tmp_path)
     record, source = fake_door(answer(0)), f"/data/{hostile}"
-    assert form({})["source"].resolve(source) == source
+    assert form(Schedule())["source"].resolve(source) == source
     execute(params={"source": source})
     assert json.loads(called(record)[0]["--config"])["source"] == source
     assert not (tmp_path / "pwned").exists()

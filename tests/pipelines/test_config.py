@@ -1,5 +1,7 @@
 """Configuration: what is accepted, what is refused, and which value wins."""
 
+import re
+
 import pytest
 
 from pipelines import config
@@ -79,6 +81,32 @@ def test_a_wrong_override_is_refused_with_rule_and_value(key, value, told):
 def test_a_wrong_parameter_is_refused_at_the_door(field):
     with pytest.raises(ConfigError, match="Received"):
         Request.from_json(field)
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "told"),
+    [
+        ("gates", {"floor": "0.8"}, "gates.floor must be of type float. Received: value='0.8'"),
+        ("gates", {"floor": True}, "gates.floor must be of type float"),
+        ("gates", {"p99_ms": float("inf")}, "gates.p99_ms must be of type float"),
+        ("data", {"checks": ["leakage"]}, "data.checks must be a table of str"),
+        ("data", {"checks": {"leakage": 1}}, "data.checks must be a table of str"),
+        ("schedule", {"cron": 5}, "schedule.cron must be of type str"),
+        ("schedule", {"seed": "a"}, "schedule.seed must be of type int"),
+        ("schedule", {"preset": "gpt"}, "preset must be one of"),
+        ("schedule", {"release": "soon"}, "release must be one of"),
+        ("retention", {"pinned": [1.5]}, "retention.pinned must be a list of int"),
+    ],
+)
+def test_a_wrong_value_in_the_settings_file_is_refused_when_its_line_is_asked_for(section, wrong, told):
+    lines = {"news": {section: wrong}}
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        resolve(Request(source="/data/ag"), lines) if section != "retention" else config.section(lines, "news", section)
+
+
+def test_a_whole_number_may_stand_for_a_fraction_in_the_settings_file():
+    floor = resolve(Request(source="/data/ag"), {"news": {"gates": {"floor": 1}}}).gates.floor
+    assert (floor, type(floor)) == (1.0, float)
 
 
 def test_a_wrong_line_in_the_settings_file_is_refused_by_name(newsdesk_home):

@@ -15,7 +15,7 @@ import pytest
 
 from components import demo, text
 from components.profile import Profile, words_of
-from pipelines import cli, home, monitor, monitor_settings, registry, spreadsheet
+from pipelines import cli, config, home, monitor, registry, spreadsheet
 from pipelines.config import ConfigError
 
 LINE = published.LINE
@@ -277,7 +277,7 @@ def test_the_page_stands_alone_in_light_and_dark_and_escapes_what_came_from_data
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"max_words": 2}, "must lie in 0..1. Received: 2.0"),
+        ({"max_words": 2}, "must lie in 0..1. Received: max_words=2.0"),
         ({"max_words": "0.1"}, "must be of type float"),
         ({"queue_rows": -1}, "must lie in"),
         ({"queue_rows": True}, "must be of type int"),
@@ -289,7 +289,7 @@ def test_the_page_stands_alone_in_light_and_dark_and_escapes_what_came_from_data
 )
 def test_a_wrong_setting_is_named(told, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
-        monitor_settings.of("news", {"news": {"monitor": told}})
+        config.section({"news": {"monitor": told}}, "news", "monitor")
 
 
 @pytest.mark.parametrize(

@@ -125,13 +125,13 @@ def test_without_mlmd_no_artifact_goes_and_the_plan_says_so():
 )
 def test_a_policy_that_is_none_is_refused_by_name(bad):
     with pytest.raises(config.ConfigError, match=rf"retention.{next(iter(bad))} must.*Received: "):
-        retention.policy_of(LINE, {LINE: {"retention": bad}})
+        config.section({LINE: {"retention": bad}}, LINE, "retention")
 
 
 def test_the_policy_comes_from_the_line_s_section(newsdesk_home):
     home.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nkeep = 2\npinned = [3]\n")
-    assert retention.policy_of("news", config.settings()) == retention.Policy(keep=2, pinned=(3,))
-    assert retention.policy_of("news-demo", config.settings()) == retention.Policy()
+    assert config.section(config.settings(), "news", "retention") == retention.Policy(keep=2, pinned=(3,))
+    assert config.section(config.settings(), "news-demo", "retention") == retention.Policy()
 
 
 # --- carrying out ---
@@ -317,7 +317,7 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
             home.write_text(home.monitor_dir(LINE) / batch / name, "rows")
         predictions = home.monitor_dir(LINE) / batch / "predictions.parquet"
         os.utime(predictions, (now, now - days * 86_400))
-    retention.apply(LINE, retention.policy_of(LINE, {}))
+    retention.apply(LINE, retention.Policy())
     left = {path.name: sorted(f.name for f in path.iterdir()) for path in home.monitor_dir(LINE).iterdir()}
     figures = ["quarantine.csv", "queue.csv", "report.json"]
     assert left == {"2026-01-01.aa": figures, "2026-03-01.bb": ["predictions.parquet", *figures]}
