@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from pipelines import claims, home, model_card
+from pipelines import claims, home, mlflow_database, model_card
 
 ALIASES = ("champion", "previous")  # the ones that follow; a person's own are left alone
 
@@ -14,9 +14,7 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
     Doing it twice changes nothing: the version's tag is looked for first. card: as `registry.versions` gives it.
     aliases: as `registry.aliases` gives them; an alias that nothing bears any more is taken away.
     """
-    from mlflow import MlflowClient  # several seconds of import
-
-    client = MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
+    client = _client()
     with claims.line_lock(line, "mlflow"):  # MLflow itself registers the same source twice
         found = client.search_registered_models(f"name = '{home.safe_name(line, 'line')}'")
         if not found:
@@ -42,13 +40,18 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
 
 def note_removed(line: str, versions: Sequence[int]) -> None:
     """Says on versions whose folder retention took away that they can no longer be loaded."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
+    client = _client()
     with claims.line_lock(line, "mlflow"):
         for found in client.search_model_versions(f"name = '{home.safe_name(line, 'line')}'"):
             if found.tags.get("newsdesk.version") in {str(version) for version in versions}:
                 client.set_model_version_tag(line, found.version, "newsdesk.removed", home.now())
+
+
+def _client():
+    from mlflow import MlflowClient, db  # several seconds of import
+
+    mlflow_database.ensure(db.upgrade.callback)
+    return MlflowClient(mlflow_database.address(), mlflow_database.address())
 
 
 def _run(client, line: str, card: Mapping) -> str:
@@ -85,10 +88,6 @@ def metrics(card: Mapping, origin: Mapping) -> dict[str, float]:
     flat |= {f"recall.{label}": value for label, value in card["metrics"]["per_class"].items()}
     flat |= {name: (origin.get("canary") or {}).get(name) for name in ("p50_ms", "p99_ms")}
     return {name: float(value) for name, value in flat.items() if value is not None}
-
-
-def tracking_uri() -> str:
-    return f"sqlite:///{home.home() / 'mlflow.db'}"
 
 
 def tags(card: Mapping) -> dict[str, str]:

@@ -160,16 +160,17 @@ def end_stale_test() -> None:
     if marker is None or processes.alive(marker):
         return
     call = [str(airflow_bin() / "python"), str(home.REPOSITORY / "dags" / "stale_runs.py")]
-    _check(call, subprocess.run(call, env=airflow_env(), cwd=home.REPOSITORY, capture_output=True, text=True))
+    check_ended(call, subprocess.run(call, env=airflow_env(), cwd=home.REPOSITORY, capture_output=True, text=True))
     test_marker().unlink(missing_ok=True)
 
 
 def _run(env: Mapping[str, str], *words: str) -> None:
     call = airflow_command(*words)
-    _check(call[1:], subprocess.run(call, env=env, cwd=home.REPOSITORY, capture_output=True, text=True))
+    check_ended(call[1:], subprocess.run(call, env=env, cwd=home.REPOSITORY, capture_output=True, text=True))
 
 
-def _check(call: list[str], ended: subprocess.CompletedProcess) -> None:
+def check_ended(call: list[str], ended: subprocess.CompletedProcess) -> None:
+    """Raises SetupError with the end of what a command printed, where it failed."""
     if ended.returncode:
         tail = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-15:])
         raise SetupError(f"`{' '.join(call)}` failed with exit code {ended.returncode}:\n{tail}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pipelines import claims, home, mlmd, model_card, node_client, registry, runs, serving_config
+from pipelines import claims, home, mlflow_database, mlmd, model_card, node_client, registry, runs, serving_config
 
 PACKAGES = (
     "tensorflow",
@@ -181,7 +181,7 @@ def _behind(line: str) -> str:
     cards = {card["version"] for card in registry.versions(line)}
     ours = {name: version for version, names in registry.aliases(line).items() for name in names if version in cards}
     theirs, known = {}, set()
-    path = home.home() / "mlflow.db"
+    path = mlflow_database.path()
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
             rows = database.execute(

@@ -4,6 +4,8 @@ Standard library only. Every path that another module writes to is named here, a
 """
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import re
@@ -127,14 +129,36 @@ def write_json(path: Path, value) -> None:
 
 
 def append_json(path: Path, value) -> None:
-    """Adds one line to a JSON-lines file in a single write, so that lines of two writers never mix."""
+    """Adds one line to a JSON-lines file, whole or not at all; lines of two writers never mix.
+
+    What a crash or a full disk left of an earlier line is cut off: the next line would be written behind it.
+
+    Raises:
+        OSError: no space or no permission; the file is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(handle, (json.dumps(value, ensure_ascii=False) + "\n").encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
+    with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        end = _end_of_whole_lines(file)
+        file.truncate(end)
+        if file.write(line) < len(line):
+            file.truncate(end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(file.fileno())
+
+
+def _end_of_whole_lines(file) -> int:
+    """Bytes of a file up to and with its last line end; reads backwards, for such a file may be long."""
+    at = file.seek(0, os.SEEK_END)
+    while at:
+        start = max(0, at - 4096)
+        file.seek(start)
+        found = file.read(at - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        at = start
+    return 0
 
 
 def read_json(path: Path):
@@ -152,8 +176,7 @@ def read_json_lines(path: Path) -> list:
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
 
 
 def sync_folder(path: Path) -> None:

@@ -3,12 +3,23 @@
 Needs the package ml_metadata (0.2 s to import), which the Airflow environment lacks: `connect` gives None there.
 """
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pipelines import home
+
+# Which column of ml_metadata's tables points to which; those that others point to come first.
+_REFERENCES = (
+    ("Event", "execution_id", "Execution"), ("Event", "artifact_id", "Artifact"), ("EventPath", "event_id", "Event"),
+    ("Association", "execution_id", "Execution"), ("Association", "context_id", "Context"),
+    ("Attribution", "artifact_id", "Artifact"), ("Attribution", "context_id", "Context"),
+    ("ExecutionProperty", "execution_id", "Execution"), ("ArtifactProperty", "artifact_id", "Artifact"),
+    ("ContextProperty", "context_id", "Context"),
+)  # fmt: skip
 
 
 def connect():
@@ -100,6 +111,30 @@ def close(store, ids: Sequence[int]) -> None:
         execution.last_known_state = pb.Execution.FAILED
     if found:
         store.put_executions(found)
+
+
+def mend() -> int:
+    """Removes rows of the database that point to nothing; returns how many there were.
+
+    On a full disk SQLite withdraws the whole transaction, and ml_metadata 1.16 writes the rest of it nevertheless: events and
+    associations of an execution that does not exist. The next execution gets its number, and could not be registered.
+    """
+    path = home.home() / "metadata.sqlite"
+    if not path.is_file():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
+        there = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        left = [
+            f"FROM {table} WHERE {column} NOT IN (SELECT id FROM {target})"  # noqa: S608  # names from the table above
+            for table, column, target in _REFERENCES
+            if {table, target} <= there
+        ]
+        # Looked for first: a deletion locks the database, even one that finds nothing.
+        return sum(database.execute(f"DELETE {rows}").rowcount for rows in left if _any(database, rows))
+
+
+def _any(database: sqlite3.Connection, rows: str) -> bool:
+    return database.execute(f"SELECT 1 {rows} LIMIT 1").fetchone() is not None
 
 
 def vanished(store, line: str) -> list[str]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines import home, pages, registry
+from pipelines import home, mlflow_database, pages, registry
 
 _Z95 = 1.959964
 LIMITS = (
@@ -107,7 +107,7 @@ def content(card: Mapping, origin: Mapping, events: list[dict], aliases: list[st
     yield (
         "code",
         (
-            f'import mlflow\nimport pandas as pd\n\nmlflow.set_tracking_uri("sqlite:///{home.home() / "mlflow.db"}")\n'
+            f'import mlflow\nimport pandas as pd\n\nmlflow.set_tracking_uri("{mlflow_database.address()}")\n'
             f'model = mlflow.pyfunc.load_model("models:/{line}@champion")\n'
             'model.predict(pd.DataFrame({"text": ["Striker signs for United"]}))'
         ),

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ from pipelines.flow import FLOW, NODES
 from pipelines.sources import SourceError
 
 CODES = {"done": 0, "cached": 0, "closed": 0, "skipped": 99, "stopped": 3, "locked": 4, "usage": 2, "failed": 1}
+_FULL = ("No space left on device", "database or disk is full")  # the system's words, and SQLite's
+_LITTLE = 1 << 20  # bytes free, with which nothing can be done
 HEARTBEAT = 30  # seconds between signs of life for the line's lock
 
 
@@ -136,6 +139,7 @@ def _close(run_id: str) -> dict:
 def _explain(error: Exception) -> tuple[str, list[str]]:
     """State and reasons for an exception or what caused it."""
     seen: BaseException | None = error
+    full = False
     while seen is not None:
         if isinstance(seen, SourceError):
             return "stopped", [str(seen)]
@@ -143,8 +147,13 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
             return "locked", [str(seen)]
         if isinstance(seen, config.ConfigError):
             return "usage", [str(seen)]
+        full = full or any(text in str(seen) for text in _FULL)
         seen = seen.__cause__ or seen.__context__
-    return "failed", [f"{type(error).__name__}: {error}"]
+    told = f"{type(error).__name__}: {error}"
+    free = shutil.disk_usage(home.REPOSITORY if not home.home().exists() else home.home()).free
+    if full or free < _LITTLE:
+        told = f"the disk is full: {home.home()} has {free / 2**20:,.1f} MB left. `newsdesk clean` and `make clean` free some. {told[:300]}"
+    return "failed", [told]
 
 
 @contextlib.contextmanager

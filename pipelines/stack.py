@@ -14,9 +14,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from pipelines import airflow_env, config, home, processes
+from pipelines import airflow_env, config, home, mlflow_database, processes
 from pipelines.airflow_env import SetupError
 from pipelines.airflow_rest import Rest, RestError
 from pipelines.door import environment, tfx_python
@@ -46,7 +47,7 @@ def commands() -> dict[str, list[str]]:
         **{name: airflow_env.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
         "mlflow": [
             str(mlflow), "server", "--host", airflow_env.bind_address(), "--port", str(airflow_env.mlflow_port()),
-            "--workers", "1", "--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}",
+            "--workers", "1", "--backend-store-uri", mlflow_database.address(),
             "--artifacts-destination", str(root / "mlflow-artifacts"),
         ],
     }  # fmt: skip
@@ -69,6 +70,8 @@ def up() -> None:
             airflow_env.prepare()
             # What is left of a part that died must not meet its successor.
             processes.end([state[name] for name in missing if name in state], GRACE)
+        if "mlflow" in missing:
+            mlflow_database.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
         home.write_json(airflow_env.ports_file(), dict(_ports().values()))
         for name in missing:
             env = _mlflow_env() if name == "mlflow" else airflow_env.airflow_env()
@@ -250,6 +253,12 @@ def _tail(name: str, lines: int = 15) -> str:
 
 def _mlflow_env() -> dict[str, str]:
     return {**environment(), "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def _upgrade_mlflow(program: str, uri: str) -> None:
+    call = [program, "db", "upgrade", uri]
+    ended = subprocess.run(call, env=_mlflow_env(), cwd=home.REPOSITORY, capture_output=True, text=True)
+    airflow_env.check_ended(call, ended)
 
 
 def _stop_node_server() -> None:

@@ -224,13 +224,13 @@ def test_a_model_that_was_not_pushed_is_not_registered(run, told, tmp_path):
 _CATALOGUE = """
 import json, sys
 from components import catalogue
-from pipelines import registry
+from pipelines import mlflow_database, registry
 import mlflow, pandas as pd
 line, texts = "news", json.loads(sys.argv[1])
 cards = registry.versions(line)
 numbers = [[catalogue.follow(line, card, registry.aliases(line)) for card in cards] for _ in range(2)]
-client = mlflow.MlflowClient(catalogue.tracking_uri(), catalogue.tracking_uri())
-mlflow.set_tracking_uri(catalogue.tracking_uri())
+client = mlflow.MlflowClient(mlflow_database.address(), mlflow_database.address())
+mlflow.set_tracking_uri(mlflow_database.address())
 model = mlflow.pyfunc.load_model(f"models:/{line}@champion")
 answers = model.predict(pd.DataFrame({"text": texts})).to_dict("list")
 held = mlflow.pyfunc.load_model(f"models:/{line}/3").predict(pd.DataFrame({"text": texts[:1]}))["label"].tolist()

@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 HERE = Path(__file__).parent
 MLFLOW = """#!{python}
 import http.server, sys
+if sys.argv[1] == "db":
+    sys.exit(open(sys.argv[3].partition("///")[2], "x").close())
 class Health(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"OK")

@@ -1,9 +1,10 @@
 """From a version to data, code, settings and every node's artifacts: asked of real ML Metadata, shown as text, JSON and a page."""
 
 import json
+import sqlite3
 
 import pytest
-from ml_metadata import metadata_store
+from ml_metadata import errors, metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipelines import cli, home, lineage, lineage_picture, mlmd, model_card, registry
@@ -156,6 +157,27 @@ def test_reading_mlmd_loads_neither_tfx_nor_tensorflow(version):
     code = "import sys; from pipelines import lineage; lineage.collect('news', 2); print({'tfx', 'tensorflow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=home.REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_rows_that_a_full_disk_left_pointing_to_nothing_are_removed_and_the_next_execution_is_registered(version):
+    # SQLite withdrew the execution, and ml_metadata wrote its event nevertheless.
+    kind, artifact = store().get_execution_types()[0].id, store().get_artifacts()[0]
+    last = max(execution.id for execution in store().get_executions())
+    with sqlite3.connect(home.home() / "metadata.sqlite") as database:
+        orphan = "insert into Event(artifact_id, execution_id, type, milliseconds_since_epoch) values (?, ?, 3, 0)"
+        database.execute(orphan, (artifact.id, last + 1))
+        database.execute("insert into Association(context_id, execution_id) values (1, ?)", (last + 1,))
+        database.execute("insert into EventPath(event_id, is_index_step, step_index) values (-1, 1, 0)")
+
+    def register():
+        event = pb.Event(artifact_id=artifact.id, type=pb.Event.INPUT)
+        return store().put_execution(pb.Execution(type_id=kind), [(artifact, event)], [])
+
+    with pytest.raises(errors.AlreadyExistsError):
+        register()
+    assert [mlmd.mend(), mlmd.mend()] == [3, 0]
+    assert register()[0] == last + 1
+    assert len(lineage.collect(LINE, 2)["nodes"]) == 3
 
 
 def test_what_a_kill_left_running_is_found_and_closed(version):
