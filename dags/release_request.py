@@ -17,7 +17,7 @@ def form(line: str) -> dict[str, Param]:
         "action": Param(
             "promote",
             title="Action",
-            description="`promote` makes a version serve, a held one too; `rollback` makes the one before serve again; "
+            description_md="`promote` makes a version serve, a held one too; `rollback` makes the one before serve again; "
             "`pin` keeps a version whatever its age, `unpin` ends that.",
             section="What",
             type="string",
@@ -27,7 +27,7 @@ def form(line: str) -> dict[str, Param]:
         "version": Param(
             None,
             title="Version",
-            description="Its number; empty for `rollback`.",
+            description_md="Its number; empty for `rollback`.",
             section="What",
             type=["null", "integer"],
             minimum=1,

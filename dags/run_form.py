@@ -26,7 +26,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "source": Param(
             schedule.source,
             title="Source",
-            description="`demo`, `tfds`, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
+            description_md="`demo`, `tfds`, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
             section="Data",
             **text,
             minLength=1,
@@ -35,7 +35,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "window": Param(
             schedule.window,
             title="Window",
-            description="Dated folders to read: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
+            description_md="Dated folders to read: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
             section="Data",
             **text,
             pattern=WINDOW,
@@ -51,7 +51,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "set": Param(
             {},
             title="Overrides",
-            description='Settings that differ from the preset, as JSON: `{"training.epochs": 2}`.',
+            description_md='Settings that differ from the preset, as JSON: `{"training.epochs": 2}`.',
             section="Training",
             type="object",
             maxProperties=40,
@@ -77,11 +77,12 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "release": Param(
             None,
             title="Release",
-            description="`auto` publishes a candidate that passes the gate, `hold` waits for a person, `never` only trains. "
-            "Empty: as the line's settings say, else `auto`; a backfill never releases.",
+            description_md="`auto` publishes a candidate that passes the gate, `hold` waits for a person, `never` only trains. "
+            "Where the line's settings say nothing, it is `auto`; a backfill never releases.",
             section="Release",
             type=["null", "string"],
             enum=[None, *config.RELEASES],
+            values_display={"null": "as the line's settings say"},
         ),
     }
 
