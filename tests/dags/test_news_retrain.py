@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import DagRunInfo
 from conftest import REPOSITORY
 from line_dag import retrain_dag
 from node_tasks import CLOSE
@@ -71,6 +72,17 @@ def test_a_scheduled_run_covers_an_interval(dag):
     info = stored.next_dagrun_info(last_automated_run_info=None)
     assert info.data_interval.end - info.data_interval.start == timedelta(days=1)
     assert info.run_after == info.data_interval.end
+
+
+def test_after_thirty_missed_intervals_one_run_makes_up_for_all_of_them(dag):
+    stored, now = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag)), datetime.now(timezone.utc)
+    first = stored.next_dagrun_info(last_automated_run_info=None)
+    missed = first.data_interval.start - timedelta(days=30)
+    before = DagRunInfo.interval(missed, missed + timedelta(days=1))
+    one = stored.next_dagrun_info(last_automated_run_info=before)
+    assert now - timedelta(days=1) <= one.run_after <= now
+    assert stored.next_dagrun_info(last_automated_run_info=one).run_after > now
+    assert stored.max_active_runs == 1
 
 
 @pytest.mark.parametrize(
