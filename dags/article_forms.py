@@ -12,7 +12,7 @@ def monitor_form(line: str, folder: str, window: str) -> dict[str, Param]:
         "folder": Param(
             **({"default": folder} if folder else {}),
             title="Folder",
-            description_md="Absolute path of recent articles: CSV, TSV, JSONL or Parquet, plain, `.gz` or `.zst`, with or without labels.",
+            description_md="Absolute path of recent articles: CSV, TSV, JSONL or Parquet, plain, **.gz** or **.zst**, with or without labels.",
             section="Articles",
             type="string",
             maxLength=1024,
@@ -21,7 +21,7 @@ def monitor_form(line: str, folder: str, window: str) -> dict[str, Param]:
         "window": Param(
             window,
             title="Window",
-            description_md="Dated folders to look at: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
+            description_md="Dated folders to look at: **all**, **last 30d**, or one day as **YYYY-MM-DD**.",
             section="Articles",
             type="string",
             maxLength=64,
@@ -36,7 +36,7 @@ def score_form(line: str) -> dict[str, Param]:
     return {
         "file": Param(
             title="File",
-            description_md="Absolute path of a CSV with a header (`title`, `description`), a JSONL or a Parquet file.",
+            description_md="Absolute path of a CSV with a header (**title**, **description**), a JSONL or a Parquet file.",
             section="Articles",
             type="string",
             maxLength=1024,
@@ -45,7 +45,7 @@ def score_form(line: str) -> dict[str, Param]:
         "form": Param(
             "csv",
             title="Form of the answers",
-            description_md="`csv` opens in a spreadsheet, `json` has all probabilities.",
+            description_md="**csv** opens in a spreadsheet, **json** has all probabilities.",
             section="Articles",
             type="string",
             enum=["csv", "json"],

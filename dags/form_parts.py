@@ -20,7 +20,7 @@ def line_field(line: str, section: str) -> Param:
     return Param(
         line,
         title="Line",
-        description_md="The registered model, such as `news`.",
+        description_md="The registered model, such as **news**.",
         section=section,
         type="string",
         pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,199}}{END}",

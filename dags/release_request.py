@@ -17,8 +17,8 @@ def form(line: str) -> dict[str, Param]:
         "action": Param(
             "promote",
             title="Action",
-            description_md="`promote` makes a version serve, a held one too; `rollback` makes the one before serve again; "
-            "`pin` keeps a version whatever its age, `unpin` ends that.",
+            description_md="**promote** makes a version serve, a held one too; **rollback** makes the one before serve again; "
+            "**pin** keeps a version whatever its age, **unpin** ends that.",
             section="What",
             type="string",
             enum=list(ACTIONS),
@@ -27,7 +27,7 @@ def form(line: str) -> dict[str, Param]:
         "version": Param(
             None,
             title="Version",
-            description_md="Its number; empty for `rollback`.",
+            description_md="Its number; empty for **rollback**.",
             section="What",
             type=["null", "integer"],
             minimum=1,

@@ -21,12 +21,12 @@ _BY_INTERVAL = ("scheduled", "backfill")
 def form(schedule: Schedule) -> dict[str, Param]:
     """The trigger form. schedule: gives the defaults."""
     text = {"type": "string", "maxLength": 1024}
-    presets = "\n".join(f"- `{preset.name}`: {preset.summary}" for preset in PRESETS.values())
+    presets = "\n".join(f"- **{preset.name}**: {preset.summary}" for preset in PRESETS.values())
     return {
         "source": Param(
             schedule.source,
             title="Source",
-            description_md="`demo`, `tfds`, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
+            description_md="**demo**, **tfds**, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
             section="Data",
             **text,
             minLength=1,
@@ -35,7 +35,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "window": Param(
             schedule.window,
             title="Window",
-            description_md="Dated folders to read: `all`, `last 30d`, or one day as `YYYY-MM-DD`.",
+            description_md="Dated folders to read: **all**, **last 30d**, or one day as **YYYY-MM-DD**.",
             section="Data",
             **text,
             pattern=WINDOW,
@@ -43,7 +43,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "model": Param(
             schedule.preset,
             title="Model",
-            description_md=f"The preset to train; what each has reached stands on its card in `pipelines/presets.py`.\n\n{presets}",
+            description_md=f"The preset to train; what each has reached stands on its card in **pipelines/presets.py**.\n\n{presets}",
             section="Model",
             type="string",
             enum=list(PRESETS),
@@ -51,7 +51,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "set": Param(
             {},
             title="Overrides",
-            description_md='Settings that differ from the preset, as JSON: `{"training.epochs": 2}`.',
+            description_md='Settings that differ from the preset, as JSON: **{"training.epochs": 2}**.',
             section="Training",
             type="object",
             maxProperties=40,
@@ -77,8 +77,8 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "release": Param(
             None,
             title="Release",
-            description_md="`auto` publishes a candidate that passes the gate, `hold` waits for a person, `never` only trains. "
-            "Where the line's settings say nothing, it is `auto`; a backfill never releases.",
+            description_md="**auto** publishes a candidate that passes the gate, **hold** waits for a person, **never** only trains. "
+            "Where the line's settings say nothing, it is **auto**; a backfill never releases.",
             section="Release",
             type=["null", "string"],
             enum=[None, *config.RELEASES],

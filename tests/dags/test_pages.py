@@ -217,6 +217,14 @@ def test_without_any_version_the_models_page_says_how_to_get_one(get):
     assert answer.status_code == 200 and "make retrain" in answer.text
 
 
+def test_what_served_once_looks_so_in_the_chart_also_after_a_rollback(get, published):
+    pointer = registry.champion("news")
+    registry.move_champion("news", pointer, 2, "promote", "looked at it", {})
+    registry.move_champion("news", registry.champion("news"), 1, "rollback", "readers complain", {})
+    text = get("/models/news").text
+    assert 'class="point champion"' in text and 'class="point served"' in text
+
+
 def test_a_held_version_that_a_person_promoted_is_no_longer_waiting(get, published):
     folder = state.run_dir(runs.run_id_from(RUN))
     state.write_json(folder / "outcome.json", {"state": "held", "version": 2, "reasons": []})

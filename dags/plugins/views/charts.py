@@ -22,7 +22,7 @@ def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
 def accuracy_chart(points: Sequence[Mapping], width: int = WIDE) -> Markup:
     """Test accuracy of each version with its 95% interval.
 
-    points: `version`, `accuracy`, `low`, `high` (0..1), `role` ("champion", "previous", "held" or ""), `when`. Points
+    points: `version`, `accuracy`, `low`, `high` (0..1), `role` ("champion", "held", "served" for once, or ""), `when`. Points
     without a finite accuracy are left out.
     """
     points = [p for p in points if finite(p["accuracy"]) and finite(p["low"]) and finite(p["high"])][-SHOWN:]

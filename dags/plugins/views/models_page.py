@@ -44,7 +44,7 @@ def view(line: str) -> dict:
         if waits:
             badges.append("held")
         badges += [name for name, found in (("pinned", pinned), ("removed", removed)) if number in found]
-        versions.append(_version(line, card, badges))
+        versions.append(_version(line, card, badges, number in {event["to"] for event in history}))
     champion = next((v for v in versions if pointer and v["version"] == pointer["version"]), None)
     return {
         "line": line,
@@ -70,7 +70,7 @@ def _cards(line: str) -> list[dict]:
     return [card for card in found if isinstance(card, dict) and isinstance(card.get("version"), int)]
 
 
-def _version(line: str, card: dict, badges: list[str]) -> dict:
+def _version(line: str, card: dict, badges: list[str], served: bool) -> dict:
     metrics, data = card.get("metrics") or {}, card.get("data") or {}
     low, high = (metrics.get("interval") or [None, None])[:2]
     run = card.get("run")
@@ -78,7 +78,7 @@ def _version(line: str, card: dict, badges: list[str]) -> dict:
     has |= {kind: bool(files.of_version(line, card["version"], kind)) for kind in files.VERSION_FILES}
     return {
         "version": card["version"], "badges": badges,
-        "role": next((name for name in ("champion", "held", "previous") if name in badges), ""),
+        "role": next((name for name in ("champion", "held") if name in badges), "served" if served else ""),
         "accuracy": metrics.get("accuracy"), "low": low, "high": high, "tested": metrics.get("rows"),
         "preset": card.get("preset"), "seed": card.get("seed"), "when": str(card.get("created") or ""),
         "rows": data.get("rows"), "source": data.get("source"), "warnings": card.get("warnings") or [],
