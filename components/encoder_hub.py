@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_hub
 import tensorflow_text  # noqa: F401, it makes the preprocessors' ops known
 
+from components import graph_ops
 from components.encoder_files import EncoderError, not_fetched
 from components.text_graph import LONGEST_TEXT_BYTES, clean_tensor
 from pipelines import home
@@ -77,10 +78,10 @@ def _preprocessor(address: str) -> str:
 
 
 def _folder(where: str) -> Path:
-    """A SavedModel folder, fetched first where it is an address.
+    """A SavedModel folder, fetched first where it is an address. Its operations are looked at before anything loads it.
 
     Raises:
-        EncoderError: not fetchable, or no SavedModel.
+        EncoderError: not fetchable, no SavedModel, or one that could touch files or call Python.
     """
     if not where.startswith("/"):
         os.environ["TFHUB_CACHE_DIR"] = str(home.home() / "encoders")
@@ -92,4 +93,8 @@ def _folder(where: str) -> Path:
         raise EncoderError(
             f"a hub: encoder is a SavedModel folder with its preprocessor in preprocess/. Received: {where}"
         )
+    faults, _ = graph_ops.operations(Path(where))
+    if faults:
+        told = "; ".join(faults)
+        raise EncoderError(f"{where}: {told}. A pure operation is added to components/graph_ops.py, under review")
     return Path(where)

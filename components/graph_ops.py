@@ -58,7 +58,7 @@ ALLOWED = frozenset(
     LookupTableExportV2 AnonymousHashTable AnonymousMutableHashTable AnonymousMutableDenseHashTable MutableDenseHashTableV2
 
     StatelessRandomGetAlg StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormalV2
-    StatelessRandomUniformV2 StatelessTruncatedNormalV2
+    StatelessRandomUniformV2 StatelessTruncatedNormalV2 RandomStandardNormal RandomUniform RandomUniformInt TruncatedNormal
     """.split()  # noqa: SIM905  # a table for people
 )
 # tensorflow_text's tokenizers. They exist only where that library is imported, so whoever loads such a graph must import it.
@@ -96,13 +96,20 @@ def look(folder: Path, max_mb: float) -> tuple[list[str], bool]:
     size = sum(path.stat().st_size for path in plain) / 1e6
     if size > max_mb:
         faults.append(f"the model must not be larger than {max_mb:,.0f} MB. Received: {size:,.1f} MB")
+    forbidden, needs_text = operations(folder)
+    return faults + forbidden, needs_text
+
+
+def operations(folder: Path) -> tuple[list[str], bool]:
+    """The same for the graph alone: (what forbids loading it, whether it needs tensorflow_text)."""
+    faults: list[str] = []
     model = saved_model_pb2.SavedModel()
     try:
         model.ParseFromString((folder / "saved_model.pb").read_bytes())
     except OSError as error:
-        return [*faults, f"there must be a saved_model.pb. Received: {type(error).__name__}"], False
+        return [f"there must be a saved_model.pb. Received: {type(error).__name__}"], False
     except Exception as error:  # protobuf's DecodeError has several addresses
-        return [*faults, f"saved_model.pb must be readable. Received: {type(error).__name__}"], False
+        return [f"saved_model.pb must be readable. Received: {type(error).__name__}"], False
     if len(model.meta_graphs) != 1:
         faults.append(f"a SavedModel must hold one graph. Received: {len(model.meta_graphs)}")
     ops = set()

@@ -189,6 +189,20 @@ def test_weights_in_a_pickle_are_never_opened(addresses, tmp_path):
         outputs(f"hf:{tmp_path}", [[2, 3]])
 
 
+@pytest.mark.parametrize("part", [".", "preprocess"])
+def test_a_hub_encoder_that_could_write_a_file_is_refused_before_anything_loads_it(tmp_path, part):
+    address, pwned = encoder_kit.hub(tmp_path / "hub"), tmp_path / "pwned"
+    module = tf.Module()
+    harm = tf.function(lambda: (tf.io.write_file(str(pwned), "x"), tf.constant(0))[1], input_signature=[])
+    module.harm = harm
+    tf.saved_model.save(module, str(tmp_path / "hub" / part))
+    with pytest.raises(encoders.EncoderError, match="WriteFile"):
+        encoders.outputs(address, [[1]], "none", 0.0) if part == "." else encoders.tokenizer(
+            address, encoder_kit.TOKENS, 8
+        )
+    assert not pwned.exists()
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [
