@@ -66,12 +66,11 @@ def up() -> None:
         missing = [name for name in calls if not processes.alive(state.get(name))]
         _check_ports(missing)
         if missing:
-            print("Preparing Airflow's database …", flush=True)
+            print("Preparing the databases of Airflow and MLflow …", flush=True)
             airflow_env.prepare()
+            mlflow_database.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
             # What is left of a part that died must not meet its successor.
             processes.end([state[name] for name in missing if name in state], GRACE)
-        if "mlflow" in missing:
-            mlflow_database.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
         home.write_json(airflow_env.ports_file(), dict(_ports().values()))
         for name in missing:
             env = _mlflow_env() if name == "mlflow" else airflow_env.airflow_env()

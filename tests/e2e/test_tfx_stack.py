@@ -1,10 +1,12 @@
-"""A running Airflow with real TFX: new data, two runs at once, a stack killed in the middle of a training, every task cleared.
+"""A running Airflow with real TFX: new data, drift and the labels it asks for, two runs at once, a stack killed in the middle of
+a training, every task cleared.
 
 What must hold is asked of Airflow, of ML Metadata and of the registry. Takes a quarter of an
 hour: `make stack-test`.
 """
 
 import collections
+import csv
 import json
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ import pytest
 import stack_kit
 
 from pipelines import door, home, registry, runs
+from pipelines.config import LABELS
 from pipelines.flow import FLOW
 
 pytestmark = [
@@ -21,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which(door.tfx_python()), reason="the TFX environment is not installed"),
 ]
 DAG, LINE, DAYS = "news_retrain", "news-demo", ("2026-01-27", "2026-01-28", "2026-01-30")
+DRIFTED, LABELLED = "2026-02-07", "2026-02-08"
 # The next 29 February, so that only what the tests do starts a run. Two seeds differ by less than the margin.
 SETTINGS = """
 [news-demo.schedule]
@@ -76,8 +80,9 @@ def stack(tmp_path_factory):
         (folder / "news" / f".{day}").rename(folder / "news" / f"span={day}")
 
     drop(DAYS[0])
+    assert newsdesk("demo", str(folder / "arrivals"), "--drifted", DRIFTED, "--articles", "600").returncode == 0
     with stack_kit.running(folder, SETTINGS.format(source=folder / "news")) as found:
-        found.drop = drop
+        found.drop, found.source, found.arrivals = drop, folder / "news", folder / "arrivals"
         yield found
 
 
@@ -99,6 +104,44 @@ def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(st
         read = runs.load(runs.run_id_from(run))
         assert {file["span"] for file in read["files"]} == set(DAYS[: number + 1])
         assert executions(run)[0]["Trainer"] == ["COMPLETE"]
+
+
+def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
+    assert stack.trigger("news_monitor", "look", {"folder": str(stack.arrivals), "line": LINE}) == "success"
+    assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success"}
+    (batch,) = home.read_json_lines(home.monitor_dir(LINE) / "history.jsonl")
+    assert "words" in {warning["rule"] for warning in batch["warnings"]}
+    with open(stack.arrivals / f"span={DRIFTED}" / "train.csv", encoding="utf-8", newline="") as file:
+        truth = {(title, text): LABELS[int(label) - 1] for label, title, text in csv.reader(file)}
+    queue = home.monitor_dir(LINE) / batch["batch"] / "queue.csv"
+    with open(queue, encoding="utf-8-sig", newline="") as file:
+        asked = list(csv.DictReader(file))
+    answered = stack.home.parent / "answered.csv"
+    with open(answered, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, asked[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": truth[row["title"], row["description"]]} for row in asked)
+    before = len(stack.runs(DAG, "asset_triggered"))
+    done = newsdesk("label", str(answered), "--into", str(stack.source), "--span", LABELLED, "--line", LINE)
+    assert done.returncode == 0, done.stderr
+    found = stack.until(lambda: len(r := stack.runs(DAG, "asset_triggered")) > before and r, seconds=60)
+    run = max(found, key=lambda run: run["run_after"])["dag_run_id"]
+    assert stack.ended(DAG, run) == "success"
+    assert LABELLED in {file["span"] for file in runs.load(runs.run_id_from(run))["files"]}
+
+
+def test_a_file_is_scored_and_housekeeping_shows_before_it_removes(stack):
+    articles = stack.home.parent / "articles.csv"
+    articles.write_text('title,description\nStriker signs for United,"He scored, twice."\n', encoding="utf-8")
+    assert stack.trigger("news_score", "scored", {"file": str(articles), "line": LINE}) == "success"
+    answers = (home.scored_dir() / "scored" / "answers.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(answers) == 2 and any(label in answers[1] for label in LABELS)
+    stack.rest.switch("news_housekeeping", True)  # off until somebody wants it
+    kept = registry.versions(LINE), registry.champion(LINE)
+    for run, wish, state in (("shown", False, "skipped"), ("done", True, "success")):
+        assert stack.trigger("news_housekeeping", run, {"apply": wish}) == "success"
+        assert stack.tasks("news_housekeeping", run) == {"plan": "success", "apply": state, "ages": "success"}
+    assert (registry.versions(LINE), registry.champion(LINE)) == kept
 
 
 def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
