@@ -10,9 +10,11 @@ from typing import Any
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
+from pipelines import line_settings
+
 # In a JSON schema `$` also matches before a last line end, in Python but not in a browser.
 END = r"$(?!\n)"
-WINDOW = rf"^(all|last \d{{1,4}}d|\d{{4}}-\d\d-\d\d){END}"
+WINDOW = rf"^({line_settings.WINDOW}){END}"
 
 
 def line_field(line: str, section: str) -> Param:

@@ -23,8 +23,9 @@ def run(args: argparse.Namespace) -> int:
     settings = config.settings()
     home.ensure()
     told, code = [], 0
-    for line in [home.safe_name(args.line, "line")] if args.line else registry.lines():
-        policy = config.section(settings, line, "retention")
+    lines = [home.safe_name(args.line, "line")] if args.line else registry.lines()
+    policies = {line: config.section(settings, line, "retention") for line in lines}
+    for line, policy in policies.items():
         try:
             told.append(_line(line, policy, args.apply))
         except claims.Locked as error:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             told.append({"line": line, "state": "damaged", "says": str(error), "kept": {}, "remove": [], "bytes": 0})
             code = 1
     if not args.line:
-        told.append(_shared(args.apply))
+        told.append(_shared(retention.most_patient(policies.values()), args.apply))
     left = [item["path"] for part in told for item in part["remove"] if part["state"] == "done" and item["left"]]
     if args.json:
         print(json.dumps({"applied": args.apply, "bytes": sum(p["bytes"] for p in told), "lines": told}, indent=1))
@@ -60,8 +61,8 @@ def _line(line: str, policy: retention.Policy, applied: bool) -> dict:
     }
 
 
-def _shared(applied: bool) -> dict:
-    items = retention.measured(retention.shared(retention.Policy()))
+def _shared(policy: retention.Policy, applied: bool) -> dict:
+    items = retention.measured(retention.shared(policy))
     if applied:
         registry.clear([item.path for item in items])
     return {"line": SHARED, "kept": {}, **_told(items, applied, "")}

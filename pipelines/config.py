@@ -18,7 +18,7 @@ import tomli
 from pipelines import home, hyperparameters
 from pipelines.line_settings import RELEASES, SECTIONS, DataConfig, GateConfig, check_window
 from pipelines.presets import PRESETS
-from pipelines.section import ConfigError, check, read
+from pipelines.section import ConfigError, check, check_keys, read
 
 DEMO_LINE = "news-demo"
 REAL_LINE = "news"
@@ -181,9 +181,7 @@ def settings(path=None) -> dict:
         unknown = sorted(set(sections) - set(SECTIONS))
         check(not unknown, f"sections of a line must be among {', '.join(SECTIONS)}", line=line, unknown=unknown)
         for name, keys in sections.items():
-            known = [field.name for field in dataclasses.fields(SECTIONS[name])]
-            unknown = sorted(set(keys) - set(known))
-            check(not unknown, f"keys of [{line}.{name}] must be among {', '.join(known)}", unknown=unknown)
+            check_keys(SECTIONS[name], keys, f"[{line}.{name}]")
     return value
 
 

@@ -19,9 +19,9 @@ from tfx.orchestration.portable import execution_publish_utils, launcher, runtim
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipelines import mlmd as store
 from pipelines import news
 from pipelines.flow import NODES
+from pipelines.mlmd import mend
 
 _ENDED_WELL = {mlmd.Execution.COMPLETE: "done", mlmd.Execution.CACHED: "cached"}
 
@@ -55,7 +55,7 @@ def launch(record: dict, name: str, again: bool = False) -> Launched:
     node.execution_options.caching_options.enable_cache = cached
     deployment = runner_utils.extract_local_deployment_config(ir)
     connection = metadata.Metadata(connection_config(deployment))
-    store.mend()
+    mend()
     if again:
         _retire(connection, run_context, node)
     try:

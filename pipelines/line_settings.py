@@ -15,13 +15,14 @@ from pipelines.section import ConfigError, check, within
 RELEASES = ("auto", "hold", "never")
 NOTICES = ("released", "held", "refused", "unchanged", "stopped", "failed", "locked", "stale", "late", "drifted")
 USUAL = tuple(kind for kind in NOTICES if kind not in ("unchanged", "locked"))
+WINDOW = r"all|last \d{1,4}d|\d{4}-\d\d-\d\d"
 _ADDRESS = re.compile(r"[^@\s<>,;:\"\\()]{1,64}@[A-Za-z0-9.-]{1,190}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 def check_window(window: str) -> None:
     """Raises ConfigError where this is not what dated folders can be chosen by."""
-    right = bool(re.fullmatch(r"all|last \d{1,4}d|\d{4}-\d\d-\d\d", window))
+    right = bool(re.fullmatch(WINDOW, window))
     check(right, "window must be 'all', 'last Nd' or a date YYYY-MM-DD", window=window)
 
 
@@ -146,6 +147,7 @@ class Policy:
 
     def __post_init__(self):
         within(self, "retention", 0, 1_000_000, "keep", "runs", "cache_days", "scored_days")
+        check(all(n > 0 for n in self.pinned), "retention.pinned must hold versions, from 1 on", pinned=self.pinned)
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,13 @@ def _scored(line: str, now: datetime) -> Iterable[tuple[Item, float]]:
         yield Item("scored", path.parent.name, path), (now.timestamp() - path.stat().st_mtime) / _DAY
 
 
+def most_patient(policies: Iterable[Policy]) -> Policy:
+    """What holds for things that belong to no line: the longest times of all lines, the defaults where there is none."""
+    policies = list(policies) or [Policy()]
+    days = {name: max(getattr(policy, name) for policy in policies) for name in ("cache_days", "scored_days")}
+    return Policy(**days)
+
+
 def shared(policy: Policy, now: float | None = None) -> list[Item]:
     """What belongs to no line and may go: leftovers in `staging/`, unused entries of the caches, answers of `news_score`,
     folders of runs that never opened."""

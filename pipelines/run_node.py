@@ -149,10 +149,10 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
             return "usage", [str(seen)]
         full = full or any(text in str(seen) for text in _FULL)
         seen = seen.__cause__ or seen.__context__
-    told = f"{type(error).__name__}: {error}"
-    free = shutil.disk_usage(home.REPOSITORY if not home.home().exists() else home.home()).free
+    told, root = f"{type(error).__name__}: {error}", home.home()
+    free = shutil.disk_usage(root).free if root.is_dir() else _LITTLE
     if full or free < _LITTLE:
-        told = f"the disk is full: {home.home()} has {free / 2**20:,.1f} MB left. `newsdesk clean` and `make clean` free some. {told[:300]}"
+        told = f"the disk is full: {root} has {free / 2**20:,.1f} MB left. `newsdesk clean` and `make clean` free some. {told[:300]}"
     return "failed", [told]
 
 

@@ -31,6 +31,14 @@ def within(thing: Any, section: str, low: float, high: float, *names: str) -> No
         check(low <= value <= high, f"{section}.{name} must lie in {low:g}..{high:g}", **{name: value})
 
 
+def check_keys(kind: type, table: Any, where: str) -> None:
+    """Raises ConfigError where this is no table, or has a key that is no field of `kind`."""
+    check(isinstance(table, Mapping), f"{where} must be a table", value=table)
+    known = [field.name for field in fields(kind)]
+    unknown = sorted(set(table) - set(known))
+    check(not unknown, f"keys of {where} must be among {', '.join(known)}", unknown=unknown)
+
+
 def read(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     """Makes `kind` from a table; what the table leaves out has the field's default.
 
@@ -39,10 +47,8 @@ def read(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     Raises:
         ConfigError: no table, an unknown key, a wrong type; or what `kind` itself refuses.
     """
-    check(isinstance(table, Mapping), f"{where} must be a table", **{where: table})
+    check_keys(kind, table, where)
     types = {field.name: field.type for field in fields(kind)}
-    unknown = sorted(set(table) - set(types))
-    check(not unknown, f"keys of {where} must be among {', '.join(types)}", unknown=unknown)
     return kind(**{name: _fitting(types[name], value, f"{where}.{name}") for name, value in table.items()})
 
 

@@ -87,6 +87,7 @@ def test_a_wrong_parameter_is_refused_at_the_door(field):
     ("section", "wrong", "told"),
     [
         ("gates", {"floor": "0.8"}, "gates.floor must be of type float. Received: value='0.8'"),
+        ("gates", 3, "gates must be a table. Received: value=3"),
         ("gates", {"floor": True}, "gates.floor must be of type float"),
         ("gates", {"p99_ms": float("inf")}, "gates.p99_ms must be of type float"),
         ("data", {"checks": ["leakage"]}, "data.checks must be a table of str"),

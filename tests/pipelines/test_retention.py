@@ -120,6 +120,7 @@ def test_without_mlmd_no_artifact_goes_and_the_plan_says_so():
         {"runs": 1.5},
         {"pinned": ["x"]},
         {"pinned": 3},
+        {"pinned": [-1]},
         {"cache_days": None},
     ],
 )
@@ -326,7 +327,11 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
     (home.scored_dir() / "new").mkdir()
     os.utime(home.scored_dir() / "old", (now - 91 * 86_400, now - 91 * 86_400))
     assert [item.name for item in retention.shared(retention.Policy())] == ["old"]
-    assert retention.shared(retention.Policy(scored_days=92)) == []
+    patient = retention.most_patient([retention.Policy(scored_days=92, cache_days=1), retention.Policy()])
+    assert (patient.scored_days, patient.cache_days) == (92, 30)
+    assert retention.shared(patient) == []
+    home.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nscored_days = 92\n")
+    assert cli.main(["clean", "--apply"]) == 0 and (home.scored_dir() / "old").exists()
 
 
 # --- the command ---
