@@ -34,10 +34,10 @@ setup:
 	@.ci/setup airflow
 
 retrain: setup
-	@$(AIRFLOW) -m pipelines.airflow_run
+	@$(AIRFLOW) -m pipelines.airflow_stack.retrain_under_airflow
 
 up down status schedule-on schedule-off: setup
-	@$(AIRFLOW) -m pipelines.stack $@
+	@$(AIRFLOW) -m pipelines.airflow_stack.stack $@
 
 test: setup
 	$(TFX) -m pytest tests --ignore=tests/dags -m "not e2e"
@@ -70,4 +70,4 @@ lock: setup
 
 # Without `setup`: it must work on a full disk. Any Python will do.
 clean:
-	@python3 -m pipelines.clean
+	@python3 -m pipelines.operations.disk_cleanup

@@ -12,9 +12,9 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
-from components import examples as records
-from components import run_fn, tokenizer
-from pipelines.presets import PRESETS
+from components.data import tfrecords as records
+from components.training import run_fn, vocabulary
+from pipelines.config.presets import PRESETS
 
 FAMILY = "bag"
 
@@ -31,7 +31,7 @@ def Baseline(
     """labels: JSON list; training: JSON of the training settings; code: hash of code and libraries, for the cache."""
     preset = PRESETS[FAMILY]
     texts, _ = records.load(examples.uri, "train")
-    tokens = tokenizer.adapt(FAMILY, preset.network, texts)
+    tokens = vocabulary.adapt(FAMILY, preset.network, texts)
     history = run_fn.train(
         FAMILY, tokens, preset.network, json.loads(training), seed, json.loads(labels), examples.uri,
         Path(path_utils.serving_model_dir(model.uri)), Path(model.uri, "checkpoints"),

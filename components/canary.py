@@ -21,24 +21,24 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
 from tfx.utils import path_utils
 
-from components import examples as records
-from components import graph_ops
+from components.data import tfrecords as records
+from components.tf_support import op_allowlist
 
 ROWS = 256  # held-out rows whose answers are counted
 MARGIN = 0.1  # how far these few rows may fall below the floor: four standard errors at 0.8
 TIMEOUT = 300  # seconds for the whole probe; loading TensorFlow takes most of it
 # A model is asked without the secrets that may stand in the environment.
 ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
-PROBE = Path(__file__).with_name("canary_probe.py")
+PROBE = Path(__file__).with_name("serving") / "canary_probe.py"
 
 
 def examine(model_dir: Path, labels: list[str], texts: list[str], limits: dict, champion: Path | None = None) -> dict:
     """The report on a model: what its file tells, and only where nothing speaks against loading it, what `probe` finds."""
-    faults, needs_text = graph_ops.look(model_dir, limits["max_mb"])
+    faults, needs_text = op_allowlist.look(model_dir, limits["max_mb"])
     if faults:
         return {"faults": faults, "label_ids": [], "p50_ms": 0.0, "p99_ms": 0.0, "champion": None}
     # The champion passed here before. Its pushed folder holds more files, so its graph alone counts.
-    text_ops = needs_text or (champion is not None and graph_ops.look(champion, limits["max_mb"])[1])
+    text_ops = needs_text or (champion is not None and op_allowlist.look(champion, limits["max_mb"])[1])
     return probe(model_dir, labels, texts, champion, text_ops)
 
 

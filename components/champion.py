@@ -15,29 +15,13 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Model
 from tfx.utils import path_utils
 
-from pipelines import home, registry
-
-
-def checked(line: str, version: int, digest: str) -> Path:
-    """The champion's folder.
-
-    Raises:
-        registry.RegistryError: it is damaged, or holds another model than the pointer names.
-    """
-    folder = home.serving_dir(line) / str(version)
-    manifest = registry.verify(folder)
-    if manifest["digest"] != digest:
-        raise registry.RegistryError(
-            f"the champion's content must be what the pointer names, {digest[:12]}. "
-            f"Received: {folder} holds {manifest['digest'][:12]}"
-        )
-    return folder
+from components.registry import model_registry
 
 
 @component
 def Champion(line: Parameter[str], version: Parameter[int], digest: Parameter[str], model: OutputArtifact[Model]):
     """version, digest: from `registry/<line>/champion.json`."""
-    folder = checked(line, version, digest)
+    folder = model_registry.verified_folder(line, version, digest)
     link = Path(path_utils.serving_model_dir(model.uri))
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)  # a failed attempt's

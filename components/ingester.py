@@ -18,14 +18,15 @@ from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
-from components import examples as records
-from components import learned, reading, text
-from components.agreement import Sample, confusion
 from components.artifacts import Quarantine
-from components.profile import Profile, words_of
-from components.rows import BadRow, Form, Row, form_of
-from pipelines.registry import file_hash
-from pipelines.sources import SourceError
+from components.core.fileio import file_hash
+from components.data import file_reader, text_cleaning
+from components.data import tfrecords as records
+from components.data.row_format import BadRow, Form, Row, form_of
+from components.data.sources import SourceError
+from components.data_quality.label_consistency import Sample, confusion
+from components.data_quality.profile import Profile, words_of
+from components.evaluation import seen_rows
 
 _SHOWN = 200  # characters of a value in the quarantine file
 _TOLD = 8  # bad rows that the verdict shows, of different kinds
@@ -58,7 +59,7 @@ def read_file(file: dict, form: Form) -> Iterator[Row | BadRow]:
         raise SourceError(
             f"a listed file must stay as it was. Received: {path} had sha256 {file['sha256'][:12]}, now {found[:12]}"
         )
-    return _tfds_rows(path, form) if file["kind"] == "tfds" else reading.read(path, form)
+    return _tfds_rows(path, form) if file["kind"] == "tfds" else file_reader.read(path, form)
 
 
 def _tfds_rows(path: Path, form: Form) -> Iterator[Row | BadRow]:
@@ -163,8 +164,8 @@ def ingest(
         if isinstance(row, BadRow):
             account.quarantine(row)
             return
-        joined = text.join(row.title, row.description)
-        key = text.row_hash(joined)
+        joined = text_cleaning.join(row.title, row.description)
+        key = text_cleaning.row_hash(joined)
         number, bit = int(key, 16), 1 << row.label
         if file["split"] == "test":
             split = "test"
@@ -208,7 +209,7 @@ def ingest(
                 spans[span] = own.to_json(_SPAN_WORDS)
     if unread:
         raise SourceError(_told(unread, account))
-    learned.save(quarantine / learned.FILE, known)
+    seen_rows.save(quarantine / seen_rows.FILE, known)
     profile = whole.to_json()
     profile["agreement"] = {split: confusion(profile, sample.rows) for split, sample in held_out.items()}
     return account.to_json(), {"train": profile, "spans": spans}
@@ -235,7 +236,7 @@ def Ingester(
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
 ):
-    """files: JSON list of `pipelines.sources.SourceFile`; labels: JSON list; first_label: number of the first class in files.
+    """files: JSON list of `components.data.sources.SourceFile`; labels: JSON list; first_label: number of the first class in files.
 
     code: hash of code, `data_schemas/` and libraries, for the cache.
     """

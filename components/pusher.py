@@ -23,7 +23,8 @@ from tfx.components.pusher import executor as tfx_executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils
 
-from pipelines import claims, home, registry
+from components.core import clock, fileio, locks, paths
+from components.registry import model_registry
 
 WARM_UP = ("Markets rally as central bank holds rates", "Late goal decides the cup final")
 CHECKPOINTS = ("copied", "numbered", "manifest", "renamed")
@@ -31,11 +32,13 @@ CHECKPOINTS = ("copied", "numbered", "manifest", "renamed")
 
 def published(line: str, run: str) -> tuple[int, Path] | None:
     """The version that a run has already published or holds, if any, and its folder. A damaged one does not count."""
-    for root in (home.serving_dir(line), registry.held_dir(line)):
-        for version in registry.numbered(root):
+    for root in (paths.serving_dir(line), model_registry.held_dir(line)):
+        for version in model_registry.numbered(root):
             folder = root / str(version)
-            with contextlib.suppress(registry.RegistryError, ValueError, OSError):
-                if (home.read_json(folder / registry.MANIFEST) or {}).get("run") == run and registry.verify(folder):
+            with contextlib.suppress(model_registry.RegistryError, ValueError, OSError):
+                if (fileio.read_json(folder / model_registry.MANIFEST) or {}).get(
+                    "run"
+                ) == run and model_registry.verify(folder):
                     return version, folder
     return None
 
@@ -56,41 +59,41 @@ def push(
         OSError: no space or no permission; nothing is published then.
         registry.RegistryError: the folder holds no SavedModel, or links.
     """
-    home.safe_name(run, "run id")
-    own = [path for path in home.staging_dir().glob("*") if path.name.rpartition(".")[0] == run]
-    registry.clear(own + registry.leftovers(age=claims.LEASE))
+    paths.safe_name(run, "run id")
+    own = [path for path in paths.staging_dir().glob("*") if path.name.rpartition(".")[0] == run]
+    model_registry.clear(own + model_registry.leftovers(age=locks.LEASE))
     done = published(line, run)
     if done:
         return done
     if not (model_dir / "saved_model.pb").is_file():
-        raise registry.RegistryError(
+        raise model_registry.RegistryError(
             f"a model to publish must be a SavedModel. Received: {model_dir} without saved_model.pb"
         )
-    digest = registry.content_digest(registry.folder_hashes(model_dir))
-    aside = home.staging_dir() / f"{run}.{uuid.uuid4().hex}"
+    digest = model_registry.content_digest(model_registry.folder_hashes(model_dir))
+    aside = paths.staging_dir() / f"{run}.{uuid.uuid4().hex}"
     try:
         shutil.copytree(model_dir, aside)
         write_warm_up(aside)
         write_mlmodel(aside, labels)
         sync(aside)
         at("copied")
-        files = registry.folder_hashes(aside)
-        with claims.line_lock(line):
+        files = model_registry.folder_hashes(aside)
+        with locks.line_lock(line):
             done = published(line, run)  # by another attempt of the same run, meanwhile
             if done:
                 return done
-            version = registry.next_version(line)
+            version = model_registry.next_version(line)
             at("numbered")
             manifest = {
                 "version": version, "line": line, "run": run, "digest": digest, "labels": labels,
-                "files": files, "pushed": home.now(),
+                "files": files, "pushed": clock.now(),
             }  # fmt: skip
-            home.write_json(aside / registry.MANIFEST, manifest)
+            fileio.write_json(aside / model_registry.MANIFEST, manifest)
             at("manifest")
-            target = (registry.held_dir(line) if hold else home.serving_dir(line)) / str(version)
+            target = (model_registry.held_dir(line) if hold else paths.serving_dir(line)) / str(version)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(aside, target)
-            home.sync_folder(target.parent)
+            fileio.sync_folder(target.parent)
         at("renamed")
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -114,7 +117,7 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
     (folder / "code").mkdir()
     # A file where Python would keep compiled modules: importing the loader must not add to a version's files.
     (folder / "code" / "__pycache__").touch()
-    shutil.copyfile(Path(__file__).with_name("mlflow_loader.py"), folder / "code" / "newsdesk_loader.py")
+    shutil.copyfile(Path(__file__).with_name("serving") / "mlflow_loader.py", folder / "code" / "newsdesk_loader.py")
     outputs = [
         {"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))
     ]

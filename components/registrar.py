@@ -21,9 +21,11 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
-from components import catalogue, learned
 from components.artifacts import Quarantine
-from pipelines import home, model_card, registry, runs
+from components.core import clock, fileio, paths, run_record
+from components.evaluation import seen_rows
+from components.registry import mlflow_sync, model_registry
+from pipelines.reports import model_card
 
 # The hash of all libraries is in the code hash.
 LIBRARIES = ("tensorflow", "tf-keras", "tfx", "numpy", "apache-beam", "transformers")
@@ -35,7 +37,7 @@ def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
     metrics = {name: verdict["metrics"][name] for name in ("accuracy", "interval", "rows", "per_class")}
     metrics["confidence"] = verdict["metrics"].get("confidence")
     return {
-        "version": version, "line": config["line"], "preset": config["preset"], "created": home.now(),
+        "version": version, "line": config["line"], "preset": config["preset"], "created": clock.now(),
         "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
         "metrics": metrics, "comparisons": verdict["comparisons"], "warnings": verdict["warnings"], "code": record["code"],
         "data": {
@@ -43,14 +45,14 @@ def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
             "rows": record["rows"], "files": len(record["files"]), "milder": dict(config["data"]["checks"]),
             "reason": config["data"]["reason"],
         },
-        "mlmd": f"{config['line']}.{record['run']}", "airflow": runs.airflow_id(record["run"], record.get("trigger", "")),
+        "mlmd": f"{config['line']}.{record['run']}", "airflow": run_record.airflow_id(record["run"], record.get("trigger", "")),
     }  # fmt: skip
 
 
 def origin(record: dict, verdict: dict, account: dict, folder: Path) -> dict:
     """How a version was made, for its model card and its lineage; parts that no node reported are None."""
     told = {
-        node: (runs.last_event(record["run"], node) or {}).get("artifacts", {})
+        node: (run_record.last_event(record["run"], node) or {}).get("artifacts", {})
         for node in ("Tokenizer", "Trainer", "Canary", "DataGate")
     }
     canary = _report(told["Canary"].get("blessing"), "report.json")
@@ -58,7 +60,7 @@ def origin(record: dict, verdict: dict, account: dict, folder: Path) -> dict:
     return {
         "record": {
             **{name: value for name, value in record.items() if name not in ("files", "rows")},
-            "airflow": runs.airflow_id(record["run"], record.get("trigger", "")),
+            "airflow": run_record.airflow_id(record["run"], record.get("trigger", "")),
         },
         "files": account["files"],
         "vocabulary": _report(told["Tokenizer"].get("vocabulary"), "report.json"),
@@ -95,13 +97,13 @@ def libraries() -> dict[str, str]:
 
 
 def _report(folder: str | None, name: str):
-    return home.read_json(Path(folder, name)) if folder else None
+    return fileio.read_json(Path(folder, name)) if folder else None
 
 
 def tell(line: str, known: dict) -> str:
     """Makes MLflow's aliases follow the pointer; returns what to add to the headline where it would not."""
     try:
-        catalogue.follow(line, known, registry.aliases(line))
+        mlflow_sync.follow(line, known, model_registry.aliases(line))
     except Exception as error:  # MLflow's and its database's: many classes, none of which undoes the release
         print(f"MLflow does not follow: {error}", file=sys.stderr)
         return "; MLflow does not follow yet (newsdesk doctor --repair)"
@@ -118,8 +120,8 @@ def Registrar(
 ):
     """run: the run's id; its record and verdict are read from its folder."""
     account = json.loads(Path(quarantine.uri, "report.json").read_text())
-    record = {**runs.load(run), "rows": sum(f["in"] for f in account["files"] if f["split"] == "train")}
-    verdict = home.read_json(home.run_dir(run) / "verdict.json")
+    record = {**run_record.load(run), "rows": sum(f["in"] for f in account["files"] if f["split"] == "train")}
+    verdict = fileio.read_json(paths.run_dir(run) / "verdict.json")
     config, line = record["config"], record["config"]["line"]
     if pushed.get_int_custom_property("pushed") != 1 or blessing.get_int_custom_property("blessed") != 1:
         raise ValueError(
@@ -127,34 +129,34 @@ def Registrar(
         )
     folder = Path(pushed.get_string_custom_property("pushed_destination"))
     version = int(pushed.get_string_custom_property("pushed_version"))
-    registry.verify(folder)
-    path = home.registry_dir(line) / "versions" / f"{version}.json"
+    model_registry.verify(folder)
+    path = paths.registry_dir(line) / "versions" / f"{version}.json"
     if not path.exists():
         # The profile first: a card says that all of its version is there.
         profile = json.loads(Path(quarantine.uri, "profile.json").read_text())["train"]
-        home.write_json(path.with_name(f"{version}.profile.json"), profile)
-        rows = learned.load(Path(quarantine.uri, learned.FILE))
+        fileio.write_json(path.with_name(f"{version}.profile.json"), profile)
+        rows = seen_rows.load(Path(quarantine.uri, seen_rows.FILE))
         if rows is not None:
-            learned.save(learned.place(line, version), rows)
+            seen_rows.save(seen_rows.place(line, version), rows)
         made = origin(record, verdict, account, folder)
-        home.write_json(model_card.origin_path(line, version), made)
+        fileio.write_json(model_registry.origin_path(line, version), made)
         fingerprint = (made["vocabulary"] or {}).get("fingerprint", "")
-        home.write_json(path, {**card(record, verdict, version, folder), "vocabulary": fingerprint})
-    known, note = home.read_json(path), ""
-    catalogue.follow(line, known, registry.aliases(line))
+        fileio.write_json(path, {**card(record, verdict, version, folder), "vocabulary": fingerprint})
+    known, note = fileio.read_json(path), ""
+    mlflow_sync.follow(line, known, model_registry.aliases(line))
     state = "held"
     if config["release"] == "auto":
         state = "released"
-        if not any(event["to"] == version for event in registry.history(line)):
+        if not any(event["to"] == version for event in model_registry.history(line)):
             evidence = {"run": run, "metrics": verdict["metrics"]}
-            registry.move_champion(
+            model_registry.move_champion(
                 line, record["champion"], version, "release", "; ".join(verdict["reasons"]), evidence
             )
         note = tell(line, known)
-    for shown in {version, *registry.aliases(line)}:
+    for shown in {version, *model_registry.aliases(line)}:
         model_card.write(line, shown)
     release = {"state": state, "version": version, "folder": str(folder)}
-    home.write_json(home.run_dir(run) / "release.json", release)
+    fileio.write_json(paths.run_dir(run) / "release.json", release)
     Path(registered.uri).parent.mkdir(parents=True, exist_ok=True)
     registered.value = json.dumps(release)
     told = f"version {version} of {line} {state}: accuracy {verdict['metrics']['accuracy']:.4f}{note}"

@@ -5,79 +5,19 @@ Reads: Examples(train), the family, the champion's vocabulary where the policy i
 Refuses: an empty train split.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
-from components import examples as records
-from components import warm
 from components.artifacts import Vocabulary
-from components.champion import checked
+from components.data import tfrecords as records
 from components.models import family as family_named
-from components.text_graph import UNKNOWN
-from components.untuned import untuned
-
-BATCH = 4096  # rows a step; adapting row by row is 79 times slower than in batches of 1,024
-
-
-def adapt(family: str, network: Mapping, texts: np.ndarray) -> list[str]:
-    """The family's tokens for these texts (object array of bytes); a token's index is its id, 0 is padding.
-
-    Raises:
-        ValueError: no texts.
-    """
-    if not len(texts):
-        raise ValueError("a vocabulary needs train rows. Received: 0 rows")
-    return family_named(family).build_vocabulary(
-        untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)), network
-    )
-
-
-def decide(policy: str, found: Callable[[], list[str]], known: Sequence[str], size: int) -> list[str]:
-    """The tokens by policy: "freeze" keeps the known ones, "extend" adds new ones behind them, "rebuild" forgets them.
-
-    found: adapts a vocabulary to the train split. known: the champion's tokens, empty where there are none to keep. An extended
-    vocabulary has at most twice `size` tokens.
-    """
-    if policy == "freeze" and known:
-        return list(known)
-    if policy == "extend" and known:
-        have = set(known)
-        return [*known, *[token for token in found() if token not in have][: max(0, 2 * size - len(known))]]
-    return found()
-
-
-def fingerprint(tokens: Sequence[str]) -> str:
-    """sha256 over the tokens in order, hex."""
-    return hashlib.sha256("\n".join(tokens).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def save(folder: Path, tokens: Sequence[str]) -> None:
-    """Writes `vocabulary.txt`; a token holds no line break (the tokenizers split at white space)."""
-    Path(folder, "vocabulary.txt").write_bytes("\n".join(tokens).encode("utf-8", "surrogateescape"))
-
-
-def load(folder: str | Path) -> list[str]:
-    """The tokens of a Vocabulary artifact, in id order."""
-    return Path(folder, "vocabulary.txt").read_bytes().decode("utf-8", "surrogateescape").split("\n")
-
-
-def coverage(tokenizer, tokens: Sequence[str], texts: np.ndarray) -> dict:
-    """Share of tokens that the vocabulary lacks ("[UNK]" in every family), over these texts."""
-    unknown_id = list(tokens).index(UNKNOWN)
-    known = unknown = 0
-    for start in range(0, len(texts), BATCH):
-        ids = next(iter(tokenizer(tf.constant(texts[start : start + BATCH])).values())).numpy()
-        unknown += int((ids == unknown_id).sum())
-        known += int(((ids != 0) & (ids != unknown_id)).sum())
-    return {"tokens": known + unknown, "unknown": unknown, "unknown_share": round(unknown / max(known + unknown, 1), 5)}
+from components.registry.model_registry import verified_folder
+from components.training import vocabulary as vocabularies
+from components.training import warm_start
 
 
 @component
@@ -96,22 +36,24 @@ def Tokenizer(
     texts, _ = records.load(examples.uri, "train")
     known, told = [], ""
     if champion:
-        folder = checked(**champion)
-        told = warm.hindrance(folder, family, settings) or ""
-        known = [] if told else load(folder / warm.FOLDER)
-    tokens = decide(policy, lambda: adapt(family, settings, texts), known, settings.get("vocabulary", len(known)))
-    save(Path(vocabulary.uri), tokens)
+        folder = verified_folder(**champion)
+        told = warm_start.hindrance(folder, family, settings) or ""
+        known = [] if told else vocabularies.load(folder / warm_start.FOLDER)
+    tokens = vocabularies.decide(
+        policy, lambda: vocabularies.adapt(family, settings, texts), known, settings.get("vocabulary", len(known))
+    )
+    vocabularies.save(Path(vocabulary.uri), tokens)
     held_out, _ = records.load(examples.uri, "eval")
     report = {
         "family": family,
         "tokens": len(tokens),
-        "fingerprint": fingerprint(tokens),
+        "fingerprint": vocabularies.fingerprint(tokens),
         "policy": policy,
         "kept": len(known),
-        "eval": coverage(family_named(family).build_tokenizer(tokens, settings), tokens, held_out),
+        "eval": vocabularies.coverage(family_named(family).build_tokenizer(tokens, settings), tokens, held_out),
     }
     Path(vocabulary.uri, "report.json").write_text(json.dumps(report, indent=1))
-    vocabulary.tokens, vocabulary.fingerprint = len(tokens), report["fingerprint"]
+    vocabulary.tokens, vocabularies.fingerprint = len(tokens), report["fingerprint"]
     vocabulary.set_string_custom_property(
         "headline",
         f"{len(tokens):,} tokens, {report['eval']['unknown_share']:.1%} of unseen text outside them"

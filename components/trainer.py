@@ -1,7 +1,7 @@
 """Trainer: TFX's Trainer with one more input, the Vocabulary.
 
 Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`, `tensorboard/`).
-Refuses: a loss that is not a number. The work is done by `components/run_fn.py`.
+Refuses: a loss that is not a number. The work is done by `components/training/run_fn.py`.
 """
 
 import json
@@ -17,8 +17,8 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import json_utils
 
-from components import run_fn
 from components.artifacts import Vocabulary
+from components.training import run_fn
 
 
 class _Executor(tfx_executor.GenericExecutor):
@@ -55,7 +55,7 @@ class Trainer(base_component.BaseComponent):
                 vocabulary=vocabulary,
                 train_args=trainer_pb2.TrainArgs(splits=["train"]),
                 eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-                run_fn="components.run_fn.run_fn",
+                run_fn="components.training.run_fn.run_fn",
                 custom_config=json_utils.dumps(dict(config)),
                 model=types.Channel(type=standard_artifacts.Model),
                 model_run=types.Channel(type=standard_artifacts.ModelRun),

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta, timezone
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
-from form_parts import checked
-from newsdesk_command import newsdesk
-from run_notices import say
+from newsdesk_dags.form_parts import checked
+from newsdesk_dags.newsdesk_cli import newsdesk
+from newsdesk_dags.notifications import say
 
-from pipelines import config, notify, registry
+from components.registry import model_registry
+from pipelines.config import run_config
+from pipelines.notifications import notices
 
 TIMEOUT = timedelta(hours=1)
 FIELDS = {
@@ -50,10 +52,10 @@ with DAG(
 
     @task(doc_md="A notice for each champion older than its line's `max_age_days`.")
     def ages() -> list[str]:
-        lines, now, found = config.settings(), datetime.now(timezone.utc), []
-        for line in registry.lines():
-            told = config.section(lines, line, "notify")
-            notice = notify.of_age(line, told.max_age_days, now)
+        lines, now, found = run_config.settings(), datetime.now(timezone.utc), []
+        for line in model_registry.lines():
+            told = run_config.section(lines, line, "notify")
+            notice = notices.of_age(line, told.max_age_days, now)
             if notice:
                 found.append(notice.text)
                 print(notice.text)

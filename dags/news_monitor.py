@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from article_forms import monitor_form
-from form_parts import checked
-from newsdesk_command import newsdesk
-from run_notices import say
+from newsdesk_dags.article_forms import monitor_form
+from newsdesk_dags.form_parts import checked
+from newsdesk_dags.newsdesk_cli import newsdesk
+from newsdesk_dags.notifications import say
 
-from pipelines import config, notify
+from pipelines.config import run_config
+from pipelines.notifications import notices
 
 TIMEOUT = timedelta(hours=2)
 DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor`), keeps the predictions, sets words, lengths, answers and
@@ -29,7 +30,7 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
-    settings, told = config.section(lines, line, "monitor"), config.section(lines, line, "notify")
+    settings, told = run_config.section(lines, line, "monitor"), run_config.section(lines, line, "notify")
     fields = monitor_form(line, settings.folder, settings.window)
     with DAG(
         dag_id=dag_id,
@@ -71,12 +72,12 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
             text += f"\n{said['to_label']:,} texts to label; drift over time: {said['report']}"
             print(text)
             run = get_current_context()["dag_run"].run_id
-            say(notify.Notice("drifted", said["line"], run, text), told)
+            say(notices.Notice("drifted", said["line"], run, text), told)
             return said["warnings"]
 
         tell(look())
     return dag
 
 
-lines = config.settings()
-dags = [monitor_dag(dag_id, lines, line) for dag_id, line in config.monitor_dags(lines).items()]
+lines = run_config.settings()
+dags = [monitor_dag(dag_id, lines, line) for dag_id, line in run_config.monitor_dags(lines).items()]

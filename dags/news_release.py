@@ -6,11 +6,12 @@ from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, task
 from airflow.sdk.exceptions import AirflowFailException
-from newsdesk_command import newsdesk
-from release_request import form, question, resolved, serving, user_of, words_of
-from run_notices import CHAMPIONS, champion_changed
+from newsdesk_dags.newsdesk_cli import newsdesk
+from newsdesk_dags.notifications import CHAMPIONS, champion_changed
+from newsdesk_dags.release_request import form, question, resolved, serving, user_of, words_of
 
-from pipelines import config, registry
+from components.registry import model_registry
+from pipelines.config import run_config
 
 TIMEOUT = timedelta(minutes=10)
 PATIENCE = timedelta(days=7)  # then nobody wants it any more
@@ -27,7 +28,7 @@ with DAG(
     catchup=False,
     max_active_runs=4,
     is_paused_upon_creation=False,
-    params=form(config.scheduled_line(config.settings())),
+    params=form(run_config.scheduled_line(run_config.settings())),
     default_args={"retries": 0},  # a rollback that is tried again goes back twice
     tags=["newsdesk"],
     render_template_as_native_obj=False,
@@ -37,7 +38,7 @@ with DAG(
     def check(params=None, dag_run=None) -> dict:
         try:
             asked = resolved(params, dag_run.conf)
-        except (config.ConfigError, registry.RegistryError) as error:
+        except (run_config.ConfigError, model_registry.RegistryError) as error:
             raise AirflowFailException(str(error)) from None
         by = user_of(dag_run.triggering_user_name)
         return {"asked": asked, "by": by, **question(asked, by)}
@@ -70,7 +71,7 @@ with DAG(
         text = newsdesk(words_of(asked, told["by"], user_of(answer["responded_by_user"])), print)
         print(text)
         if serving(asked["line"]) != asked["serves"]:
-            card = registry.card(asked["line"], serving(asked["line"])) or {}
+            card = model_registry.card(asked["line"], serving(asked["line"])) or {}
             champion_changed(outlet_events, asked["line"], card.get("run", ""))
         return text.strip()
 

@@ -2,9 +2,9 @@
 `newsdesk.toml` that has a schedule; paused without one."""
 
 # Trap: Airflow opens only files in which the words "airflow" and "dag" both occur.
-from line_dag import retrain_dag
+from newsdesk_dags.retrain_dag import retrain_dag
 
-from pipelines import config
+from pipelines.config import run_config
 
-lines = config.settings()
-dags = [retrain_dag(dag_id, lines, line) for dag_id, line in config.retrain_dags(lines).items()]
+lines = run_config.settings()
+dags = [retrain_dag(dag_id, lines, line) for dag_id, line in run_config.retrain_dags(lines).items()]

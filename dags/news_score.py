@@ -3,14 +3,15 @@
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, task
-from article_forms import score_form
-from form_parts import checked
-from newsdesk_command import newsdesk
+from newsdesk_dags.article_forms import score_form
+from newsdesk_dags.form_parts import checked
+from newsdesk_dags.newsdesk_cli import newsdesk
 
-from pipelines import config, home
-from pipelines.runs import run_id_from
+from components.core import paths
+from components.core.run_record import run_id_from
+from pipelines.config import run_config
 
-LINE = config.scheduled_line(config.settings())
+LINE = run_config.scheduled_line(run_config.settings())
 FIELDS = score_form(LINE)
 
 with DAG(
@@ -33,7 +34,7 @@ with DAG(
     @task(doc_md="`newsdesk predict --file … --output …`; returns where the answers lie.")
     def score(params=None, dag_run=None) -> str:
         asked = checked(FIELDS, params, dag_run.conf)
-        folder = home.scored_dir() / run_id_from(dag_run.run_id)
+        folder = paths.scored_dir() / run_id_from(dag_run.run_id)
         folder.mkdir(parents=True, exist_ok=True)
         output = folder / f"answers.{asked['form']}"
         model = "@champion" if asked["version"] is None else str(asked["version"])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import home, registry
+from components.core import fileio
+from components.registry import model_registry
 
 BATCH = 512  # rows a call into the graph
 
@@ -36,19 +37,19 @@ def find(line: str, version: int | None = None) -> tuple[int, Path]:
         registry.RegistryError: its files do not match its manifest, or the pointer is damaged.
     """
     number = _number(line, version)
-    folder = registry.folder(line, number)
+    folder = model_registry.folder(line, number)
     if folder is None:
         raise NoModel(
             f"a version must exist in line {line!r}. Received: version {number}; `newsdesk models` lists what there is"
         )
-    registry.verify(folder)
+    model_registry.verify(folder)
     return number, folder
 
 
 def _number(line: str, version: int | None) -> int:
     if version is not None:
         return version
-    pointer = registry.champion(line)
+    pointer = model_registry.champion(line)
     if not pointer:
         raise NoModel(
             f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
@@ -134,7 +135,7 @@ def _load(version: int, folder: Path) -> _Loaded:
         _ = model  # a signature alone does not keep the model's tables alive
         return classify(text=tf.constant(texts))["probabilities"].numpy()
 
-    return _Loaded(version, tuple(home.read_json(folder / registry.MANIFEST)["labels"]), ask)
+    return _Loaded(version, tuple(fileio.read_json(folder / model_registry.MANIFEST)["labels"]), ask)
 
 
 def load_model(folder: Path):

@@ -3,7 +3,7 @@
 stdout's last line is a JSON result (`node`, `run`, `state`, `seconds`, `headline`, `reasons`); the log goes to stderr.
 Exit codes: 0 done, 99 skipped, 3 data stop, 4 locked by another run, 2 bad usage, 1 failed. `--node close` ends a run.
 
-Usually the warm node server answers (`pipelines/node_server.py`); with NEWSDESK_COLD=1, or when the server cannot, the
+Usually the warm node server answers (`pipelines/runner/node_server.py`); with NEWSDESK_COLD=1, or when the server cannot, the
 same function runs in this process, with the same result. This module is importable without TFX.
 """
 
@@ -20,9 +20,12 @@ import time
 import traceback
 from pathlib import Path
 
-from pipelines import claims, config, content, home, node_client, registry, runs
+from components.core import fileio, locks, paths, run_record
+from components.data.sources import SourceError
+from components.registry import manifest, model_registry
+from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
-from pipelines.sources import SourceError
+from pipelines.runner import node_client, runs
 
 CODES = {"done": 0, "cached": 0, "closed": 0, "skipped": 99, "stopped": 3, "locked": 4, "usage": 2, "failed": 1}
 _FULL = ("No space left on device", "database or disk is full")  # the system's words, and SQLite's
@@ -47,7 +50,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def execute(args: argparse.Namespace) -> int:
     """Runs the node in this process, prints its result and returns the exit code."""
     started = time.monotonic()
-    run_id = runs.run_id_from(args.run_id)
+    run_id = run_record.run_id_from(args.run_id)
     try:
         with contextlib.redirect_stdout(
             sys.stderr
@@ -67,7 +70,7 @@ def execute(args: argparse.Namespace) -> int:
     }
     with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
         more = {"reasons": result["reasons"], "attempt": args.attempt, "artifacts": result.get("artifacts", {})}
-        runs.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
+        run_record.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
     for reason in result["reasons"]:
         print(reason, file=sys.stderr)
     print(json.dumps(result, ensure_ascii=False), flush=True)
@@ -77,23 +80,23 @@ def execute(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, run_id: str) -> dict:
     node = NODES[args.node]
     if node is FLOW[0]:
-        record = runs.open_run(run_id, config.Request.from_json(json.loads(args.config)), args.owner)
+        record = runs.open_run(run_id, run_config.Request.from_json(json.loads(args.config)), args.owner)
     else:
-        record = runs.load(run_id)
-        claims.take_line(record["config"]["line"], run_id, args.owner)
+        record = run_record.load(run_id)
+        locks.take_line(record["config"]["line"], run_id, args.owner)
     skip = _skip(record, node)
     if skip:
         return {"state": "skipped", "headline": skip}
     with _heartbeat(record["config"]["line"]), _terminable(), _alone(run_id, node.name):
-        before = runs.last_event(run_id, node.name)
+        before = run_record.last_event(run_id, node.name)
         again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
-        runs.add_event(run_id, node.name, "running")
-        from pipelines import launch  # TFX: already imported in the warm server
+        run_record.add_event(run_id, node.name, "running")
+        from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
-        launched = launch.launch(record, node.name, again)
+        launched = tfx_launcher.launch(record, node.name, again)
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == "stop":
-        verdict = home.read_json(Path(launched.uris["verdict"]) / "verdict.json")
+        verdict = fileio.read_json(Path(launched.uris["verdict"]) / "verdict.json")
         return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"], "artifacts": launched.uris}
     if node.name == "Canary" and launched.properties.get("blessed") != 1:
         runs.refuse(run_id, [f"the canary refused it: {headline}"])
@@ -109,7 +112,7 @@ def _skip(record: dict, node) -> str:
     if node.name == "Champion" and _serves_already(record):
         return "the candidate is the model that serves now"
     if node.blessed:
-        verdict = home.read_json(home.run_dir(record["run"]) / "verdict.json")
+        verdict = fileio.read_json(paths.run_dir(record["run"]) / "verdict.json")
         if not verdict or verdict["decision"] != "blessed":
             return f"{verdict['decision']}: {verdict['reasons'][0]}" if verdict else "no verdict"
         if record["config"]["release"] == "never":
@@ -123,11 +126,11 @@ def _serves_already(record: dict) -> bool:
     Raises:
         registry.RegistryError: it would be, but the champion's folder is damaged.
     """
-    made, pointer = runs.last_event(record["run"], "Trainer") or {}, record["champion"]
+    made, pointer = run_record.last_event(record["run"], "Trainer") or {}, record["champion"]
     folder = Path(made.get("artifacts", {}).get("model", ""), "Format-Serving")
-    if not folder.is_dir() or content.content_digest(content.folder_hashes(folder)) != pointer["digest"]:
+    if not folder.is_dir() or manifest.content_digest(manifest.folder_hashes(folder)) != pointer["digest"]:
         return False
-    registry.verify(home.serving_dir(record["config"]["line"]) / str(pointer["version"]))
+    model_registry.verify(paths.serving_dir(record["config"]["line"]) / str(pointer["version"]))
     return True
 
 
@@ -143,13 +146,13 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
     while seen is not None:
         if isinstance(seen, SourceError):
             return "stopped", [str(seen)]
-        if isinstance(seen, claims.Locked):
+        if isinstance(seen, locks.Locked):
             return "locked", [str(seen)]
-        if isinstance(seen, config.ConfigError):
+        if isinstance(seen, run_config.ConfigError):
             return "usage", [str(seen)]
         full = full or any(text in str(seen) for text in _FULL)
         seen = seen.__cause__ or seen.__context__
-    told, root = f"{type(error).__name__}: {error}", home.home()
+    told, root = f"{type(error).__name__}: {error}", paths.home()
     free = shutil.disk_usage(root).free if root.is_dir() else _LITTLE
     if full or free < _LITTLE:
         told = f"the disk is full: {root} has {free / 2**20:,.1f} MB left. `newsdesk clean` and `make clean` free some. {told[:300]}"
@@ -163,7 +166,7 @@ def _heartbeat(line: str):
 
     def beat():
         while not ended.wait(HEARTBEAT):
-            claims.keep_line(line)
+            locks.keep_line(line)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -176,7 +179,7 @@ def _heartbeat(line: str):
 @contextlib.contextmanager
 def _alone(run_id: str, node: str):
     """Waits until an earlier attempt of the same node has gone: a scheduler that was killed may start it a second time."""
-    with open(home.run_dir(run_id) / f".{node}.lock", "w") as file:
+    with open(paths.run_dir(run_id) / f".{node}.lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,7 +5,7 @@ import components  # noqa: F401  # first: it sets what TensorFlow reads from the
 # isort: split
 import pytest
 
-from components import demo
+from components.data import demo_corpus
 
 
 @pytest.fixture(autouse=True)
@@ -20,4 +20,4 @@ def newsdesk_home(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def small_demo(tmp_path_factory):
     """A demo source of 1,200 articles."""
-    return demo.write(tmp_path_factory.mktemp("demo") / "source", articles=1_200)
+    return demo_corpus.write(tmp_path_factory.mktemp("demo") / "source", articles=1_200)

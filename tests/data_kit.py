@@ -9,12 +9,12 @@ from pathlib import Path
 
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
-from components import demo
 from components.artifacts import Quarantine, Verdict
-from components.datagate import DataGate
+from components.data import demo_corpus, sources
+from components.data.row_format import form_of
+from components.data_gate import DataGate
 from components.ingester import Ingester
-from components.rows import form_of
-from pipelines import config, sources
+from pipelines.config import run_config
 
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
 FORM = form_of("news", LABELS)
@@ -26,8 +26,8 @@ def articles(count: int, seed: int = 1, drifted: bool = False) -> list[tuple[int
     rng, found = random.Random(seed), {}
     while len(found) < count:
         label = len(found) % 4
-        title, description = demo.article(rng, label, dt.date(2026, 1, 31), drifted)
-        found.setdefault(demo.normalised(title, description), (label + 1, title, description))
+        title, description = demo_corpus.article(rng, label, dt.date(2026, 1, 31), drifted)
+        found.setdefault(demo_corpus.normalised(title, description), (label + 1, title, description))
     return list(found.values())
 
 
@@ -65,7 +65,7 @@ class Ingested:
     def __init__(self, folder: Path, out: Path, window: str = "all", **data):
         self.examples, self.quarantine = Examples(), Quarantine()
         self.examples.uri, self.quarantine.uri = str(out / "examples"), str(out / "quarantine")
-        self.limits = config.DataConfig(**data)
+        self.limits = run_config.DataConfig(**data)
         Ingester.test_call(
             files=json.dumps(listed(folder, window)), line="news", labels=json.dumps(LABELS), code="",
             first_label=self.limits.first_label, eval_fraction=self.limits.eval_fraction,

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components import export
+from components.core import fileio, paths
 from components.models import family
-from pipelines import config, home, registry
+from components.registry import model_registry
+from components.training import export
+from pipelines.config import run_config
 
 LINE = "news"
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
@@ -21,7 +23,7 @@ WORDS = (
     "chip software orbit browser",
 )
 NETWORK = {"length": 8, "width": 4, "buckets": 32, "pair_width": 4, "dropout": 0.0, "word_dropout": 0.0}
-LIMITS = {**dataclasses.asdict(config.GateConfig()), "min_rows": 20}
+LIMITS = {**dataclasses.asdict(run_config.GateConfig()), "min_rows": 20}
 
 
 def articles(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +82,7 @@ def release(run: str, kind: str = "good", line: str = LINE) -> int:
     """Publishes and registers a model and makes it the champion; returns the version."""
     version, folder = push(run, kind, line)
     register(version, folder, run, line)
-    registry.move_champion(line, registry.champion(line), version, "release", "it passed", {"run": run})
+    model_registry.move_champion(line, model_registry.champion(line), version, "release", "it passed", {"run": run})
     return version
 
 
@@ -88,10 +90,10 @@ def register(version: int, folder: Path, run: str = "run", line: str = LINE) -> 
     """Writes a version's card."""
     card = {
         "version": version, "line": line, "preset": "bag", "created": "2025-01-02T03:04:05+00:00",
-        "digest": registry.verify(folder)["digest"], "folder": str(folder), "run": run, "seed": 1, "code": "c0de",
+        "digest": model_registry.verify(folder)["digest"], "folder": str(folder), "run": run, "seed": 1, "code": "c0de",
         "metrics": {"accuracy": 0.9, "interval": [0.88, 0.92], "rows": 400, "per_class": dict.fromkeys(LABELS, 0.9)},
         "comparisons": {}, "warnings": [],
         "data": {"source": "demo", "window": "all", "as_of": "2025-01-02", "hash": "da7a", "rows": 400, "files": 1},
     }  # fmt: skip
-    home.write_json(home.registry_dir(line) / "versions" / f"{version}.json", card)
+    fileio.write_json(paths.registry_dir(line) / "versions" / f"{version}.json", card)
     return card

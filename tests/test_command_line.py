@@ -6,13 +6,17 @@ import sys
 
 import pytest
 
-from pipelines import claims, node_client, registry
+from components.core import locks
+from components.registry import model_registry
+from pipelines.runner import node_client
 
 pytestmark = pytest.mark.slow
 
 
 def newsdesk(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "pipelines.cli", *words], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli.main", *words], capture_output=True, text=True, check=False
+    )
 
 
 def test_a_data_check_tells_file_line_column_and_value_and_moves_nothing(tmp_path, small_demo):
@@ -26,8 +30,8 @@ def test_a_data_check_tells_file_line_column_and_value_and_moves_nothing(tmp_pat
         assert done.returncode == 3, done.stderr
         assert f"{source / 'train.csv'}, line 42, column label" in done.stdout
         assert "'9'" in done.stdout
-        assert registry.champion("news") is None
-        assert claims.holder("news") is None
+        assert model_registry.champion("news") is None
+        assert locks.holder("news") is None
         again = newsdesk("data", "check", str(small_demo), "--set", "data.min_rows=10", "--json")
         assert again.returncode == 0, again.stderr
         assert json.loads(again.stdout)["decision"] in ("pass", "warn")

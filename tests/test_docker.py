@@ -83,7 +83,7 @@ def commands():
 @pytest.mark.parametrize("command", commands(), ids=lambda command: " ".join(command[-2:]))
 def test_a_command_that_an_image_runs_is_known_here(command, monkeypatch, tmp_path):
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "home"))
-    if command[1:3] == ("-m", "pipelines.stack"):
+    if command[1:3] == ("-m", "pipelines.airflow_stack.stack"):
         if not (ROOT / command[0]).exists():
             pytest.skip("the Airflow environment is not installed")
         asked = [*command[:3], "help"]
@@ -92,7 +92,7 @@ def test_a_command_that_an_image_runs_is_known_here(command, monkeypatch, tmp_pa
     else:
         assert command[0] == ".venv/bin/newsdesk"
         python = ROOT / ".venv/bin/python"
-        asked = [python, "-m", "pipelines.cli", *command[1:], "--help"]
+        asked = [python, "-m", "pipelines.cli.main", *command[1:], "--help"]
         assert subprocess.run(asked, cwd=ROOT, capture_output=True).returncode == 0
 
 

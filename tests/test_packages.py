@@ -5,13 +5,13 @@ import subprocess
 
 import pytest
 
-from pipelines import home
+from components.core import paths
 
 TFX_PACKAGES = (
     "tensorflow", "tf_keras", "tensorflow_datasets", "tensorflow_hub", "tensorflow_text", "tfx", "tfx.components",
     "tensorflow_data_validation", "tensorflow_model_analysis", "ml_metadata", "great_expectations", "mlflow", "transformers",
 )  # fmt: skip
-AIRFLOW = home.REPOSITORY / ".venv-airflow" / "bin" / "python"
+AIRFLOW = paths.REPOSITORY / ".venv-airflow" / "bin" / "python"
 
 
 @pytest.mark.parametrize("name", TFX_PACKAGES)

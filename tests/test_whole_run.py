@@ -8,9 +8,12 @@ import sqlite3
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from components import datagate, ingester
-from pipelines import claims, home, launch, mlmd, registry, run_node, runs
+from components import data_gate, ingester
+from components.core import fileio, locks, paths, run_record
+from components.registry import model_registry
+from pipelines import run_node
 from pipelines.flow import FLOW
+from pipelines.runner import mlmd_store, tfx_launcher
 
 pytestmark = pytest.mark.slow
 # A bag of so few articles gets half of the reviewed pairs wrong, which differ in their words' order.
@@ -57,16 +60,16 @@ def test_a_first_candidate_is_released_as_version_1_and_everything_about_it_is_r
     assert outcome["state"] == "released", outcome["reasons"]
     assert (outcome["version"], outcome["pushed"]) == (1, True)
     assert {name for name, state in states.items() if state != "done"} == {"Baseline", "Champion"}
-    pointer = registry.champion("news")
-    folder = home.serving_dir("news") / "1"
+    pointer = model_registry.champion("news")
+    folder = paths.serving_dir("news") / "1"
     assert pointer["version"] == 1
-    assert registry.verify(folder)["digest"] == pointer["digest"]
-    (card,) = registry.versions("news")
+    assert model_registry.verify(folder)["digest"] == pointer["digest"]
+    (card,) = model_registry.versions("news")
     assert card["metrics"]["rows"] == 120
     assert card["data"]["rows"] == 1080
     assert set(card["metrics"]["per_class"]) == {"World", "Sports", "Business", "Sci/Tech"}
-    assert claims.holder("news") is None
-    assert list(home.artifacts_dir("news").rglob("model_run/*/tensorboard/events.out.tfevents.*"))
+    assert locks.holder("news") is None
+    assert list(paths.artifacts_dir("news").rglob("model_run/*/tensorboard/events.out.tfevents.*"))
 
 
 def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
@@ -76,14 +79,14 @@ def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
     ended = {state: {name for name in states if states[name] == state} for state in states.values()}
     assert ended["done"] == {"ModelGate"}
     assert ended["skipped"] == {"Baseline", "Champion", "Canary", "Pusher", "Registrar"}
-    assert [event["to"] for event in registry.history("news")] == [1]
+    assert [event["to"] for event in model_registry.history("news")] == [1]
 
 
 def test_a_damaged_champion_is_noticed_by_a_run_that_would_be_unchanged(first, capsys):
     whole("first", first, capsys)
     for name in [node.name for node in FLOW][: [node.name for node in FLOW].index("Champion")]:
         node(name, "damaged", first, capsys=capsys)
-    weights = next((home.serving_dir("news") / "1").glob("variables/*.index"))
+    weights = next((paths.serving_dir("news") / "1").glob("variables/*.index"))
     original = weights.read_bytes()
     weights.write_bytes(original + b"x")
     try:
@@ -121,17 +124,17 @@ def test_a_candidate_is_compared_with_baseline_and_champion_on_the_same_rows(fir
     assert "under the floor" in " ".join(outcome["reasons"])
     assert states["Baseline"] == "done"
     assert states["Champion"] in ("done", "cached")
-    verdict = home.read_json(home.run_dir("other") / "verdict.json")
+    verdict = fileio.read_json(paths.run_dir("other") / "verdict.json")
     assert set(verdict["comparisons"]) == {"baseline", "champion"}
     assert verdict["metrics"]["tfma_accuracy"] == pytest.approx(verdict["metrics"]["accuracy"], abs=1e-3)
-    assert registry.champion("news")["version"] == 1
+    assert model_registry.champion("news")["version"] == 1
 
 
 def test_release_never_leaves_a_blessed_candidate_unreleased(first, capsys):
     states, outcome = whole("never", {**first, "seed": 5, "release": "never"}, capsys)
     assert not outcome["pushed"]
     assert states["Pusher"] == "skipped"
-    assert registry.champion("news")["version"] == 1
+    assert model_registry.champion("news")["version"] == 1
 
 
 def test_a_cleared_node_runs_again_and_what_is_below_sees_its_new_output(first, capsys):
@@ -171,13 +174,15 @@ def test_a_node_killed_without_a_chance_to_tell_mlmd_is_repeated_in_a_new_folder
     for name in ("Ingester", "StatisticsGen", "ImportSchemaGen", "ExampleValidator"):
         node(name, "kill", config, capsys=capsys)
     with monkeypatch.context() as patch:
-        patch.setattr(launch, "_close_running", lambda *args: None)
-        patch.setattr(datagate.datagate_page, "page", interrupted)  # when Great Expectations' files are written
+        patch.setattr(tfx_launcher, "_close_running", lambda *args: None)
+        patch.setattr(data_gate.datagate_page, "page", interrupted)  # when Great Expectations' files are written
         with pytest.raises(KeyboardInterrupt):
             node("DataGate", "kill", config, attempt="0.1", capsys=capsys)
     code, result = node("DataGate", "kill", config, attempt="0.2", capsys=capsys)
     assert code == 0, result["reasons"]
-    states = [e["state"] for e in mlmd.executions(mlmd.connect(), "news", "kill") if e["node"] == "DataGate"]
+    states = [
+        e["state"] for e in mlmd_store.executions(mlmd_store.connect(), "news", "kill") if e["node"] == "DataGate"
+    ]
     assert states == ["FAILED", "COMPLETE"]
     node("close", "kill", {}, capsys=capsys)
 
@@ -189,7 +194,7 @@ def test_a_node_that_a_signal_ends_is_failed_in_mlmd_and_its_retry_works(first, 
         code, result = node("Ingester", "signal", config, attempt="0.1", capsys=capsys)
     assert (code, result["state"]) == (1, "failed")
     assert "SIGTERM" in result["reasons"][0]
-    with sqlite3.connect(home.home() / "metadata.sqlite") as database:
+    with sqlite3.connect(paths.home() / "metadata.sqlite") as database:
         states = [row[0] for row in database.execute("select last_known_state from Execution order by id desc limit 1")]
     assert states == [metadata_store_pb2.Execution.FAILED]
     assert node("Ingester", "signal", config, attempt="0.2", capsys=capsys)[1]["state"] == "done"
@@ -208,12 +213,12 @@ def test_one_class_only_stops_at_the_data_gate_with_exit_code_3(tmp_path, first,
     folder.mkdir()
     rows = "".join(f'"2","Team {i} wins","The match number {i} ended late."\n' for i in range(400))
     (folder / "train.csv").write_text(rows)
-    before = registry.champion("news")
+    before = model_registry.champion("news")
     states, outcome = whole("one", {**first, "source": str(folder)}, capsys)
     assert list(states)[-1] == "DataGate"
     assert (states["DataGate"], outcome["state"]) == ("stopped", "stopped")
     assert "no train row of class World, Business, Sci/Tech" in " ".join(outcome["reasons"])
-    assert registry.champion("news") == before
+    assert model_registry.champion("news") == before
 
 
 def test_a_missing_column_stops_at_the_ingester_with_file_line_and_column(tmp_path, first, capsys):
@@ -239,7 +244,7 @@ def test_a_second_run_on_the_line_ends_locked_and_names_the_first(first, capsys)
 def test_a_source_that_does_not_exist_is_a_data_stop_and_frees_the_line(first, capsys):
     code, _ = node("Ingester", "nowhere", {**first, "source": "/no/such/folder"}, capsys=capsys)
     assert code == 3
-    assert claims.holder("news") is None
+    assert locks.holder("news") is None
 
 
 def test_unknown_parameters_are_bad_usage(first, capsys):
@@ -250,6 +255,6 @@ def test_unknown_parameters_are_bad_usage(first, capsys):
 
 def test_run_ids_from_outside_become_folder_names_one_for_one():
     names = ["manual__2026-01-01T00:00:00+00:00", "manual__2026-01-01T00_00_00_00_00", "../../etc", "a" * 300]
-    found = [runs.run_id_from(name) for name in names]
+    found = [run_record.run_id_from(name) for name in names]
     assert len(set(found)) == len(names)
-    assert all(home.safe_name(name, "run id") for name in found)
+    assert all(paths.safe_name(name, "run id") for name in found)

@@ -23,7 +23,7 @@ A family that has attention to show offers a fourth name; one that has none leav
         (from = 1), takes from each place. A row adds up to 1 over real tokens and is 0 at padding; the row of a padded
         place, and of a text without tokens, is all 0. See `layers.attention_map`, which cleans and names.
 
-Loss, optimizer, schedule, metrics, checkpoints (`components.training`), export and signatures (`components.export`) live
+Loss, optimizer, schedule, metrics, checkpoints (`components.training.loop`), export and signatures (`components.training.export`) live
 once, outside.
 """
 

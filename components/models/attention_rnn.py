@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
-from components.layers import AdditivePooling, WordDropout, attention_map
-from components.text_graph import WordTokenizer, count_words
+from components.data.text_ops import WordTokenizer, count_words
+from components.networks.layers import AdditivePooling, WordDropout, attention_map
 
 layers = tf_keras.layers
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
-from components.layers import Pooling, WordDropout, pair_ids
-from components.text_graph import WordTokenizer, count_words
+from components.data.text_ops import WordTokenizer, count_words
+from components.networks.layers import Pooling, WordDropout, pair_ids
 
 layers = tf_keras.layers
 

@@ -16,34 +16,32 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
-from components import encoder_huggingface, encoders
-from components.layers import Pooling, attention_map
+from components.networks import encoder, encoder_huggingface
+from components.networks.layers import Pooling, attention_map
 
 POOLINGS = ("pooled_output", "default", "cls", "mean", "mean+max", "layers")
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
     """The encoder's tokens; the texts are not looked at."""
-    return encoders.vocabulary(str(network["encoder"]))
+    return encoder.vocabulary(str(network["encoder"]))
 
 
 def build_tokenizer(tokens: Sequence[str], network: Mapping) -> tf.Module:
     """string[batch] to `{"ids": int32[batch, tokens]}`."""
-    return encoders.tokenizer(str(network["encoder"]), tokens, int(network["length"]))
+    return encoder.tokenizer(str(network["encoder"]), tokens, int(network["length"]))
 
 
 def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_keras.Model:
     """`{"ids": int32[batch, tokens]}` to float32 logits [batch, classes]."""
     ids = tf_keras.Input((None,), dtype="int32", name="ids")
-    seen = encoders.masked_ids(ids, tokens, float(network["word_dropout"]))
-    answers = encoders.outputs(
-        str(network["encoder"]), seen, str(network["trained"]), float(network["encoder_dropout"])
-    )
+    seen = encoder.masked_ids(ids, tokens, float(network["word_dropout"]))
+    answers = encoder.outputs(str(network["encoder"]), seen, str(network["trained"]), float(network["encoder_dropout"]))
     features = tf.cast(_pooled(answers, tf.not_equal(ids, 0), str(network["pooling"])), tf.float32)
     body = tf_keras.Model({"ids": ids}, features, name="body")
     if network["trained"] == "none":
         body.trainable = False
-    head = encoders.build_head(features.shape[-1], classes, int(network["hidden"]), float(network["dropout"]))
+    head = encoder.build_head(features.shape[-1], classes, int(network["hidden"]), float(network["dropout"]))
     return tf_keras.Model({"ids": ids}, head(body({"ids": ids})), name="bert")
 
 

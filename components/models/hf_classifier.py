@@ -14,26 +14,26 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 import tf_keras
 
-from components import encoder_huggingface, encoders
-from components.encoder_files import EncoderError
-from components.layers import attention_map
-from pipelines.encoder_address import split_address
+from components.networks import encoder, encoder_huggingface
+from components.networks.encoder_address import split_address
+from components.networks.encoder_errors import EncoderError
+from components.networks.layers import attention_map
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
     """The encoder's tokens; the texts are not looked at."""
-    return encoders.vocabulary(_address(network))
+    return encoder.vocabulary(_address(network))
 
 
 def build_tokenizer(tokens: Sequence[str], network: Mapping) -> tf.Module:
     """string[batch] to `{"ids": int32[batch, tokens]}`."""
-    return encoders.tokenizer(_address(network), tokens, int(network["length"]))
+    return encoder.tokenizer(_address(network), tokens, int(network["length"]))
 
 
 def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_keras.Model:
     """`{"ids": int32[batch, tokens]}` to float32 logits [batch, classes]."""
     ids = tf_keras.Input((None,), dtype="int32", name="ids")
-    seen = encoders.masked_ids(ids, tokens, float(network["word_dropout"]))
+    seen = encoder.masked_ids(ids, tokens, float(network["word_dropout"]))
     classifier = encoder_huggingface.load(
         _address(network), "TF_MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING", float(network["dropout"]), num_labels=classes,
         output_attentions=True,

@@ -8,7 +8,7 @@ Keys:    vocabulary (tokens), length (words), padding ("longest": to a batch's l
          `length` words, as in the lesson, which costs more and answers the same), width, heads, key_width (a head),
          feed_forward, blocks, pooling ("mean", "mean+max"), buckets and pair_width (0: none), hidden (units before the last
          layer, 0: none), dropout, word_dropout (share of words hidden from a training step), vectors ("none", or the `pkg:`
-         or `hf:` encoder whose pieces give the words their first vectors; see `components.word_vectors`).
+         or `hf:` encoder whose pieces give the words their first vectors; see `components.networks.word_vectors`).
 
 Source: Vaswani et al. 2017 (arXiv 1706.03762); pairs after fastText, Joulin et al. 2016 (arXiv 1607.01759).
 """
@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from components import word_vectors
-from components.layers import Pooling, WordDropout, attention_map, pair_ids, to_length
-from components.text_graph import WordTokenizer, count_words
+from components.data.text_ops import WordTokenizer, count_words
+from components.networks import word_vectors
+from components.networks.layers import Pooling, WordDropout, attention_map, pair_ids, to_length
 
 layers = tf_keras.layers
 

@@ -26,15 +26,15 @@ import peers
 import report
 import subjects
 
-from components import demo
-from pipelines import home
+from components.core import fileio, paths
+from components.data import demo_corpus
 
 HERE = Path(__file__).resolve().parent
 
 
 def flat_demo(folder: Path) -> Path:
     """The demo source's rows as one train and one test file, for those who do not know dated folders."""
-    source = demo.write(folder / "demo")
+    source = demo_corpus.write(folder / "demo")
     flat = folder / "flat"
     flat.mkdir()
     (flat / "train.csv").write_bytes(b"".join(path.read_bytes() for path in sorted(source.glob("span=*/train.csv"))))
@@ -63,8 +63,8 @@ def versions() -> str:
 
 def write(folder: Path, results: dict) -> None:
     """results.json and RESULTS.md."""
-    home.write_json(folder / "results.json", results)
-    home.write_text(folder / "RESULTS.md", report.page(results, subjects.titles(results["preset"]), subjects.RATIOS))
+    fileio.write_json(folder / "results.json", results)
+    fileio.write_text(folder / "RESULTS.md", report.page(results, subjects.titles(results["preset"]), subjects.RATIOS))
 
 
 def measure_all(args: argparse.Namespace, names: list[str], aside: Path) -> Path:
@@ -72,7 +72,7 @@ def measure_all(args: argparse.Namespace, names: list[str], aside: Path) -> Path
     source = str(Path(args.source).expanduser().resolve()) if args.source else "demo"
     folder = Path(source) if args.source else flat_demo(aside)
     whole = args.source and len(names) == len(subjects.SUBJECTS)
-    target = HERE if whole else home.ensure() / "bench"
+    target = HERE if whole else paths.ensure() / "bench"
     words = [
         f"{name}={value}" for name, value in (("ONLY", args.only), ("MODEL", args.model), ("SET", args.set)) if value
     ]
@@ -86,7 +86,7 @@ def measure_all(args: argparse.Namespace, names: list[str], aside: Path) -> Path
         },
         "preset": args.model or "transformer", "set": args.set, "repeats": [],
     }  # fmt: skip
-    log = home.ensure() / "bench" / "bench.log"
+    log = paths.ensure() / "bench" / "bench.log"
     log.parent.mkdir(exist_ok=True)
     print(f"log {log}", flush=True)
     for number in range(args.repeats):

@@ -25,7 +25,7 @@ NODES = ("Ingester", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "Da
 _PEAK = """
 import resource, sys, time
 import components
-from pipelines import launch
+from pipelines.runner import tfx_launcher as launch
 from pipelines import run_node
 args = run_node.parse(sys.argv[1:])
 started, used = time.monotonic(), time.process_time()
@@ -39,7 +39,7 @@ sys.exit(code)
 def enlarge(source: Path, folder: Path, times: int) -> int:
     """Copies a source and adds generated articles until it has `times` its train rows; returns its train rows."""
     import components  # noqa: F401
-    from components import demo
+    from components.data import demo_corpus
 
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.enc", "*.md", "*.txt"))
     with open(source / "train.csv", newline="", encoding="utf-8") as file:
@@ -51,7 +51,7 @@ def enlarge(source: Path, folder: Path, times: int) -> int:
     with open(folder / "train-more.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for at in range(rows * (times - 1)):
-            title, description = demo.article(rng, at % 4, dt.date(2026, 1, 1) + dt.timedelta(at % 365))
+            title, description = demo_corpus.article(rng, at % 4, dt.date(2026, 1, 1) + dt.timedelta(at % 365))
             # Names of its own, so that no article is another's duplicate.
             writer.writerow(
                 [at % 4 + 1, f"{title} {rng.choice(names)}", " ".join([description, *rng.sample(names, 6)])]

@@ -160,7 +160,9 @@ def local(source: str, preset: str, overrides: str) -> dict:
     A first run of a line has no champion, and a bag no baseline; our door skips those nodes, so they are marked as skipped
     in the compiled pipeline, which the runner honours.
     """
-    from pipelines import config, news, run_node, runs  # news: before TensorFlow, it imports components first
+    from pipelines import retraining, run_node
+    from pipelines.config import run_config
+    from pipelines.runner import runs  # news: before TensorFlow, it imports components first
 
     # isort: split
     from tfx.dsl.compiler import compiler
@@ -168,10 +170,10 @@ def local(source: str, preset: str, overrides: str) -> dict:
 
     from pipelines.flow import FLOW
 
-    request = config.Request(source=source, model=preset, set=config.parse_overrides(shlex.split(overrides)))
+    request = run_config.Request(source=source, model=preset, set=run_config.parse_overrides(shlex.split(overrides)))
     record = runs.open_run("bench-local", request)
     try:
-        compiled = compiler.Compiler().compile(news.pipeline(record))
+        compiled = compiler.Compiler().compile(retraining.pipeline(record))
         skipped = {node.name for node in FLOW if not node.blessed and run_node._skip(record, node)}
         for node in compiled.nodes:
             if node.pipeline_node.node_info.id in skipped:

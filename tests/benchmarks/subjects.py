@@ -178,7 +178,7 @@ def training_rates(home: Path, work: Mapping[str, float]) -> dict:
 
 def stop_server(plan: Plan, name: str) -> None:
     """Ends the warm node server of a state folder; a later run starts cold."""
-    plan.run([sys.executable, "-m", "pipelines.node_server", "stop"], name)
+    plan.run([sys.executable, "-m", "pipelines.runner.node_server", "stop"], name)
     measure.reap()
 
 

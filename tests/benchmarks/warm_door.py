@@ -17,8 +17,9 @@ import time
 import uuid
 from pathlib import Path
 
-from pipelines import home, runs, stack
-from pipelines.airflow_rest import Rest
+from components.core import fileio, paths, run_record
+from pipelines.airflow_stack import stack
+from pipelines.airflow_stack.rest_client import Rest
 from pipelines.flow import FLOW
 
 CONF = {"source": "demo", "model": "bag", "force": True, "set": {"gates.floor": 0.5}}
@@ -32,13 +33,13 @@ def one_run(rest: Rest, seed: int) -> dict:
     while rest.state(stack.DAG_ID, run_id) not in ("success", "failed"):
         time.sleep(0.5)
     told = rest._call("GET", f"/api/v2/dags/{stack.DAG_ID}/dagRuns/{run_id}")
-    folder = home.run_dir(runs.run_id_from(run_id))
+    folder = paths.run_dir(run_record.run_id_from(run_id))
     ended = [
         e
-        for e in home.read_json_lines(folder / "events.jsonl")
+        for e in fileio.read_json_lines(folder / "events.jsonl")
         if e["state"] in ("done", "cached", "skipped", "closed")
     ]
-    outcome = home.read_json(folder / "outcome.json")
+    outcome = fileio.read_json(folder / "outcome.json")
     return {
         "state": told["state"],
         "outcome": outcome["state"],

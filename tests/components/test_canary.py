@@ -12,9 +12,10 @@ import tensorflow as tf
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
 from tfx.utils import path_utils
 
-from components import canary, canary_probe
-from components import examples as records
-from pipelines import home
+from components import canary
+from components.core import paths
+from components.data import tfrecords as records
+from components.serving import canary_probe
 
 FINE = {"faults": [], "label_ids": [0, 1, 2, 3], "p50_ms": 1.0, "p99_ms": 2.0, "champion": None}
 TRUTH = [0, 1, 2, 3]
@@ -81,7 +82,7 @@ def test_without_held_out_rows_it_does_not_pass(node, monkeypatch):
 
 
 def test_a_probe_that_could_reach_the_project_asks_nothing():
-    command = [sys.executable, "-I", "-S", str(canary.PROBE), str(home.REPOSITORY)]
+    command = [sys.executable, "-I", "-S", str(canary.PROBE), str(paths.REPOSITORY)]
     done = subprocess.run(command, input="{}", capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "must not reach the project. Received: components, pipelines, dags can be imported" in done.stderr

@@ -14,10 +14,11 @@ from data_kit import FORM, Ingested, articles, as_csv, listed, source, span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components import examples as records
-from components import ingester, text
-from components.profile import EDGES, Profile, words_of
-from pipelines.sources import SourceError
+from components import ingester
+from components.data import text_cleaning
+from components.data import tfrecords as records
+from components.data.sources import SourceError
+from components.data_quality.profile import EDGES, Profile, words_of
 
 QUICK = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 
@@ -48,7 +49,7 @@ def test_the_quarantine_file_names_source_line_column_value_and_reason(tmp_path)
 def test_a_test_file_stays_the_test_split_row_for_row(tmp_path):
     test = articles(50, seed=2)
     done = Ingested(source(tmp_path / "s", test=[*test, test[0]]), tmp_path)
-    assert texts(done.examples, "test") == [text.join(t, d) for _, t, d in [*test, test[0]]]
+    assert texts(done.examples, "test") == [text_cleaning.join(t, d) for _, t, d in [*test, test[0]]]
 
 
 def test_without_a_test_file_a_tenth_is_held_out_by_hash(tmp_path):
@@ -78,8 +79,10 @@ def test_train_rows_that_are_test_rows_are_left_out_however_they_are_printed(tmp
     ]
     done = Ingested(source(tmp_path / "s", [*articles(200), *copies[:40]], test), tmp_path)
     assert done.account["leaked"] == 40 and done.balanced
-    held = {text.row_hash(row) for row in texts(done.examples, "test")}
-    assert not held & {text.row_hash(row) for split in ("train", "eval") for row in texts(done.examples, split)}
+    held = {text_cleaning.row_hash(row) for row in texts(done.examples, "test")}
+    assert not held & {
+        text_cleaning.row_hash(row) for split in ("train", "eval") for row in texts(done.examples, split)
+    }
 
 
 def test_the_same_text_with_two_labels_is_kept_once_a_label_and_counted(tmp_path):
@@ -128,7 +131,7 @@ def test_the_profile_counts_train_rows_by_label_length_word_and_span(tmp_path):
 
 
 def test_a_profile_of_many_words_stays_small(monkeypatch):
-    monkeypatch.setattr("components.profile._HELD", 100)
+    monkeypatch.setattr("components.data_quality.profile._HELD", 100)
     profile = Profile(["a"])
     for i in range(500):
         words = ["often", f"rare{chr(97 + i % 26)}{chr(97 + i // 26)}"]
@@ -177,7 +180,7 @@ def test_any_text_survives_every_format_into_examples_unchanged(tmp_path_factory
     with records.Writer(str(folder / "examples")) as writer:
         account, _ = ingester.ingest([listing], FORM, 0.05, 0.1, writer, folder / "quarantine")
     found, labels = records.load(str(folder / "examples"), "test")
-    assert [raw.decode() for raw in found] == [text.join(title, description) for _, title, description in rows]
+    assert [raw.decode() for raw in found] == [text_cleaning.join(title, description) for _, title, description in rows]
     assert labels.tolist() == [label - 1 for label, _, _ in rows] and account["rows"]["out"] == len(rows)
 
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components import pusher
-from pipelines import claims, home, registry
+from components.core import fileio, locks, paths
+from components.registry import model_registry
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def in_a_child(work):
 
 def test_a_version_lies_where_tensorflow_serving_looks_for_it(pushed):
     version, folder = pushed
-    assert (version, folder) == (1, home.serving_dir(published.LINE) / "1")
+    assert (version, folder) == (1, paths.serving_dir(published.LINE) / "1")
     assert (folder / "saved_model.pb").is_file()
     assert (folder / "variables" / "variables.index").is_file()
     assert {"classify", "serving_default"} <= set(tf.saved_model.load(str(folder)).signatures)
@@ -60,10 +61,10 @@ def test_the_manifest_holds_the_sha256_of_each_file_and_no_other(pushed):
     manifest = json.loads((folder / "manifest.json").read_text())
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"manifest.json"}
     assert set(manifest["files"]) == files
-    assert manifest["files"]["saved_model.pb"] == registry.file_hash(folder / "saved_model.pb")
+    assert manifest["files"]["saved_model.pb"] == fileio.file_hash(folder / "saved_model.pb")
     assert (manifest["run"], manifest["version"], manifest["labels"]) == ("run-1", 1, published.LABELS)
     # What TensorFlow trained, without what the push adds: the digest by which a candidate is known.
-    assert manifest["digest"] == registry.content_digest(registry.folder_hashes(published.model("good")))
+    assert manifest["digest"] == model_registry.content_digest(model_registry.folder_hashes(published.model("good")))
 
 
 def test_versions_rise_whatever_the_clock_says(monkeypatch):
@@ -86,19 +87,19 @@ def test_a_number_is_never_used_again_though_folders_or_the_counter_are_gone(los
     published.register(held, folder, "a")
     published.push("b")
     if lost != "counter":
-        shutil.rmtree(home.serving_dir(published.LINE) / "2")
+        shutil.rmtree(paths.serving_dir(published.LINE) / "2")
     if lost == "serving":
         assert published.push("c")[0] == 3
         return
-    (home.registry_dir(published.LINE) / "counter").unlink()
+    (paths.registry_dir(published.LINE) / "counter").unlink()
     assert published.push("c")[0] == (3 if lost == "counter" else 2)
-    assert registry.verify(registry.held_dir(published.LINE) / "1")["run"] == "a"
+    assert model_registry.verify(model_registry.held_dir(published.LINE) / "1")["run"] == "a"
 
 
 def test_pushing_twice_for_one_run_is_pushing_once(pushed):
     before = (pushed[1] / "manifest.json").read_bytes()
     assert published.push("run-1") == pushed
-    assert registry.numbered(home.serving_dir(published.LINE)) == [1]
+    assert model_registry.numbered(paths.serving_dir(published.LINE)) == [1]
     assert (pushed[1] / "manifest.json").read_bytes() == before
 
 
@@ -109,13 +110,13 @@ def test_two_attempts_of_one_run_at_once_publish_one_version():
         "run", at=lambda name: other.append(published.push("run")) if name == "copied" and not other else None
     )
     assert [first] == other
-    assert registry.numbered(home.serving_dir(published.LINE)) == [1]
+    assert model_registry.numbered(paths.serving_dir(published.LINE)) == [1]
 
 
 def test_a_held_version_lies_where_nothing_serves_it():
     version, folder = published.push("run", hold=True)
-    assert folder == home.registry_dir(published.LINE) / "held" / "1"
-    assert not home.serving_dir(published.LINE).exists()
+    assert folder == paths.registry_dir(published.LINE) / "held" / "1"
+    assert not paths.serving_dir(published.LINE).exists()
     assert published.push("run", hold=True) == (version, folder)
 
 
@@ -123,11 +124,11 @@ def test_a_damaged_version_of_the_same_run_is_not_trusted_because_it_exists(push
     (pushed[1] / "saved_model.pb").write_bytes(b"half")
     version, folder = published.push("run-1")
     assert version == 2
-    assert registry.verify(folder)["run"] == "run-1"
+    assert model_registry.verify(folder)["run"] == "run-1"
 
 
 def test_a_folder_that_is_no_saved_model_is_refused(tmp_path):
-    with pytest.raises(registry.RegistryError, match=r"must be a SavedModel. Received"):
+    with pytest.raises(model_registry.RegistryError, match=r"must be a SavedModel. Received"):
         pusher.push(tmp_path, published.LINE, "run", published.LABELS)
 
 
@@ -135,9 +136,9 @@ def test_a_link_out_of_the_model_s_folder_is_refused(tmp_path):
     folder = shutil.copytree(published.model("good"), tmp_path / "model")
     (folder / "assets").mkdir(exist_ok=True)
     (folder / "assets" / "passwd").symlink_to("/etc/passwd")
-    with pytest.raises(registry.RegistryError, match=r"files, not links"):
+    with pytest.raises(model_registry.RegistryError, match=r"files, not links"):
         pusher.push(folder, published.LINE, "run", published.LABELS)
-    assert not home.serving_dir(published.LINE).exists()
+    assert not paths.serving_dir(published.LINE).exists()
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".hidden", "new\nline", "x" * 300])
@@ -152,30 +153,30 @@ def test_names_that_could_leave_their_folder_are_refused(name):
 def test_a_crash_at_any_point_leaves_nothing_half_made_and_the_next_attempt_succeeds(point):
     published.model("good")
     assert in_a_child(lambda: published.push("run", at=crash_at(point))) == 9
-    serving = home.serving_dir(published.LINE)
-    for number in registry.numbered(serving):
-        registry.verify(serving / str(number))
+    serving = paths.serving_dir(published.LINE)
+    for number in model_registry.numbered(serving):
+        model_registry.verify(serving / str(number))
     version, folder = published.push("run")
-    assert registry.verify(folder)["run"] == "run"
-    assert registry.numbered(serving) == [version]
-    assert list(home.staging_dir().iterdir()) == []
+    assert model_registry.verify(folder)["run"] == "run"
+    assert model_registry.numbered(serving) == [version]
+    assert list(paths.staging_dir().iterdir()) == []
 
 
 def test_what_another_crashed_run_left_in_staging_is_found_and_removed():
     published.model("good")
     in_a_child(lambda: published.push("run", at=crash_at("manifest")))
-    (left,) = registry.leftovers()
+    (left,) = model_registry.leftovers()
     assert left.name.startswith("run.")
-    old = time.time() - 2 * claims.LEASE
+    old = time.time() - 2 * locks.LEASE
     os.utime(left, (old, old))
     published.push("another")
-    assert registry.leftovers() == []
+    assert model_registry.leftovers() == []
 
 
 def test_what_a_living_run_has_in_staging_is_left_alone():
-    claims.take_line(published.LINE, "alive", os.getpid())
-    (home.staging_dir() / "alive.1234").mkdir()
-    assert registry.leftovers() == []
+    locks.take_line(published.LINE, "alive", os.getpid())
+    (paths.staging_dir() / "alive.1234").mkdir()
+    assert model_registry.leftovers() == []
 
 
 @pytest.mark.parametrize("where", ["copy", "manifest"])
@@ -187,9 +188,9 @@ def test_a_full_disk_publishes_nothing_and_the_next_attempt_succeeds(where, monk
         if where == "copy":
             patch.setattr(shutil, "copytree", full)
         else:
-            patch.setattr(home, "write_json", full)
+            patch.setattr(fileio, "write_json", full)
         with pytest.raises(OSError, match=r"No space left"):
             published.push("run")
-    assert registry.numbered(home.serving_dir(published.LINE)) == []
-    assert list(home.staging_dir().iterdir()) == []
-    assert registry.verify(published.push("run")[1])["run"] == "run"
+    assert model_registry.numbered(paths.serving_dir(published.LINE)) == []
+    assert list(paths.staging_dir().iterdir()) == []
+    assert model_registry.verify(published.push("run")[1])["run"] == "run"

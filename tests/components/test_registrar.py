@@ -10,10 +10,13 @@ import published
 import pytest
 from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
-from components import catalogue, pusher
+from components import pusher
 from components.artifacts import Quarantine
+from components.core import fileio, paths, run_record
 from components.registrar import Registrar
-from pipelines import home, model_card, registry, release, runs
+from components.registry import mlflow_sync, model_registry
+from pipelines.cli import release
+from pipelines.reports import model_card
 
 LINE, RUN = published.LINE, "run-2"
 CONFIG = {
@@ -26,7 +29,7 @@ CONFIG = {
 def told(monkeypatch):
     """What MLflow was told: (version of the card, aliases)."""
     calls = []
-    monkeypatch.setattr(catalogue, "follow", lambda line, card, aliases: calls.append((card["version"], aliases)))
+    monkeypatch.setattr(mlflow_sync, "follow", lambda line, card, aliases: calls.append((card["version"], aliases)))
     return calls
 
 
@@ -49,12 +52,12 @@ def run(tmp_path):
     (tmp_path / "quarantine" / "profile.json").write_text(json.dumps({"train": {"rows": 400}}))
     artifacts["blessing"].set_int_custom_property("blessed", 1)
     record = {
-        "run": RUN, "config": CONFIG, "champion": registry.champion(LINE), "code": "c0de", "as_of": "2025-01-02",
+        "run": RUN, "config": CONFIG, "champion": model_registry.champion(LINE), "code": "c0de", "as_of": "2025-01-02",
         "data_hash": "da7a", "files": ["train.csv"],
     }  # fmt: skip
 
     def work(release="auto", kind="shifted"):
-        home.write_json(home.run_dir(RUN) / "run.json", {**record, "config": {**CONFIG, "release": release}})
+        fileio.write_json(paths.run_dir(RUN) / "run.json", {**record, "config": {**CONFIG, "release": release}})
         metrics = {"accuracy": 0.95, "interval": [0.93, 0.97], "rows": 400, "per_class": {"Sports": 0.9}}
         verdict = {
             "decision": "blessed",
@@ -64,8 +67,8 @@ def run(tmp_path):
             "comparisons": {},
         }
         version, folder = published.push(RUN, kind, hold=release == "hold")
-        digest = registry.verify(folder)["digest"]
-        home.write_json(home.run_dir(RUN) / "verdict.json", {**verdict, "digest": digest})
+        digest = model_registry.verify(folder)["digest"]
+        fileio.write_json(paths.run_dir(RUN) / "verdict.json", {**verdict, "digest": digest})
         artifacts["pushed"].set_int_custom_property("pushed", 1)
         artifacts["pushed"].set_string_custom_property("pushed_destination", str(folder))
         artifacts["pushed"].set_string_custom_property("pushed_version", str(version))
@@ -80,16 +83,16 @@ def test_a_released_version_gets_card_pointer_event_and_both_aliases(run, told):
     assert json.loads(registered.value) == {
         "state": "released",
         "version": 2,
-        "folder": str(home.serving_dir(LINE) / "2"),
+        "folder": str(paths.serving_dir(LINE) / "2"),
     }
-    card = registry.card(LINE, 2)
+    card = model_registry.card(LINE, 2)
     assert (card["run"], card["data"]["rows"], card["data"]["hash"], card["metrics"]["accuracy"]) == (
         RUN,
         400,
         "da7a",
         0.95,
     )
-    event = registry.champion(LINE)["event"]
+    event = model_registry.champion(LINE)["event"]
     assert (event["kind"], event["from"], event["to"], event["reason"]) == ("release", 1, 2, "it passed")
     assert event["evidence"]["run"] == RUN
     assert told[-1] == (2, {2: ["champion"], 1: ["previous"]})
@@ -108,49 +111,49 @@ def test_what_the_nodes_reported_is_kept_with_the_version_and_told_on_its_card(r
         ("Canary", "blessing", "report.json"): {"p50_ms": 1.0, "p99_ms": 3.0, "label_ids": [1, 2], "faults": []},
     }
     for (node, key, name), value in reports.items():
-        home.write_json(tmp_path / node / name, value)
-        runs.add_event(RUN, node, "done", artifacts={key: str(tmp_path / node)})
+        fileio.write_json(tmp_path / node / name, value)
+        run_record.add_event(RUN, node, "done", artifacts={key: str(tmp_path / node)})
     run()
-    assert registry.card(LINE, 2)["vocabulary"] == "f00d"
-    assert registry.card(LINE, 2)["mlmd"] == "news.run-2"
-    origin = home.read_json(model_card.origin_path(LINE, 2))
+    assert model_registry.card(LINE, 2)["vocabulary"] == "f00d"
+    assert model_registry.card(LINE, 2)["mlmd"] == "news.run-2"
+    origin = fileio.read_json(model_registry.origin_path(LINE, 2))
     assert origin["training"] == {"epochs": 3, "seconds": 6.0, "accuracy": 0.7}
     assert origin["canary"] == {"p50_ms": 1.0, "p99_ms": 3.0, "faults": []}
     assert origin["bytes"] > 1000 and origin["libraries"]["tensorflow"] == "2.16.2"
     assert "label_ids" not in json.dumps(origin)
-    shown = model_card.paths(LINE, 2)["md"].read_text()
+    shown = model_card.card_files(LINE, 2)["md"].read_text()
     assert "It is the line's champion" in shown and "17 tokens" in shown
-    assert "It is the line's previous" in model_card.paths(LINE, 1)["md"].read_text()
+    assert "It is the line's previous" in model_card.card_files(LINE, 1)["md"].read_text()
 
 
 def test_registering_twice_is_registering_once(run, told):
     run()
-    before = [registry.card(LINE, 2), registry.history(LINE), registry.champion(LINE)]
+    before = [model_registry.card(LINE, 2), model_registry.history(LINE), model_registry.champion(LINE)]
     run()
-    assert [registry.card(LINE, 2), registry.history(LINE), registry.champion(LINE)] == before
+    assert [model_registry.card(LINE, 2), model_registry.history(LINE), model_registry.champion(LINE)] == before
 
 
 def test_a_held_version_is_registered_and_does_not_serve(run, told):
     run("hold")
-    assert registry.champion(LINE)["version"] == 1
-    assert registry.card(LINE, 2)["folder"] == str(registry.held_dir(LINE) / "2")
-    assert home.read_json(home.run_dir(RUN) / "release.json")["state"] == "held"
+    assert model_registry.champion(LINE)["version"] == 1
+    assert model_registry.card(LINE, 2)["folder"] == str(model_registry.held_dir(LINE) / "2")
+    assert fileio.read_json(paths.run_dir(RUN) / "release.json")["state"] == "held"
 
 
 def test_a_retry_after_a_rollback_does_not_bring_the_version_back(run, told):
     run()
     release.rollback(LINE, "it was bad")
     run()
-    assert registry.champion(LINE)["version"] == 1
+    assert model_registry.champion(LINE)["version"] == 1
 
 
 def test_a_champion_that_changed_meanwhile_is_not_overwritten(run, told):
     version, folder = published.push("run-3", "swapped")
     published.register(version, folder, "run-3")
-    registry.move_champion(LINE, registry.champion(LINE), version, "promote", "by a person", {})
-    with pytest.raises(registry.PointerMoved):
+    model_registry.move_champion(LINE, model_registry.champion(LINE), version, "promote", "by a person", {})
+    with pytest.raises(model_registry.PointerMoved):
         run()
-    assert registry.champion(LINE)["version"] == version
+    assert model_registry.champion(LINE)["version"] == version
 
 
 def test_while_mlflow_is_down_the_old_champion_serves_on_and_the_retry_succeeds(run, monkeypatch, told):
@@ -158,12 +161,12 @@ def test_while_mlflow_is_down_the_old_champion_serves_on_and_the_retry_succeeds(
         raise ConnectionError("no answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(catalogue, "follow", down)
+        patch.setattr(mlflow_sync, "follow", down)
         with pytest.raises(ConnectionError):
             run()
-        assert registry.champion(LINE)["version"] == 1
+        assert model_registry.champion(LINE)["version"] == 1
     run()
-    assert registry.champion(LINE)["version"] == 2
+    assert model_registry.champion(LINE)["version"] == 2
 
 
 def test_when_mlflow_fails_after_the_pointer_moved_the_release_stands_and_says_so(run, monkeypatch):
@@ -171,9 +174,9 @@ def test_when_mlflow_fails_after_the_pointer_moved_the_release_stands_and_says_s
         if 2 in aliases:
             raise ConnectionError("no answer")
 
-    monkeypatch.setattr(catalogue, "follow", once)
+    monkeypatch.setattr(mlflow_sync, "follow", once)
     assert "MLflow does not follow yet" in run().get_string_custom_property("headline")
-    assert registry.champion(LINE)["version"] == 2
+    assert model_registry.champion(LINE)["version"] == 2
 
 
 @pytest.mark.parametrize("at", ["card", "before the pointer", "after the pointer", "the history"])
@@ -182,15 +185,17 @@ def test_a_crash_between_any_two_writes_is_made_good_by_the_retry(run, told, mon
     run_pushed = published.push(RUN, "shifted")
     child = os.fork()
     if not child:
-        write, append, move = home.write_json, home.append_json, registry.move_champion
+        write, append, move = fileio.write_json, fileio.append_json, model_registry.move_champion
         if at == "card":
-            home.write_json = lambda path, value: os._exit(9) if path.parent.name == "versions" else write(path, value)
+            fileio.write_json = lambda path, value: (
+                os._exit(9) if path.parent.name == "versions" else write(path, value)
+            )
         elif at == "before the pointer":
-            registry.move_champion = lambda *_: os._exit(9)
+            model_registry.move_champion = lambda *_: os._exit(9)
         elif at == "after the pointer":
-            registry.move_champion = lambda *more: (move(*more), os._exit(9))
+            model_registry.move_champion = lambda *more: (move(*more), os._exit(9))
         else:
-            home.append_json = lambda path, value: (
+            fileio.append_json = lambda path, value: (
                 os._exit(9) if path.name == "promotions.jsonl" else append(path, value)
             )
         try:
@@ -198,18 +203,18 @@ def test_a_crash_between_any_two_writes_is_made_good_by_the_retry(run, told, mon
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    registry.verify(home.serving_dir(LINE) / str(registry.champion(LINE)["version"]))
+    model_registry.verify(paths.serving_dir(LINE) / str(model_registry.champion(LINE)["version"]))
     run()
-    assert registry.champion(LINE)["version"] == run_pushed[0] == 2
-    assert registry.numbered(home.serving_dir(LINE)) == [1, 2]
-    assert [(e["from"], e["to"]) for e in registry.history(LINE)] == [(None, 1), (1, 2)]
-    assert registry.card(LINE, 2)["run"] == RUN
+    assert model_registry.champion(LINE)["version"] == run_pushed[0] == 2
+    assert model_registry.numbered(paths.serving_dir(LINE)) == [1, 2]
+    assert [(e["from"], e["to"]) for e in model_registry.history(LINE)] == [(None, 1), (1, 2)]
+    assert model_registry.card(LINE, 2)["run"] == RUN
 
 
 def test_a_model_that_was_not_pushed_is_not_registered(run, told, tmp_path):
     run()
     for name in ("versions/2.json", "versions/2.profile.json"):
-        (home.registry_dir(LINE) / name).unlink()
+        (paths.registry_dir(LINE) / name).unlink()
     blessing = ModelBlessing()
     blessing.uri = str(tmp_path / "blessing")
     blessing.set_int_custom_property("blessed", 0)
@@ -218,13 +223,13 @@ def test_a_model_that_was_not_pushed_is_not_registered(run, told, tmp_path):
     quarantine.uri, registered.uri = str(tmp_path / "quarantine"), str(tmp_path / "other")
     with pytest.raises(ValueError, match=r"only a pushed and blessed model"):
         Registrar.test_call(run=RUN, quarantine=quarantine, blessing=blessing, pushed=pushed, registered=registered)
-    assert registry.card(LINE, 2) is None
+    assert model_registry.card(LINE, 2) is None
 
 
 _CATALOGUE = """
 import json, sys
-from components import catalogue
-from pipelines import mlflow_database, registry
+from components.registry import mlflow_sync as catalogue
+from components.registry import mlflow_db as mlflow_database; from components.registry import model_registry as registry
 import mlflow, pandas as pd
 line, texts = "news", json.loads(sys.argv[1])
 cards = registry.versions(line)
@@ -256,12 +261,12 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     published.release("run-2")
     version, folder = published.push("run-3", "shifted", hold=True)
     published.register(version, folder, "run-3")
-    path = home.registry_dir(LINE) / "versions" / "2.json"
-    home.write_json(path, {**home.read_json(path), "vocabulary": "f00d", "mlmd": "news.run-2"})
+    path = paths.registry_dir(LINE) / "versions" / "2.json"
+    fileio.write_json(path, {**fileio.read_json(path), "vocabulary": "f00d", "mlmd": "news.run-2"})
     texts = [text.decode() for text in published.articles(600, seed=8)[0]] + ["", "日本 🙂"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-c", _CATALOGUE, json.dumps(texts)]
-    done = subprocess.run(command, cwd=home.REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=paths.REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["numbers"] == [[1, 2, 3]] * 2
@@ -292,4 +297,4 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     assert told["held"] == [published.LABELS[published.answers("shifted", tuple(texts[:1]))[0].argmax()]]
     # Loading a version through MLflow leaves it as it was pushed.
     for number in (2, 3):
-        registry.verify(registry.folder(LINE, number))
+        model_registry.verify(model_registry.folder(LINE, number))

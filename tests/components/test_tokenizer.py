@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from tfx.types.standard_artifacts import Examples
 
-from components import examples as records
 from components import tokenizer
 from components.artifacts import Vocabulary
+from components.data import tfrecords as records
 from components.models import family
-from pipelines.presets import PRESETS
+from components.training import vocabulary as vocabularies
+from pipelines.config.presets import PRESETS
 
 NETWORK = {**PRESETS["transformer"].network, "vocabulary": 50}
 
@@ -35,27 +36,27 @@ def test_the_vocabulary_comes_from_the_train_split_and_reports_what_it_misses(ar
         family="transformer", network=json.dumps(NETWORK), policy="rebuild", before="null", code="", examples=examples,
         vocabulary=vocabulary,
     )  # fmt: skip
-    tokens = tokenizer.load(vocabulary.uri)
+    tokens = vocabularies.load(vocabulary.uri)
     assert set(tokens[2:]) == {"bank", "raises", "rates", "striker", "scores"}
     report = json.loads(Path(vocabulary.uri, "report.json").read_text())
     assert report["eval"] == {"tokens": 3, "unknown": 2, "unknown_share": pytest.approx(2 / 3, abs=1e-4)}
-    assert report["fingerprint"] == vocabulary.fingerprint == tokenizer.fingerprint(tokens)
+    assert report["fingerprint"] == vocabulary.fingerprint == vocabularies.fingerprint(tokens)
 
 
 def test_what_is_saved_is_what_is_loaded_and_gives_the_same_ids(tmp_path):
     tokens = ["", "[UNK]", "naïve", "日本", "a b"]
-    tokenizer.save(tmp_path, tokens)
-    assert tokenizer.load(tmp_path) == tokens
+    vocabularies.save(tmp_path, tokens)
+    assert vocabularies.load(tmp_path) == tokens
     texts = np.array([b"naive a", "日本 naïve".encode()], dtype=object)
     before, after = (
-        family("transformer").build_tokenizer(t, NETWORK)(texts)["ids"] for t in (tokens, tokenizer.load(tmp_path))
+        family("transformer").build_tokenizer(t, NETWORK)(texts)["ids"] for t in (tokens, vocabularies.load(tmp_path))
     )
     assert (before.numpy() == after.numpy()).all()
 
 
 def test_no_rows_are_refused_with_the_rule():
     with pytest.raises(ValueError, match="needs train rows"):
-        tokenizer.adapt("bag", PRESETS["bag"].network, np.array([], dtype=object))
+        vocabularies.adapt("bag", PRESETS["bag"].network, np.array([], dtype=object))
 
 
 @pytest.mark.parametrize(
@@ -70,4 +71,4 @@ def test_no_rows_are_refused_with_the_rule():
 )
 def test_the_policy_says_what_becomes_of_the_champion_s_vocabulary(policy, known, expected):
     found = ["", "[UNK]", "new", "old", "newer"]
-    assert tokenizer.decide(policy, lambda: found, known, size=2) == expected
+    assert vocabularies.decide(policy, lambda: found, known, size=2) == expected

@@ -8,7 +8,7 @@ import pytest
 from airflow.exceptions import AirflowException
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from pipelines import home
+from components.core import fileio, paths
 
 SAID = {"applied": False, "bytes": 5000, "lines": [{"line": "news", "remove": [{"path": "a"}, {"path": "b"}]}]}
 
@@ -55,15 +55,15 @@ def test_a_line_that_is_locked_is_an_end_and_a_crash_is_tried_again(fake_door):
 
 
 def test_old_champions_are_told_of():
-    home.write_text(home.home() / "newsdesk.toml", '[news.notify]\nfile = "notices.jsonl"\nmax_age_days = 7\n')
-    folder = home.registry_dir("news")
+    fileio.write_text(paths.home() / "newsdesk.toml", '[news.notify]\nfile = "notices.jsonl"\nmax_age_days = 7\n')
+    folder = paths.registry_dir("news")
     card = {"version": 1, "created": "2020-01-01T00:00:00+00:00", "metrics": {"accuracy": 0.9}}
-    home.write_json(folder / "versions" / "1.json", card)
+    fileio.write_json(folder / "versions" / "1.json", card)
     event = {"sequence": 1, "from": None, "to": 1, "kind": "release"}
-    home.write_json(folder / "champion.json", {"version": 1, "digest": "abc", "event": event})
+    fileio.write_json(folder / "champion.json", {"version": 1, "digest": "abc", "event": event})
     (text,) = call("ages")
     assert "news: version 1, which serves, is" in text
-    assert [value["kind"] for value in home.read_json_lines(home.home() / "notices.jsonl")] == ["stale"]
+    assert [value["kind"] for value in fileio.read_json_lines(paths.home() / "notices.jsonl")] == ["stale"]
 
 
 def test_it_is_paused_until_somebody_wants_it():

@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, P
 from conftest import REPOSITORY
 from news_monitor import monitor_dag
 
-from pipelines import config, home
+from components.core import fileio, paths
+from pipelines.config import run_config
 
 CALM = {"batch": "2026-01-31.a", "day": "2026-01-31", "warnings": [], "queue": 10}
 DRIFTED = {
@@ -66,7 +67,7 @@ def test_warnings_become_a_notice_and_none_a_skip(monkeypatch):
     tell = monitor_dag("x", {"news": {"notify": {"file": "notices.jsonl"}}}, "news").get_task("tell").python_callable
     said = {"line": "news", "warnings": ["2026-02-07: other words"], "to_label": 100, "report": "/x/report.html"}
     assert tell(said) == said["warnings"]
-    (notice,) = home.read_json_lines(home.home() / "notices.jsonl")
+    (notice,) = fileio.read_json_lines(paths.home() / "notices.jsonl")
     assert notice["kind"] == "drifted" and "- 2026-02-07: other words" in notice["text"]
     with pytest.raises(AirflowSkipException):
         tell({**said, "warnings": []})
@@ -133,7 +134,7 @@ def test_other_wrong_fields_and_unknown_keys_never_reach_it_either(fake_door, pa
 def test_a_file_is_scored_into_the_run_s_own_folder(fake_door):
     record = fake_door("sys.exit(0)")
     output = score()
-    assert output.startswith(str(home.scored_dir())) and output.endswith("/answers.csv")
+    assert output.startswith(str(paths.scored_dir())) and output.endswith("/answers.csv")
     score({"form": "json", "version": 3})
     first, second = words(record)
     assert first == ["predict", "--file", "/data/in.csv", "--output", output, "--line", "news", "--model", "@champion"]
@@ -161,8 +162,8 @@ def test_settings_give_the_cron_and_the_folder_and_without_them_the_form_asks():
 
 def test_each_line_with_such_a_section_has_a_dag_and_a_wrong_one_is_an_error_of_the_file():
     lines = {"news": {}, "sport": {"monitor": {"folder": "/s"}}, "tech": {"schedule": {}}}
-    assert config.monitor_dags(lines) == {"news_monitor": "news", "news_monitor_sport": "sport"}
-    with pytest.raises(config.ConfigError, match="max_words"):
+    assert run_config.monitor_dags(lines) == {"news_monitor": "news", "news_monitor_sport": "sport"}
+    with pytest.raises(run_config.ConfigError, match="max_words"):
         monitor_dag("x", {"news": {"monitor": {"max_words": 7}}}, "news")
 
 

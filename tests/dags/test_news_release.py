@@ -8,9 +8,11 @@ import pytest
 from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
-from release_request import ACTIONS, form, question, resolved, words_of
+from newsdesk_dags.release_request import ACTIONS, form, question, resolved, words_of
 
-from pipelines import config, home, registry
+from components.core import fileio, paths
+from components.registry import model_registry
+from pipelines.config import run_config
 
 ASKED = {"action": "promote", "line": "news", "version": 2, "reason": "looks good"}
 
@@ -19,7 +21,7 @@ ASKED = {"action": "promote", "line": "news", "version": 2, "reason": "looks goo
 def versions():
     """Two versions of `news`; version 1 serves."""
     for number in (1, 2):
-        (home.serving_dir("news") / str(number)).mkdir(parents=True)
+        (paths.serving_dir("news") / str(number)).mkdir(parents=True)
         card = {
             "version": number,
             "preset": "bag",
@@ -27,17 +29,17 @@ def versions():
             "run": f"run{number}",
             "metrics": {"accuracy": 0.9 + number / 100, "rows": 1000},
         }
-        home.write_json(home.registry_dir("news") / "versions" / f"{number}.json", card)
+        fileio.write_json(paths.registry_dir("news") / "versions" / f"{number}.json", card)
         verdict = {"decision": "blessed", "reasons": ["not worse than the champion", "<script>alert(1)</script> `x`"]}
-        home.write_json(home.run_dir(f"run{number}") / "verdict.json", verdict)
+        fileio.write_json(paths.run_dir(f"run{number}") / "verdict.json", verdict)
     move(1)
 
 
 def move(version, before=None):
     event = {"sequence": version, "from": before, "to": version, "kind": "promote"}
     pointer = {"version": version, "digest": "abc", "event": event}
-    home.write_json(home.registry_dir("news") / "champion.json", pointer)
-    home.append_json(home.registry_dir("news") / "promotions.jsonl", event)
+    fileio.write_json(paths.registry_dir("news") / "champion.json", pointer)
+    fileio.append_json(paths.registry_dir("news") / "promotions.jsonl", event)
 
 
 def told(**more):
@@ -84,14 +86,14 @@ def test_an_unknown_parameter_is_refused_by_name(versions):
 
 @pytest.mark.parametrize(("action", "version"), [("promote", None), ("rollback", 2), ("pin", None), ("unpin", None)])
 def test_a_version_is_named_where_it_is_needed_and_nowhere_else(versions, action, version):
-    with pytest.raises(config.ConfigError, match="version must be"):
+    with pytest.raises(run_config.ConfigError, match="version must be"):
         resolved({**ASKED, "action": action, "version": version}, {})
 
 
 def test_a_version_that_is_not_there_is_refused_before_anybody_is_asked(versions):
-    with pytest.raises(registry.RegistryError, match="version 9"):
+    with pytest.raises(model_registry.RegistryError, match="version 9"):
         resolved({**ASKED, "version": 9}, {})
-    with pytest.raises(registry.RegistryError, match="rollback"):
+    with pytest.raises(model_registry.RegistryError, match="rollback"):
         resolved({**ASKED, "action": "rollback", "version": None}, {})
 
 
@@ -153,16 +155,16 @@ def test_a_command_that_is_refused_fails_the_task_with_its_words_and_is_not_trie
 
 
 def test_a_moved_pointer_is_emitted_as_the_champion_asset(fake_door, versions):
-    pointer = home.registry_dir("news") / "champion.json"
+    pointer = paths.registry_dir("news") / "champion.json"
     fake_door(
         f"path = {str(pointer)!r}; value = json.load(open(path)); value['version'] = value['event']['to'] = 2\n"
         "value['event']['sequence'] = 2; json.dump(value, open(path, 'w')); sys.exit(0)"
     )
     found = []
     outlets = SimpleNamespace(add=lambda asset, extra: found.append((asset.name, extra["version"], extra["accuracy"])))
-    import run_notices
+    from newsdesk_dags import notifications
 
-    do(told(), {run_notices.CHAMPIONS: outlets})
+    do(told(), {notifications.CHAMPIONS: outlets})
     assert found == [("news.champion", 2, 0.92)]
 
 

@@ -12,13 +12,13 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo
 from conftest import REPOSITORY
-from line_dag import retrain_dag
-from node_tasks import CLOSE
-from run_form import form
+from newsdesk_dags.node_operator import CLOSE
+from newsdesk_dags.retrain_dag import retrain_dag
+from newsdesk_dags.run_form import form
 
-from pipelines import config
+from pipelines.config import run_config
+from pipelines.config.settings import Schedule
 from pipelines.flow import FLOW, NODES
-from pipelines.line_settings import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_form_refuses_a_wrong_type_or_range(name, value):
 
 
 def test_what_the_form_offers_a_request_accepts(dag):
-    config.Request.from_json({name: value for name, value in dag.params.dump().items() if value is not None})
+    run_config.Request.from_json({name: value for name, value in dag.params.dump().items() if value is not None})
 
 
 def test_every_field_of_the_form_is_explained_and_has_its_section():
@@ -136,7 +136,7 @@ def test_labelled_rows_start_a_run_as_well_as_the_clock():
     assert (asset.name, asset.uri) == ("news.data", "x-newsdesk://news/data")
     (watcher,) = asset.watchers
     assert watcher.trigger.serialize() == (
-        "span_watch.SpanTrigger",
+        "newsdesk_dags.asset_watcher.SpanTrigger",
         {"line": "news", "folder": "/data/news", "seconds": 10.0},
     )
 
@@ -156,19 +156,19 @@ def test_the_registrar_may_emit_the_champion_and_the_champion_node_reads_it(dag)
 def test_a_run_is_late_after_the_hours_of_the_settings_and_never_without_them(dag):
     assert not dag.deadline
     (alert,) = retrain_dag("x", {"news": {"notify": {"deadline_hours": 6}}}, "news").deadline
-    assert (alert.interval, alert.callback.path) == (timedelta(hours=6), "run_notices.late")
+    assert (alert.interval, alert.callback.path) == (timedelta(hours=6), "newsdesk_dags.notifications.late")
     assert alert.callback.kwargs == {"line": "news", "hours": 6}
 
 
 def test_a_wrong_notify_setting_is_an_import_error_that_names_it():
-    with pytest.raises(config.ConfigError, match="max_age_days"):
+    with pytest.raises(run_config.ConfigError, match="max_age_days"):
         retrain_dag("x", {"news": {"notify": {"max_age_days": -1}}}, "news")
 
 
 def test_each_line_with_a_schedule_has_a_dag_of_its_own():
     sections = {"schedule": {"cron": "0 4 * * 1", "source": "/s", "preset": "bag"}}
     lines = {"sports": sections, "news": {"schedule": {"cron": "0 6 * * *", "source": "/n"}}, "quiet": {"gates": {}}}
-    names = config.retrain_dags(lines)
+    names = run_config.retrain_dags(lines)
     assert names == {"news_retrain": "news", "news_retrain_sports": "sports"}
     dags = {name: retrain_dag(name, lines, line) for name, line in names.items()}
     assert [dag.timetable.timetable.expression for dag in dags.values()] == ["0 6 * * *", "0 4 * * 1"]

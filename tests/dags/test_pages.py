@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from pipelines import home as state
-from pipelines import registry, runs
+from components.core import fileio, run_record
+from components.core import paths as state
+from components.registry import model_registry
 
 HOSTILE = "<script>alert('x')</script>"
 LABELS = ["World", f"Sports{HOSTILE}"]
@@ -55,15 +56,17 @@ def get(server):
 def published(home):
     """A line with two versions, the second held, and the run that made them; every text of it is hostile."""
     state.ensure()
-    for version, place in ((1, state.serving_dir("news")), (2, registry.held_dir("news"))):
+    for version, place in ((1, state.serving_dir("news")), (2, model_registry.held_dir("news"))):
         folder = place / str(version)
         folder.mkdir(parents=True)
         (folder / "saved_model.pb").write_text(str(version))
-        hashes = registry.folder_hashes(folder)
-        state.write_json(folder / registry.MANIFEST, {"files": hashes, "digest": registry.content_digest(hashes)})
-        state.write_json(state.registry_dir("news") / "versions" / f"{version}.json", card(version, folder))
-    registry.move_champion("news", None, 1, "release", f"reason {HOSTILE}", {})
-    state.write_text(state.registry_dir("news") / "versions" / "1.card.html", "<h1>the card</h1>")
+        hashes = model_registry.folder_hashes(folder)
+        fileio.write_json(
+            folder / model_registry.MANIFEST, {"files": hashes, "digest": model_registry.content_digest(hashes)}
+        )
+        fileio.write_json(state.registry_dir("news") / "versions" / f"{version}.json", card(version, folder))
+    model_registry.move_champion("news", None, 1, "release", f"reason {HOSTILE}", {})
+    fileio.write_text(state.registry_dir("news") / "versions" / "1.card.html", "<h1>the card</h1>")
     write_run(home)
     return home
 
@@ -77,16 +80,16 @@ def login(server, user):
 def card(version, folder):
     return {
         "version": version, "line": "news", "preset": f"bag{HOSTILE}", "created": "2026-03-02T09:00:00+00:00",
-        "digest": "d" * 64, "folder": str(folder), "run": runs.run_id_from(RUN), "seed": 1,
+        "digest": "d" * 64, "folder": str(folder), "run": run_record.run_id_from(RUN), "seed": 1,
         "metrics": {"accuracy": 0.9 + version / 100, "interval": [0.88, 0.94], "rows": 1000, "per_class": {}},
         "data": {"source": f"/data/{HOSTILE}", "rows": 9000}, "warnings": [],
     }  # fmt: skip
 
 
 def write_run(home):
-    folder = state.run_dir(runs.run_id_from(RUN))
+    folder = state.run_dir(run_record.run_id_from(RUN))
     data, trained = home / "artifacts" / "news" / "verdict", home / "artifacts" / "news" / "trained"
-    state.write_json(
+    fileio.write_json(
         folder / "run.json",
         {
             "run": folder.name, "created": "2026-03-02T09:00:00+00:00", "as_of": "2026-03-02T09:00:00+00:00",
@@ -98,7 +101,7 @@ def write_run(home):
             },
         },
     )  # fmt: skip
-    state.write_json(
+    fileio.write_json(
         folder / "verdict.json",
         {
             "decision": "refused", "reasons": [f"recall of {HOSTILE} fell"], "warnings": [HOSTILE], "digest": "d" * 64,
@@ -110,11 +113,11 @@ def write_run(home):
             },
         },
     )  # fmt: skip
-    state.write_text(folder / "verdict.html", f"<style>p{{}}</style><p>{HOSTILE}</p>")
-    state.write_json(
+    fileio.write_text(folder / "verdict.html", f"<style>p{{}}</style><p>{HOSTILE}</p>")
+    fileio.write_json(
         folder / "outcome.json", {"state": "refused", "reasons": [f"not good: {HOSTILE}"], "version": None}
     )
-    state.write_json(
+    fileio.write_json(
         data / "verdict.json",
         {
             "decision": "warn", "rows": {"in": 10, "out": 8, "quarantined": 1, "duplicates": 1}, "splits": {"train": {"0": 8}},
@@ -124,17 +127,17 @@ def write_run(home):
             "milder": [], "reason": "",
         },
     )  # fmt: skip
-    state.write_text(data / "verdict.html", '<img src="words.png">')
-    state.write_text(data / "words.png", "png")
-    state.write_text(
+    fileio.write_text(data / "verdict.html", '<img src="words.png">')
+    fileio.write_text(data / "words.png", "png")
+    fileio.write_text(
         data / "gx" / "uncommitted" / "data_docs" / "local_site" / "validations" / "a" / "rows.html", "<p>docs</p>"
     )
     epochs = [
         {"epoch": n, "loss": 1 / n, "accuracy": 0.7, "val_loss": 1 / n, "val_accuracy": 0.7 + n / 100} for n in (1, 2)
     ]
-    state.write_json(trained / "history.json", {"epochs": epochs, "rows": 8, "seconds": 2.0})
-    runs.add_event(folder.name, "DataGate", "done", 1, HOSTILE, artifacts={"verdict": str(data)})
-    runs.add_event(folder.name, "Trainer", "done", 2, "trained", artifacts={"model_run": str(trained)})
+    fileio.write_json(trained / "history.json", {"epochs": epochs, "rows": 8, "seconds": 2.0})
+    run_record.add_event(folder.name, "DataGate", "done", 1, HOSTILE, artifacts={"verdict": str(data)})
+    run_record.add_event(folder.name, "Trainer", "done", 2, "trained", artifacts={"model_run": str(trained)})
 
 
 def report(run=RUN, dag="news_retrain"):
@@ -152,7 +155,7 @@ EVERY_PAGE = (
 
 @pytest.mark.parametrize("page", EVERY_PAGE)
 def test_a_page_is_for_nobody_who_is_not_logged_in(server, published, page):
-    address = "/newsdesk" + page.replace("/R", "/" + runs.run_id_from(RUN))
+    address = "/newsdesk" + page.replace("/R", "/" + run_record.run_id_from(RUN))
     assert server.get(address).status_code == 401
     assert server.get(address, headers={"Authorization": "Bearer made.up.token"}).status_code == 403
     assert server.get(address, headers={"Cookie": "_token=made.up.token"}).status_code in (401, 403)
@@ -190,7 +193,7 @@ def test_what_came_from_data_is_escaped_and_no_script_may_run(get, published, pa
 
 
 def test_a_page_that_a_node_wrote_may_not_run_scripts_either(get, published):
-    answer = get(f"/runs/{runs.run_id_from(RUN)}/model/verdict.html")
+    answer = get(f"/runs/{run_record.run_id_from(RUN)}/model/verdict.html")
     policy = answer.headers["content-security-policy"]
     assert answer.status_code == 200 and "default-src 'none'" in policy and "script-src" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -218,18 +221,18 @@ def test_without_any_version_the_models_page_says_how_to_get_one(get):
 
 
 def test_what_served_once_looks_so_in_the_chart_also_after_a_rollback(get, published):
-    pointer = registry.champion("news")
-    registry.move_champion("news", pointer, 2, "promote", "looked at it", {})
-    registry.move_champion("news", registry.champion("news"), 1, "rollback", "readers complain", {})
+    pointer = model_registry.champion("news")
+    model_registry.move_champion("news", pointer, 2, "promote", "looked at it", {})
+    model_registry.move_champion("news", model_registry.champion("news"), 1, "rollback", "readers complain", {})
     text = get("/models/news").text
     assert 'class="point champion"' in text and 'class="point served"' in text
 
 
 def test_a_held_version_that_a_person_promoted_is_no_longer_waiting(get, published):
-    folder = state.run_dir(runs.run_id_from(RUN))
-    state.write_json(folder / "outcome.json", {"state": "held", "version": 2, "reasons": []})
+    folder = state.run_dir(run_record.run_id_from(RUN))
+    fileio.write_json(folder / "outcome.json", {"state": "held", "version": 2, "reasons": []})
     assert "Held: waits for a person" in get(report()).text
-    registry.move_champion("news", registry.champion("news"), 2, "promote", "looked at it", {})
+    model_registry.move_champion("news", model_registry.champion("news"), 2, "promote", "looked at it", {})
     assert "Held, and promoted since" in get(report()).text
     text = get("/models/news").text
     assert "waits for a person" not in text and "looked at it" in text
@@ -242,7 +245,7 @@ def test_drift_is_shown_where_the_monitor_has_written_it(get, published):
         "confidence": 0.8, "expected_confidence": 0.9, "unsure": 0.1, "queue": 40, "limits": {"max_words": 0.1},
         "warnings": [{"rule": "words", "message": f"words drift {HOSTILE}"}],
     }  # fmt: skip
-    state.append_json(state.monitor_dir("news") / "history.jsonl", row)
+    fileio.append_json(state.monitor_dir("news") / "history.jsonl", row)
     text = get("/models/news").text
     assert "words drift &lt;script&gt;" in text and "0.200" in text and 'class="limit"' in text
 
@@ -271,19 +274,19 @@ def test_a_run_that_has_not_opened_yet_has_a_page_that_looks_again(get, publishe
 
 def test_the_report_of_an_open_run_looks_again_and_that_of_a_closed_one_does_not(get, published):
     assert "refresh" not in get(report()).text
-    (state.run_dir(runs.run_id_from(RUN)) / "outcome.json").unlink()
+    (state.run_dir(run_record.run_id_from(RUN)) / "outcome.json").unlink()
     text = get(report()).text
     assert "refresh" in text and "Running" in text
 
 
 @pytest.mark.parametrize("torn", ["run.json", "verdict.json", "outcome.json", "events.jsonl"])
 def test_a_torn_file_does_not_break_the_report(get, published, torn):
-    (state.run_dir(runs.run_id_from(RUN)) / torn).write_text('{"half":')
+    (state.run_dir(run_record.run_id_from(RUN)) / torn).write_text('{"half":')
     assert get(report()).status_code == 200
 
 
 def test_a_runs_documents_are_handed_out_by_the_names_that_were_listed(get, published):
-    run = runs.run_id_from(RUN)
+    run = run_record.run_id_from(RUN)
     assert f'<iframe src="/newsdesk/runs/{run}/data/verdict.html"' in get(f"/runs/{run}/data").text
     assert get(f"/runs/{run}/data/words.png").headers["content-type"] == "image/png"
     inner = re.search(r'<iframe src="/newsdesk([^"]+rows\.html)"', get(f"/runs/{run}/docs").text).group(1)
@@ -304,7 +307,7 @@ def test_a_name_that_was_not_listed_is_not_there(get, published, tmp_path, name)
     (tmp_path / "outside" / "passwd.html").write_text("secret")
     (folder / "link.html").symlink_to(tmp_path / "outside" / "passwd.html")
     (folder / "linked").symlink_to(tmp_path / "outside")
-    answer = get(f"/runs/{runs.run_id_from(RUN)}/data/{name}")
+    answer = get(f"/runs/{run_record.run_id_from(RUN)}/data/{name}")
     assert answer.status_code in (404, 307) and "secret" not in answer.text
 
 
@@ -314,8 +317,8 @@ def test_a_record_that_points_outside_the_state_folder_opens_nothing(get, publis
     outside.mkdir()
     (outside / "verdict.html").write_text("secret")
     (published / "artifacts" / "out").symlink_to(outside)
-    run = runs.run_id_from(RUN)
-    runs.add_event(run, "DataGate", "done", artifacts={"verdict": place.format(outside=outside, home=published)})
+    run = run_record.run_id_from(RUN)
+    run_record.add_event(run, "DataGate", "done", artifacts={"verdict": place.format(outside=outside, home=published)})
     shown = get(f"/runs/{run}/data/verdict.html")
     assert "secret" not in shown.text and (place == "" or shown.status_code == 404)
 

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
-from node_tasks import NodeOperator, build_tasks
+from newsdesk_dags.node_operator import NodeOperator, build_tasks
 
 from pipelines.flow import Node
 

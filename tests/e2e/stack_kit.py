@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from pipelines import airflow_env, home
-from pipelines.airflow_rest import Rest, RestError
+from components.core import fileio, paths
+from pipelines.airflow_stack import airflow_environment
+from pipelines.airflow_stack.rest_client import Rest, RestError
 
 PATIENCE = float(os.environ.get("NEWSDESK_E2E_SECONDS", "300"))  # for one run; a busy machine needs more
 
@@ -24,12 +25,12 @@ class Stack:
         self.home, self.rest = folder / "home", None
 
     def make(self, verb):
-        call = [sys.executable, "-m", "pipelines.stack", verb]
-        return subprocess.run(call, cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+        call = [sys.executable, "-m", "pipelines.airflow_stack.stack", verb]
+        return subprocess.run(call, cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
 
     def up(self):
         self.make("up")
-        self.rest = Rest(f"http://127.0.0.1:{airflow_env.airflow_port()}")
+        self.rest = Rest(f"http://127.0.0.1:{airflow_environment.airflow_port()}")
 
     def ask(self, method, path, body=None):
         return self.rest._call(method, f"/api/v2/dags/{path}", body)
@@ -83,7 +84,7 @@ class Stack:
 
     def kill(self, *names):
         """`kill -9` of some of the stack's processes."""
-        told = json.loads((airflow_env.airflow_home() / "stack.json").read_text())
+        told = json.loads((airflow_environment.airflow_home() / "stack.json").read_text())
         for name in names:
             os.kill(told[name]["pid"], signal.SIGKILL)
 
@@ -103,7 +104,7 @@ def running(folder, settings, **environ):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 patch.setenv(name, str(probe.getsockname()[1]))
-        home.write_text(found.home / "newsdesk.toml", settings)
+        fileio.write_text(found.home / "newsdesk.toml", settings)
         try:
             found.up()
             yield found

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import stack_kit
 
-from pipelines import airflow_env, home, registry, runs
-from pipelines.airflow_rest import RestError
+from components.core import fileio, paths, run_record
+from components.registry import model_registry
+from pipelines.airflow_stack import airflow_environment
+from pipelines.airflow_stack.rest_client import RestError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -50,16 +52,16 @@ def span(source, name):
 
 
 def launched(run=None):
-    told = home.read_json_lines(home.home() / "launched.jsonl")
+    told = fileio.read_json_lines(paths.home() / "launched.jsonl")
     return [value["node"] for value in told if run in (None, value["run"])]
 
 
 def outcome(run):
-    return home.read_json(home.run_dir(runs.run_id_from(run)) / "outcome.json")
+    return fileio.read_json(paths.run_dir(run_record.run_id_from(run)) / "outcome.json")
 
 
 def record(run, dag="news_retrain"):
-    return runs.load(runs.run_of(dag, run))
+    return run_record.load(run_record.run_of(dag, run))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_two_lines_run_on_their_own_schedules_and_release_side_by_side(stack):
         (run,) = stack.until(lambda dag=dag: stack.runs(dag, "scheduled"))
         assert stack.ended(dag, run["dag_run_id"]) == "success"
         assert record(run["dag_run_id"], dag)["config"]["line"] == line
-        assert registry.champion(line)["version"] == 1
+        assert model_registry.champion(line)["version"] == 1
         states = stack.tasks(dag, run["dag_run_id"])
         assert states["Champion"] == "skipped" and states["Registrar"] == states["close"] == "success"
 
@@ -136,8 +138,10 @@ def test_an_unknown_parameter_from_the_command_line_is_refused_by_the_first_task
     """`airflow dags trigger` writes to the database; the web application is not asked."""
     before = len(launched())
     words = ["dags", "trigger", "news_retrain", "--run-id", "unknown", "--conf", json.dumps({"bogus": 1})]
-    call = airflow_env.airflow_command(*words)
-    subprocess.run(call, env=airflow_env.airflow_env(), cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    call = airflow_environment.airflow_command(*words)
+    subprocess.run(
+        call, env=airflow_environment.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
+    )
     assert stack.ended("news_retrain", "unknown") == "failed"
     assert stack.tasks("news_retrain", "unknown")["Ingester"] == "failed"
     assert len(launched()) == before
@@ -147,39 +151,41 @@ def test_a_refused_candidate_is_a_green_run_with_the_push_skipped_and_a_notice(s
     assert stack.trigger("news_retrain", "refused-model", {"seed": 13}) == "success"
     states = stack.tasks("news_retrain", "refused-model")
     assert [states[node] for node in ("ModelGate", "Canary", "Pusher", "Registrar")] == ["success", *["skipped"] * 3]
-    told = home.read_json_lines(home.home() / "notices.jsonl")
+    told = fileio.read_json_lines(paths.home() / "notices.jsonl")
     assert [value["kind"] for value in told if value["run"] == "refused-model"] == ["refused"]
     assert "seed 13 brings no luck" in told[-1]["text"]
 
 
 def test_a_held_version_serves_once_a_person_has_approved_it(stack):
-    before = registry.champion("news")["version"]
+    before = model_registry.champion("news")["version"]
     assert stack.trigger("news_retrain", "held", {"release": "hold"}) == "success"
     version = outcome("held")["version"]
-    assert outcome("held")["state"] == "held" and registry.champion("news")["version"] == before
+    assert outcome("held")["state"] == "held" and model_registry.champion("news")["version"] == before
     conf = {"action": "promote", "line": "news", "version": version, "reason": "looked at it"}
     stack.rest.trigger("news_release", "by-hand", conf)
     stack.until(lambda: stack.tasks("news_release", "by-hand").get("approve") == "awaiting_input")
-    assert registry.champion("news")["version"] == before
+    assert model_registry.champion("news")["version"] == before
     assert stack.answered("by-hand", "Approve") == "success"
-    assert registry.champion("news")["version"] == version
-    assert registry.history("news")[-1]["reason"] == "looked at it (asked by admin, approved by admin)"
+    assert model_registry.champion("news")["version"] == version
+    assert model_registry.history("news")[-1]["reason"] == "looked at it (asked by admin, approved by admin)"
 
 
 def test_a_rejected_rollback_changes_nothing_and_ends_green(stack):
-    before = registry.champion("news")["version"]
+    before = model_registry.champion("news")["version"]
     stack.rest.trigger("news_release", "rejected", {"action": "rollback", "line": "news", "reason": "no good"})
     assert stack.answered("rejected", "Reject") == "success"
     assert stack.tasks("news_release", "rejected")["do"] == "skipped"
-    assert registry.champion("news")["version"] == before
+    assert model_registry.champion("news")["version"] == before
 
 
 def test_a_backfill_from_the_command_line_trains_each_interval_and_releases_nothing(stack):
-    before = registry.champion("news")["version"]
+    before = model_registry.champion("news")["version"]
     words = ["backfill", "create", "--dag-id", "news_retrain", "--from-date", "2026-01-02", "--to-date", "2026-01-04"]
     words += ["--dag-run-conf", json.dumps({"window": "last 30d"})]
-    call = airflow_env.airflow_command(*words)
-    subprocess.run(call, env=airflow_env.airflow_env(), cwd=home.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    call = airflow_environment.airflow_command(*words)
+    subprocess.run(
+        call, env=airflow_environment.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
+    )
     found = stack.until(lambda: stack.runs("news_retrain", "backfill"))
     assert {stack.ended("news_retrain", run["dag_run_id"]) for run in found} == {"success"}
     for run in found:
@@ -193,11 +199,11 @@ def test_a_backfill_from_the_command_line_trains_each_interval_and_releases_noth
         assert outcome(run["dag_run_id"])["pushed"] is False
         days = {file["span"] for file in read["files"]}
         assert days == {day for day in ("2026-01-01", "2026-01-02") if day <= read["as_of"][:10]}
-    assert registry.champion("news")["version"] == before
+    assert model_registry.champion("news")["version"] == before
 
 
 def test_a_scheduler_killed_in_the_middle_of_a_training_loses_nothing_and_doubles_nothing(stack):
-    hold = home.home() / "hold-Trainer"
+    hold = paths.home() / "hold-Trainer"
     hold.touch()
     stack.rest.trigger("news_retrain", "killed", {})
     stack.until(lambda: "Trainer" in launched("killed"))
@@ -206,15 +212,15 @@ def test_a_scheduler_killed_in_the_middle_of_a_training_loses_nothing_and_double
     hold.unlink()
     assert stack.ended("news_retrain", "killed") == "success"
     assert outcome("killed")["state"] == "released"
-    pushed = [card for card in registry.versions("news") if card["run"] == "killed"]
-    assert [card["version"] for card in pushed] == [registry.champion("news")["version"]]
-    assert [event["to"] for event in registry.history("news")].count(pushed[0]["version"]) == 1
+    pushed = [card for card in model_registry.versions("news") if card["run"] == "killed"]
+    assert [card["version"] for card in pushed] == [model_registry.champion("news")["version"]]
+    assert [event["to"] for event in model_registry.history("news")].count(pushed[0]["version"]) == 1
 
 
 def test_each_task_of_a_run_can_be_cleared_and_the_run_ends_as_before(stack):
-    run, before = "killed", registry.champion("news")
+    run, before = "killed", model_registry.champion("news")
     for node in ("Ingester", "Trainer", "ModelGate", "Pusher", "Registrar", "close"):
         assert stack.clear("news_retrain", run, node) == "success"
         assert outcome(run)["state"] == "released"
-        assert registry.champion("news") == before
+        assert model_registry.champion("news") == before
     assert launched(run).count("Pusher") >= 5

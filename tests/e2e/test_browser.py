@@ -70,7 +70,7 @@ def stack(tmp_path, monkeypatch):
     # The tests' own settings of Airflow are not the stack's.
     for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
         monkeypatch.delenv(name)
-    call = [sys.executable, "-m", "pipelines.stack"]
+    call = [sys.executable, "-m", "pipelines.airflow_stack.stack"]
     try:
         subprocess.run([*call, "up"], cwd=REPOSITORY, check=True)
         yield f"http://127.0.0.1:{airflow}"
@@ -99,11 +99,11 @@ def picture(page, name: str) -> None:
 
 
 def log_in(page) -> None:
-    from pipelines import airflow_env
+    from pipelines.airflow_stack import airflow_environment
 
     page.goto("/")
-    page.locator("input[name=username]").fill(airflow_env.USER)
-    page.locator("input[name=password]").fill(airflow_env.password())
+    page.locator("input[name=username]").fill(airflow_environment.USER)
+    page.locator("input[name=password]").fill(airflow_environment.password())
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda address: "/auth/" not in address)
 
@@ -166,9 +166,9 @@ def approve(page, run: str, name: str) -> None:
 
 
 def champion() -> int | None:
-    from pipelines import registry
+    from components.registry import model_registry
 
-    pointer = registry.champion("news-demo")
+    pointer = model_registry.champion("news-demo")
     return pointer["version"] if pointer else None
 
 

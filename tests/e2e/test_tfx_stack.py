@@ -14,14 +14,16 @@ import subprocess
 import pytest
 import stack_kit
 
-from pipelines import door, home, registry, runs
-from pipelines.config import LABELS
+from components.core import fileio, paths, run_record
+from components.registry import model_registry
+from pipelines.config.run_config import LABELS
 from pipelines.flow import FLOW
+from pipelines.runner import node_process
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which(door.tfx_python()), reason="the TFX environment is not installed"),
+    pytest.mark.skipif(not shutil.which(node_process.tfx_python()), reason="the TFX environment is not installed"),
 ]
 DAG, LINE, DAYS = "news_retrain", "news-demo", ("2026-01-27", "2026-01-28", "2026-01-30")
 DRIFTED, LABELLED = "2026-02-07", "2026-02-08"
@@ -42,18 +44,18 @@ SOUND = {"COMPLETE", "CACHED"}
 
 def newsdesk(*words):
     """A command of the TFX environment, ended: its exit code and what it printed."""
-    call = [door.tfx_python(), "-m", "pipelines.cli", *words]
-    return subprocess.run(call, cwd=home.REPOSITORY, capture_output=True, text=True)
+    call = [node_process.tfx_python(), "-m", "pipelines.cli.main", *words]
+    return subprocess.run(call, cwd=paths.REPOSITORY, capture_output=True, text=True)
 
 
 def executions(run):
     """By node, the states of a run's executions in ML Metadata, oldest first; and whether any execution of the line is still open."""
     code = (
-        "import json, sys; from pipelines import mlmd; store = mlmd.connect(); line, run = sys.argv[1:]; "
+        "import json, sys; from pipelines.runner import mlmd_store as mlmd; store = mlmd.connect(); line, run = sys.argv[1:]; "
         "print(json.dumps([mlmd.executions(store, line, run), mlmd.unfinished(store, line)]))"
     )
-    call = [door.tfx_python(), "-c", code, LINE, runs.run_id_from(run)]
-    done = subprocess.run(call, cwd=home.REPOSITORY, check=True, capture_output=True, text=True)
+    call = [node_process.tfx_python(), "-c", code, LINE, run_record.run_id_from(run)]
+    done = subprocess.run(call, cwd=paths.REPOSITORY, check=True, capture_output=True, text=True)
     found, unfinished = json.loads(done.stdout.splitlines()[-1])
     states = collections.defaultdict(list)
     for execution in found:
@@ -62,11 +64,11 @@ def executions(run):
 
 
 def outcome(run):
-    return home.read_json(home.run_dir(runs.run_id_from(run)) / "outcome.json")
+    return fileio.read_json(paths.run_dir(run_record.run_id_from(run)) / "outcome.json")
 
 
 def versions_of(run):
-    return [card["version"] for card in registry.versions(LINE) if card["run"] == runs.run_id_from(run)]
+    return [card["version"] for card in model_registry.versions(LINE) if card["run"] == run_record.run_id_from(run)]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(st
         found = stack.until(lambda n=number: len(r := stack.runs(DAG, "asset_triggered")) == n and r, seconds=60)
         run = max(found, key=lambda run: run["run_after"])["dag_run_id"]
         assert stack.ended(DAG, run) == "success"
-        read = runs.load(runs.run_id_from(run))
+        read = run_record.load(run_record.run_id_from(run))
         assert {file["span"] for file in read["files"]} == set(DAYS[: number + 1])
         assert executions(run)[0]["Trainer"] == ["COMPLETE"]
 
@@ -109,11 +111,11 @@ def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(st
 def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
     assert stack.trigger("news_monitor", "look", {"folder": str(stack.arrivals), "line": LINE}) == "success"
     assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success"}
-    (batch,) = home.read_json_lines(home.monitor_dir(LINE) / "history.jsonl")
+    (batch,) = fileio.read_json_lines(paths.monitor_dir(LINE) / "history.jsonl")
     assert "words" in {warning["rule"] for warning in batch["warnings"]}
     with open(stack.arrivals / f"span={DRIFTED}" / "train.csv", encoding="utf-8", newline="") as file:
         truth = {(title, text): LABELS[int(label) - 1] for label, title, text in csv.reader(file)}
-    queue = home.monitor_dir(LINE) / batch["batch"] / "queue.csv"
+    queue = paths.monitor_dir(LINE) / batch["batch"] / "queue.csv"
     with open(queue, encoding="utf-8-sig", newline="") as file:
         asked = list(csv.DictReader(file))
     answered = stack.home.parent / "answered.csv"
@@ -127,29 +129,29 @@ def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
     found = stack.until(lambda: len(r := stack.runs(DAG, "asset_triggered")) > before and r, seconds=60)
     run = max(found, key=lambda run: run["run_after"])["dag_run_id"]
     assert stack.ended(DAG, run) == "success"
-    assert LABELLED in {file["span"] for file in runs.load(runs.run_id_from(run))["files"]}
+    assert LABELLED in {file["span"] for file in run_record.load(run_record.run_id_from(run))["files"]}
 
 
 def test_a_file_is_scored_and_housekeeping_shows_before_it_removes(stack):
     articles = stack.home.parent / "articles.csv"
     articles.write_text('title,description\nStriker signs for United,"He scored, twice."\n', encoding="utf-8")
     assert stack.trigger("news_score", "scored", {"file": str(articles), "line": LINE}) == "success"
-    answers = (home.scored_dir() / "scored" / "answers.csv").read_text(encoding="utf-8-sig").splitlines()
+    answers = (paths.scored_dir() / "scored" / "answers.csv").read_text(encoding="utf-8-sig").splitlines()
     assert len(answers) == 2 and any(label in answers[1] for label in LABELS)
     stack.rest.switch("news_housekeeping", True)  # off until somebody wants it
-    kept = registry.versions(LINE), registry.champion(LINE)
+    kept = model_registry.versions(LINE), model_registry.champion(LINE)
     for run, wish, state in (("shown", False, "skipped"), ("done", True, "success")):
         assert stack.trigger("news_housekeeping", run, {"apply": wish}) == "success"
         assert stack.tasks("news_housekeeping", run) == {"plan": "success", "apply": state, "ages": "success"}
-    assert (registry.versions(LINE), registry.champion(LINE)) == kept
+    assert (model_registry.versions(LINE), model_registry.champion(LINE)) == kept
 
 
 def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
     for seed in (2, 3):
         stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed})
-    stack.until(lambda: any(runs.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
+    stack.until(lambda: any(run_record.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
     meanwhile = newsdesk("data", "check", "demo", "--json")  # of the same line
-    assert meanwhile.returncode == door.LOCKED
+    assert meanwhile.returncode == node_process.LOCKED
     assert json.loads(meanwhile.stdout)["decision"] == "stop" and "twin-" in meanwhile.stdout
     for seed in (2, 3):
         run = f"twin-{seed}"
@@ -162,11 +164,14 @@ def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
 
 def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_not_been(stack):
     stack.rest.trigger(DAG, "killed", LONG)
-    log = home.run_dir("killed")
+    log = paths.run_dir("killed")
     stack.until(
-        lambda: (told := runs.last_event("killed", "Trainer") if log.exists() else None) and told["state"] == "running"
+        lambda: (
+            (told := run_record.last_event("killed", "Trainer") if log.exists() else None)
+            and told["state"] == "running"
+        )
     )
-    stack.until(lambda: list((home.home() / "checkpoints").glob("*/epoch-*")))
+    stack.until(lambda: list((paths.home() / "checkpoints").glob("*/epoch-*")))
     stack.kill("scheduler", "dag-processor", "api-server")
     stack.up()
     assert stack.ended(DAG, "killed") == "success"
@@ -179,12 +184,16 @@ def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_no
 
 
 def test_each_task_cleared_in_turn_ends_the_run_as_before(stack):
-    run, before, told = "killed", registry.champion(LINE), outcome("killed")
-    versions, history = registry.versions(LINE), registry.history(LINE)
+    run, before, told = "killed", model_registry.champion(LINE), outcome("killed")
+    versions, history = model_registry.versions(LINE), model_registry.history(LINE)
     for node in FLOW:
         assert stack.clear(DAG, run, node.name) == "success", node.name
         assert outcome(run)["state"] == told["state"], node.name
-        assert (registry.champion(LINE), registry.versions(LINE), registry.history(LINE)) == (before, versions, history)
+        assert (model_registry.champion(LINE), model_registry.versions(LINE), model_registry.history(LINE)) == (
+            before,
+            versions,
+            history,
+        )
     states, unfinished = executions(run)
     assert unfinished == []
     assert set(states["Trainer"][-1:]) <= SOUND and states["Trainer"].count("COMPLETE") == 1

@@ -11,8 +11,11 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines import doctor, home, registry, run_node
+from components.core import paths
+from components.registry import model_registry
+from pipelines import run_node
 from pipelines.flow import FLOW
+from pipelines.operations import doctor
 
 RUN = "full"
 ROOM = (0, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 28)  # bytes left
@@ -48,13 +51,13 @@ def attempt(name: str, source: str, number: int) -> tuple[int, dict]:
 def main(disk: Path, source: str) -> None:
     os.environ["NEWSDESK_HOME"] = str(disk / "home")
     os.environ["NEWSDESK_SOCKETS"] = str(disk / "sockets")
-    home.ensure()
+    paths.ensure()
     for node in FLOW:
         for number, room in enumerate(ROOM):
             with left(disk, room):
                 code, result = attempt(node.name, source, number)
             told = {"node": node.name, "room": room, "code": code, "reasons": result["reasons"]}
-            print(json.dumps({**told, "versions": registry.numbered(home.serving_dir("news"))}), flush=True)
+            print(json.dumps({**told, "versions": model_registry.numbered(paths.serving_dir("news"))}), flush=True)
             if code in (0, 99):
                 break
     _, result = attempt("close", source, 0)

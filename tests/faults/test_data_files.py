@@ -12,9 +12,12 @@ import pytest
 import tensorflow as tf
 from data_kit import articles, as_csv, source, span
 
-from components import datagate
-from components import examples as records
-from pipelines import claims, home, registry, run_node, runs
+from components import data_gate
+from components.core import fileio, locks, paths
+from components.data import tfrecords as records
+from components.registry import model_registry
+from pipelines import run_node
+from pipelines.runner import runs
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]  # warnings are TFX's and Beam's own
 
@@ -22,13 +25,15 @@ pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]  # warni
 @pytest.fixture
 def champion(newsdesk_home):
     """A line with version 1 as its champion."""
-    folder = home.serving_dir("news") / "1"
+    folder = paths.serving_dir("news") / "1"
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"model")
-    hashes = registry.folder_hashes(folder)
-    home.write_json(folder / registry.MANIFEST, {"files": hashes, "digest": registry.content_digest(hashes)})
-    registry.move_champion("news", None, 1, "promote", "first", {})
-    return registry.champion("news")
+    hashes = model_registry.folder_hashes(folder)
+    fileio.write_json(
+        folder / model_registry.MANIFEST, {"files": hashes, "digest": model_registry.content_digest(hashes)}
+    )
+    model_registry.move_champion("news", None, 1, "promote", "first", {})
+    return model_registry.champion("news")
 
 
 def door(capsys, node: str, folder: Path | str = "", **request) -> tuple[int, dict]:
@@ -40,10 +45,12 @@ def door(capsys, node: str, folder: Path | str = "", **request) -> tuple[int, di
 def nothing_published(champion, capsys) -> bool:
     """The pointer has not moved and resolves to a whole version, no version came, and the line is free once closed."""
     door(capsys, "close")
-    folder = home.serving_dir("news")
-    whole = registry.verify(folder / "1")["digest"] == registry.champion("news")["digest"]
-    alone = [path.name for path in folder.iterdir() if path.is_dir()] == ["1"] and len(registry.history("news")) == 1
-    return whole and alone and registry.champion("news") == champion and claims.holder("news") is None
+    folder = paths.serving_dir("news")
+    whole = model_registry.verify(folder / "1")["digest"] == model_registry.champion("news")["digest"]
+    alone = [path.name for path in folder.iterdir() if path.is_dir()] == ["1"] and len(
+        model_registry.history("news")
+    ) == 1
+    return whole and alone and model_registry.champion("news") == champion and locks.holder("news") is None
 
 
 def missing_column(folder):
@@ -114,8 +121,8 @@ def test_a_file_that_is_not_whole_stops_the_run_in_its_first_node(tmp_path, caps
     assert (code, result["state"]) == (3, "stopped")
     assert told in result["reasons"][0] and str(folder) in result["reasons"][0]
     assert nothing_published(champion, capsys)
-    assert home.read_json(home.run_dir("r1") / "outcome.json") is None or not list(
-        home.artifacts_dir("news").glob("Ingester/examples/*/Split-train/*")
+    assert fileio.read_json(paths.run_dir("r1") / "outcome.json") is None or not list(
+        paths.artifacts_dir("news").glob("Ingester/examples/*/Split-train/*")
     ), "a stopped Ingester leaves no Examples behind"
 
 
@@ -170,7 +177,7 @@ def test_rows_that_are_wrong_stop_the_run_at_the_gate_with_a_verdict_page(tmp_pa
     assert any(reason.startswith("classes present: no train row of class Business") for reason in result["reasons"])
     assert Path(result["artifacts"]["verdict"], "verdict.html").is_file()
     assert nothing_published(champion, capsys)
-    assert home.read_json(home.run_dir("r1") / "outcome.json")["state"] == "stopped"
+    assert fileio.read_json(paths.run_dir("r1") / "outcome.json")["state"] == "stopped"
 
 
 def test_a_span_that_is_still_being_written_is_read_by_the_next_run_only(tmp_path, capsys, champion):
@@ -178,7 +185,7 @@ def test_a_span_that_is_still_being_written_is_read_by_the_next_run_only(tmp_pat
     late = span(tmp_path / "s", "2026-11-21", articles(40, 3), finished=False)
     as_of = "2026-11-22T00:00:00Z"
     assert "40 rows read" in door(capsys, "Ingester", tmp_path / "s", as_of=as_of)[1]["headline"]
-    assert home.read_json(home.run_dir("r1") / "run.json")["ignored"] == [
+    assert fileio.read_json(paths.run_dir("r1") / "run.json")["ignored"] == [
         "2026-11-21/: still being written (no _SUCCESS)"
     ]
     assert nothing_published(champion, capsys)
@@ -223,7 +230,7 @@ def flipped(content: bytes) -> bytes:
 def test_a_damaged_record_file_is_named_with_the_place(tmp_path, record_file, damage, told):
     record_file.write_bytes(damage(record_file.read_bytes()))
     with pytest.raises(ValueError, match=r"a record file must be undamaged") as error:
-        datagate.Scan(str(tmp_path / "e"), 60)
+        data_gate.Scan(str(tmp_path / "e"), 60)
     assert str(record_file) in str(error.value) and told in str(error.value)
 
 

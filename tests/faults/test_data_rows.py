@@ -6,7 +6,9 @@ import random
 import pytest
 from data_kit import Ingested, Judged, articles, as_csv, judge, source, span
 
-from pipelines import config, home, registry, sources
+from components.core import clock, fileio
+from components.data import sources
+from pipelines.config import run_config
 
 pytestmark = pytest.mark.faults
 
@@ -45,7 +47,7 @@ HOSTILE = {
 
 
 def test_strange_but_legal_text_comes_through_unchanged(tmp_path):
-    from components import examples as records
+    from components.data import tfrecords as records
 
     rows = [(1 + i % 4, text, "end") for i, text in enumerate(HOSTILE.values())]
     done = Ingested(source(tmp_path / "s", articles(20), rows), tmp_path)
@@ -187,17 +189,17 @@ def before(tmp_path_factory):
 
 
 def against(before, rows, tmp_path, test=None) -> Judged:
-    from components import datagate
+    from components import data_gate
 
-    path = datagate.registry_profile("news", 1)
-    home.write_json(path, before.profile["train"])
+    path = data_gate.registry_profile("news", 1)
+    fileio.write_json(path, before.profile["train"])
     champion = {
         "version": 1,
         "source": "s",
         "window": "all",
         "rows": 3_000,
         "hash": "old",
-        "profile": registry.file_hash(path),
+        "profile": fileio.file_hash(path),
     }
     done = Ingested(source(tmp_path / "s", rows, articles(600, 2) if test is None else test), tmp_path)
     assert done.balanced
@@ -279,17 +281,17 @@ def test_a_failed_tfds_download_leaves_no_data_set_behind(monkeypatch, newsdesk_
 
     monkeypatch.setattr(tfds, "builder", lambda name, data_dir: Broken())
     with pytest.raises(sources.SourceError, match=r"Artifact has wrong checksum"):
-        sources.resolve("tfds", "all", config.parse_time("2026-11-22", "as_of"))
+        sources.resolve("tfds", "all", clock.parse_time("2026-11-22", "as_of"))
     assert not (newsdesk_home / "tfds").exists()
 
 
 def test_every_limit_of_the_configuration_is_used_by_a_check():
     from pathlib import Path
 
-    from components import datachecks
+    from components.data_quality import checks
 
-    code = Path(datachecks.__file__).read_text()
-    names = {f.name for f in dataclasses.fields(config.DataConfig)} - {
+    code = Path(checks.__file__).read_text()
+    names = {f.name for f in dataclasses.fields(run_config.DataConfig)} - {
         "eval_fraction",
         "test_fraction",
         "first_label",

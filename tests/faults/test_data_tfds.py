@@ -7,9 +7,9 @@ import pytest
 from data_kit import AS_OF, FORM, articles
 
 from components import ingester
-from components.rows import BadRow
-from pipelines import sources
-from pipelines.sources import SourceError
+from components.data import sources
+from components.data.row_format import BadRow
+from components.data.sources import SourceError
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]  # warnings are TFDS's own
 

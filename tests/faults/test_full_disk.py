@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import home
+from components.core import paths
 
 MOUNT = 'mkdir "$0" && mount -t tmpfs -o size=400m none "$0" && exec "$@"'
 CALL = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
@@ -28,7 +28,7 @@ def run(small_demo, tmp_path_factory):
     disk = tmp_path_factory.mktemp("full") / "disk"
     script = Path(__file__).with_name("full_disk.py")
     call = [*CALL, MOUNT, str(disk), sys.executable, str(script), str(disk), str(small_demo)]
-    done = subprocess.run(call, cwd=home.REPOSITORY, capture_output=True, text=True)
+    done = subprocess.run(call, cwd=paths.REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     *attempts, end = [json.loads(line) for line in done.stdout.splitlines()]
     return attempts, end

@@ -11,9 +11,15 @@ from datetime import datetime, timedelta, timezone
 import published
 import pytest
 
-from components import modelgate, pusher
-from pipelines import claims, client, config, home, registry, release, retention, runs
-from pipelines import clean as disk
+from components import model_gate, pusher
+from components.core import fileio, locks, paths
+from components.registry import model_registry
+from pipelines import client
+from pipelines.cli import release
+from pipelines.config import run_config
+from pipelines.operations import disk_cleanup as disk
+from pipelines.operations import retention
+from pipelines.runner import runs
 
 pytestmark = pytest.mark.faults
 LINE = published.LINE
@@ -22,16 +28,21 @@ TEXTS = tuple(text.decode() for text in published.articles(24, seed=6)[0])
 
 def sound(before=None):
     """Checks what must always hold; returns each version's manifest, to be handed in the next time."""
-    pointer = registry.champion(LINE)
+    pointer = model_registry.champion(LINE)
     if pointer:
-        assert registry.verify(home.serving_dir(LINE) / str(pointer["version"]))["digest"] == pointer["digest"]
-    found = {n: registry.verify(registry.folder(LINE, n)) for n in registry.numbered(home.serving_dir(LINE))}
+        assert model_registry.verify(paths.serving_dir(LINE) / str(pointer["version"]))["digest"] == pointer["digest"]
+    found = {
+        n: model_registry.verify(model_registry.folder(LINE, n))
+        for n in model_registry.numbered(paths.serving_dir(LINE))
+    }
     made_by = [manifest["run"] for manifest in found.values()]
     assert len(made_by) == len(set(made_by))
     for number, manifest in (before or {}).items():
         assert found[number] == manifest
     assert all(number > max(before or {0: 0}) for number in set(found) - set(before or ()))
-    assert [event["sequence"] for event in registry.history(LINE)] == list(range(1, len(registry.history(LINE)) + 1))
+    assert [event["sequence"] for event in model_registry.history(LINE)] == list(
+        range(1, len(model_registry.history(LINE)) + 1)
+    )
     return found
 
 
@@ -62,14 +73,14 @@ def test_killed_at_any_point_of_a_push_the_champion_serves_on_and_the_retry_is_r
     version = published.release("run-2", "shifted")
     assert client.Client(LINE).version == version
     sound(before)
-    assert registry.leftovers() == []
+    assert model_registry.leftovers() == []
 
 
 def test_what_a_killed_push_left_in_staging_is_replaced_and_never_trusted():
-    aside = home.staging_dir() / "run-1.0123456789abcdef"
+    aside = paths.staging_dir() / "run-1.0123456789abcdef"
     (aside / "variables").mkdir(parents=True)
     (aside / "saved_model.pb").write_bytes(b"half")
-    home.write_json(aside / registry.MANIFEST, {"run": "run-1", "version": 1, "files": {}})
+    fileio.write_json(aside / model_registry.MANIFEST, {"run": "run-1", "version": 1, "files": {}})
     published.release("run-1")
     sound()
     assert not aside.exists()
@@ -95,16 +106,16 @@ def test_pushes_of_two_runs_at_once_take_turns_and_each_gets_its_version():
 
 
 def test_a_second_run_on_the_line_is_locked_and_named_until_the_first_one_closes(small_demo):
-    ask = config.Request(source=str(small_demo))
+    ask = run_config.Request(source=str(small_demo))
     record = runs.open_run("run-1", ask, os.getpid())
-    with pytest.raises(claims.Locked, match=r"locked by run run-1"):
+    with pytest.raises(locks.Locked, match=r"locked by run run-1"):
         runs.open_run("run-2", ask, os.getpid())
     runs.close_run("run-1")
     assert runs.open_run("run-2", ask, os.getpid())["config"]["line"] == record["config"]["line"]
 
 
 def test_the_lock_of_a_killed_run_is_taken_over(small_demo):
-    ask = config.Request(source=str(small_demo))
+    ask = run_config.Request(source=str(small_demo))
     assert killed(lambda: (runs.open_run("run-1", ask, os.getpid()), os.kill(os.getpid(), 9))) == -9
     assert runs.open_run("run-2", ask, os.getpid())["run"] == "run-2"
 
@@ -114,14 +125,14 @@ def test_the_lock_of_a_killed_run_is_taken_over(small_demo):
 def test_a_rollback_during_a_push_stands_and_the_run_that_pushed_is_told(point):
     published.release("run-1")
     published.release("run-2", "shifted")
-    seen = registry.champion(LINE)
+    seen = model_registry.champion(LINE)
     version, folder = published.push(
         "run-3", "swapped", at=lambda name: release.rollback(LINE, "bad") if name == point else None
     )
     published.register(version, folder, "run-3")
-    with pytest.raises(registry.PointerMoved):
-        registry.move_champion(LINE, seen, version, "release", "it passed", {})
-    assert registry.champion(LINE)["version"] == 1
+    with pytest.raises(model_registry.PointerMoved):
+        model_registry.move_champion(LINE, seen, version, "release", "it passed", {})
+    assert model_registry.champion(LINE)["version"] == 1
     sound()
 
 
@@ -176,44 +187,44 @@ def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twent
         thread.join()
     assert errors == []
     assert len(seen) > 10
-    assert len(registry.numbered(home.serving_dir(LINE))) <= 3
-    assert len(registry.history(LINE)) == 22
+    assert len(model_registry.numbered(paths.serving_dir(LINE))) <= 3
+    assert len(model_registry.history(LINE)) == 22
     sound()
 
 
 def test_a_rollback_during_which_old_versions_are_removed_finds_the_one_it_returns_to(monkeypatch):
     for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
         published.release(run, kind)
-    ask = registry.before
+    ask = model_registry.before
 
     def before(line):
         """The rollback has chosen its version and not yet taken the lock."""
-        monkeypatch.setattr(registry, "before", ask)
+        monkeypatch.setattr(model_registry, "before", ask)
         chosen = ask(line)
         assert [item.name for item in clean().remove] == ["1"]
         return chosen
 
-    monkeypatch.setattr(registry, "before", before)
+    monkeypatch.setattr(model_registry, "before", before)
     release.rollback(LINE, "bad")
-    assert registry.champion(LINE)["version"] == 2
+    assert model_registry.champion(LINE)["version"] == 2
     sound()
 
 
 def test_a_promotion_whose_version_is_removed_before_it_gets_the_lock_changes_nothing(monkeypatch):
     for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
         published.release(run, kind)
-    ask = registry.champion
+    ask = model_registry.champion
 
     def champion(line):
-        monkeypatch.setattr(registry, "champion", ask)
+        monkeypatch.setattr(model_registry, "champion", ask)
         found = ask(line)
         clean()
         return found
 
-    monkeypatch.setattr(registry, "champion", champion)
-    with pytest.raises(registry.RegistryError, match=r"must exist to be promoted.*version 1"):
+    monkeypatch.setattr(model_registry, "champion", champion)
+    with pytest.raises(model_registry.RegistryError, match=r"must exist to be promoted.*version 1"):
         release.promote(LINE, 1, "try")
-    assert registry.champion(LINE)["version"] == 3
+    assert model_registry.champion(LINE)["version"] == 3
     sound()
 
 
@@ -221,16 +232,16 @@ def test_thirty_releases_in_a_row_leave_a_bounded_number_of_versions_runs_and_by
     sizes = []
     for number in range(1, 31):
         published.release(f"run-{number}", ("good", "shifted")[number % 2])
-        home.write_json(
-            home.run_dir(f"run-{number}") / "run.json",
+        fileio.write_json(
+            paths.run_dir(f"run-{number}") / "run.json",
             {"run": f"run-{number}", "created": f"2026-11-{number:02}", "config": {"line": LINE}},
         )
         clean(keep=2, runs=2)
-        sizes.append(disk.size(home.home()))
-    assert len(registry.numbered(home.serving_dir(LINE))) <= 5
-    assert len(list((home.home() / "runs").iterdir())) <= 7
+        sizes.append(disk.size(paths.home()))
+    assert len(model_registry.numbered(paths.serving_dir(LINE))) <= 5
+    assert len(list((paths.home() / "runs").iterdir())) <= 7
     assert sizes[-1] < sizes[9] * 1.2
-    assert len(registry.versions(LINE)) == 30
+    assert len(model_registry.versions(LINE)) == 30
     sound()
 
 
@@ -244,31 +255,31 @@ def test_without_space_for_the_pointer_the_old_champion_serves_on(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match=r"No space left"):
-            registry.move_champion(LINE, registry.champion(LINE), version, "release", "it passed", {})
+            model_registry.move_champion(LINE, model_registry.champion(LINE), version, "release", "it passed", {})
     sound()
-    assert registry.champion(LINE)["version"] == 1
-    registry.move_champion(LINE, registry.champion(LINE), version, "release", "it passed", {})
-    assert registry.champion(LINE)["version"] == 2
+    assert model_registry.champion(LINE)["version"] == 1
+    model_registry.move_champion(LINE, model_registry.champion(LINE), version, "release", "it passed", {})
+    assert model_registry.champion(LINE)["version"] == 2
     sound()
 
 
 def test_a_history_line_that_a_full_disk_cut_short_is_made_whole_by_the_next_move(monkeypatch):
     for run, kind in (("run-1", "good"), ("run-2", "shifted")):
         published.release(run, kind)
-    path = home.registry_dir(LINE) / "promotions.jsonl"
+    path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_bytes(path.read_bytes()[:-20])
-    assert [event["to"] for event in registry.history(LINE)] == [1, 2]
+    assert [event["to"] for event in model_registry.history(LINE)] == [1, 2]
     published.release("run-3", "swapped")
-    assert [event["to"] for event in registry.recorded(LINE)] == [1, 2, 3]
+    assert [event["to"] for event in model_registry.recorded(LINE)] == [1, 2, 3]
 
 
 def test_a_missing_or_corrupt_champion_is_reported_and_who_has_it_loaded_goes_on():
     published.release("run-1")
     reader = client.Client(LINE)
-    (home.serving_dir(LINE) / "1" / "saved_model.pb").write_bytes(b"flipped")
-    with pytest.raises(registry.RegistryError, match=r"must match its manifest"):
+    (paths.serving_dir(LINE) / "1" / "saved_model.pb").write_bytes(b"flipped")
+    with pytest.raises(model_registry.RegistryError, match=r"must match its manifest"):
         client.Client(LINE)
-    with pytest.raises(registry.RegistryError):
-        modelgate.serving(home.serving_dir(LINE) / "1", registry.champion(LINE)["digest"])
+    with pytest.raises(model_registry.RegistryError):
+        model_gate.serving(paths.serving_dir(LINE) / "1", model_registry.champion(LINE)["digest"])
     assert reader.refresh() is False
     assert reader.classify(["goal coach"])[0]["label"] == "Sports"

@@ -8,8 +8,10 @@ import numpy as np
 import published
 import pytest
 
-from pipelines import home, registry, retention
+from components.core import paths
+from components.registry import model_registry
 from pipelines.client import Client, NoModel, find
+from pipelines.operations import retention
 
 TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit browser chip"]
 
@@ -46,7 +48,7 @@ def test_the_registry_s_client_the_saved_model_and_a_batch_of_any_size_say_the_s
 def test_a_version_asked_for_answers_whatever_serves(line):
     client = Client(line, 2)
     assert client.classify(TEXTS[:1])[0]["label"] == "Business"
-    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    model_registry.move_champion(line, model_registry.champion(line), 2, "promote", "try", {})
     assert client.refresh() is False
 
 
@@ -58,7 +60,7 @@ def test_a_held_version_can_be_tried_before_it_is_promoted(line):
 def test_refresh_follows_the_pointer_and_says_so(line):
     client = Client(line)
     assert client.refresh() is False
-    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    model_registry.move_champion(line, model_registry.champion(line), 2, "promote", "try", {})
     assert client.classify(TEXTS[:1])[0]["model_version"] == 1
     assert client.refresh() is True
     assert client.classify(TEXTS[:1])[0] | {"probabilities": []} == {
@@ -68,12 +70,14 @@ def test_refresh_follows_the_pointer_and_says_so(line):
 
 def test_refresh_reads_no_model_file_while_nothing_moved(line, monkeypatch):
     client = Client(line)
-    monkeypatch.setattr(registry, "verify", lambda folder: pytest.fail("hashed a model to learn that nothing moved"))
+    monkeypatch.setattr(
+        model_registry, "verify", lambda folder: pytest.fail("hashed a model to learn that nothing moved")
+    )
     assert client.refresh() is False
 
 
 def test_a_champion_that_was_followed_and_removed_while_it_was_loaded_is_no_error(line, monkeypatch):
-    client, check, moved = Client(line), registry.verify, []
+    client, check, moved = Client(line), model_registry.verify, []
 
     def verify(folder):
         if folder.name == "2" and not moved:  # the reader has read the pointer, and not yet the files
@@ -84,8 +88,8 @@ def test_a_champion_that_was_followed_and_removed_while_it_was_loaded_is_no_erro
             assert not folder.exists()
         return check(folder)
 
-    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
-    monkeypatch.setattr(registry, "verify", verify)
+    model_registry.move_champion(line, model_registry.champion(line), 2, "promote", "try", {})
+    monkeypatch.setattr(model_registry, "verify", verify)
     assert client.refresh() is True
     assert moved and client.version == 4
 
@@ -93,14 +97,14 @@ def test_a_champion_that_was_followed_and_removed_while_it_was_loaded_is_no_erro
 @pytest.mark.parametrize("damage", ["model", "pointer", "gone"])
 def test_when_the_next_champion_is_damaged_that_is_said_and_the_old_one_goes_on_answering(line, damage):
     client = Client(line)
-    registry.move_champion(line, registry.champion(line), 2, "promote", "try", {})
+    model_registry.move_champion(line, model_registry.champion(line), 2, "promote", "try", {})
     if damage == "pointer":
-        (home.registry_dir(line) / "champion.json").write_text("{")
+        (paths.registry_dir(line) / "champion.json").write_text("{")
     elif damage == "model":
-        (home.serving_dir(line) / "2" / "variables" / "variables.index").write_bytes(b"flipped")
+        (paths.serving_dir(line) / "2" / "variables" / "variables.index").write_bytes(b"flipped")
     else:
-        (home.serving_dir(line) / "2").rename(home.home() / "elsewhere")
-    with pytest.raises((registry.RegistryError, NoModel)):
+        (paths.serving_dir(line) / "2").rename(paths.home() / "elsewhere")
+    with pytest.raises((model_registry.RegistryError, NoModel)):
         client.refresh()
     assert client.classify(TEXTS[:1])[0]["label"] == "Sports"
     assert client.version == 1
@@ -140,10 +144,10 @@ def test_ten_thousand_rows_are_answered_in_order(line):
 def test_it_works_where_neither_tfx_nor_airflow_nor_mlflow_can_be_imported(line):
     code = (
         "import sys\n"
-        "for name in ('tfx', 'airflow', 'mlflow', 'components', 'tf_keras', 'pandas', 'scipy'): sys.modules[name] = None\n"
+        "for name in ('tfx', 'airflow', 'mlflow', 'great_expectations', 'tf_keras', 'pandas', 'scipy'): sys.modules[name] = None\n"
         "from pipelines.client import Client; print(Client('news').classify(['goal coach'])[0]['label'])"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=home.REPOSITORY, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=paths.REPOSITORY, check=False
     )
     assert told.stdout.strip() == "Sports", told.stderr

@@ -10,9 +10,9 @@ import encoder_kit
 import pytest
 import tensorflow as tf
 
-from components import encoding, export, training
+from components.core import paths
 from components.models import bert
-from pipelines import home
+from components.training import batching, export, loop
 
 NETWORK = {
     "length": 12, "pooling": "mean", "trained": "none", "hidden": 0, "dropout": 0.0, "encoder_dropout": 0.0,
@@ -40,13 +40,13 @@ def exported(tmp_path_factory):
     tokens = bert.build_vocabulary(None, network)
     model, tokenizer = bert.build_network(tokens, network, 4), bert.build_tokenizer(tokens, network)
     export.export(folder / "1", tokenizer, model, ["a", "b", "c", "d"])
-    logits = training.logits(model, encoding.encode(tokenizer, encoder_kit.rows("goal coach")))
+    logits = loop.logits(model, batching.encode(tokenizer, encoder_kit.rows("goal coach")))
     return folder / "1", tf.nn.softmax(logits).numpy()[0].round(4).tolist()
 
 
 def ask(folder, library: str) -> str:
     call = [sys.executable, "-c", CONSUMER, str(folder), library]
-    return subprocess.run(call, capture_output=True, text=True, check=True, cwd=home.REPOSITORY).stdout.strip()
+    return subprocess.run(call, capture_output=True, text=True, check=True, cwd=paths.REPOSITORY).stdout.strip()
 
 
 def test_a_consumer_loads_it_without_being_told_of_the_library(exported):

@@ -2,22 +2,23 @@
 
 import pytest
 
-from pipelines import config, news
+from pipelines import retraining
+from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 
 RECORD = {
-    "run": "r", "files": [], "code": "", "champion": None, "config": config.resolve(config.Request()).to_json(),
+    "run": "r", "files": [], "code": "", "champion": None, "config": run_config.resolve(run_config.Request()).to_json(),
 }  # fmt: skip
 
 
 def test_tfx_compiles_exactly_the_edges_of_the_table():
-    for component in news.pipeline(RECORD).components:
+    for component in retraining.pipeline(RECORD).components:
         upstream = {node.id for node in component.upstream_nodes}
         assert upstream == set(NODES[component.id].upstream), component.id
 
 
 def test_the_pipeline_has_one_component_a_row_in_the_same_order():
-    assert [c.id for c in news.nodes(RECORD)] == [node.name for node in FLOW]
+    assert [c.id for c in retraining.nodes(RECORD)] == [node.name for node in FLOW]
 
 
 def test_every_node_comes_after_what_it_needs():
@@ -33,5 +34,5 @@ def test_what_moves_the_pointer_or_decides_is_never_cached():
 
 def test_a_line_without_reviewed_schemas_is_told_what_it_needs():
     record = {**RECORD, "config": {**RECORD["config"], "line": "sports"}}
-    with pytest.raises(config.ConfigError, match=r"data_schemas/sports/; begin with a copy"):
-        news.nodes(record)
+    with pytest.raises(run_config.ConfigError, match=r"data_schemas/sports/; begin with a copy"):
+        retraining.nodes(record)

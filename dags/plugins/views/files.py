@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipelines import home
+from components.core import fileio, paths
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -37,7 +37,7 @@ def inside(path: Path) -> Path | None:
     """The real path of something within the state folder; None where there is nothing, or it lies elsewhere."""
     try:
         found = path.resolve(strict=True)
-        root = home.home().resolve(strict=True)
+        root = paths.home().resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # not there, a circle of links, a zero byte
         return None
     return found if found.is_relative_to(root) else None
@@ -47,7 +47,7 @@ def read(path: Path | None) -> Any:
     """A JSON file within the state folder; None where it is absent, elsewhere or damaged."""
     found = inside(path) if path else None
     try:
-        return home.read_json(found) if found and found.is_file() else None
+        return fileio.read_json(found) if found and found.is_file() else None
     except (OSError, ValueError):
         return None
 
@@ -76,7 +76,7 @@ def artifact(events: list[dict], node: str, name: str) -> Path | None:
 
 def events(run_id: str) -> list[dict]:
     """What a run's nodes said. Raises ValueError for a name that no run can have."""
-    return read_lines(home.run_dir(run_id) / "events.jsonl")
+    return read_lines(paths.run_dir(run_id) / "events.jsonl")
 
 
 def of_run(run_id: str, kind: str) -> dict[str, Path]:
@@ -86,7 +86,7 @@ def of_run(run_id: str, kind: str) -> dict[str, Path]:
         ValueError: a run id that is no name.
     """
     if kind in RUN_FILES:
-        return _only(home.run_dir(run_id) / RUN_FILES[kind][0], RUN_FILES[kind][0])
+        return _only(paths.run_dir(run_id) / RUN_FILES[kind][0], RUN_FILES[kind][0])
     if kind not in ARTIFACTS:
         return {}
     node, name, _, _ = ARTIFACTS[kind]
@@ -96,17 +96,17 @@ def of_run(run_id: str, kind: str) -> dict[str, Path]:
 
 def of_version(line: str, version: int, kind: str) -> dict[str, Path]:
     """The same for a version: its model card, and its lineage where `newsdesk lineage` has drawn it."""
-    home.safe_name(line, "line")
+    paths.safe_name(line, "line")
     places = {
-        "card": home.registry_dir(line) / "versions" / f"{int(version)}.card.html",
-        "lineage": home.home() / "lineage" / f"{line}-{int(version)}.html",
+        "card": paths.registry_dir(line) / "versions" / f"{int(version)}.card.html",
+        "lineage": paths.home() / "lineage" / f"{line}-{int(version)}.html",
     }
     return _only(places[kind], VERSION_FILES[kind][0]) if kind in places else {}
 
 
 def of_line(line: str, kind: str) -> dict[str, Path]:
     """The same for a line: what the monitor reports."""
-    return _only(home.monitor_dir(line) / LINE_FILES[kind][0], LINE_FILES[kind][0]) if kind in LINE_FILES else {}
+    return _only(paths.monitor_dir(line) / LINE_FILES[kind][0], LINE_FILES[kind][0]) if kind in LINE_FILES else {}
 
 
 def title(kind: str) -> str:

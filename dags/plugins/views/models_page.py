@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pipelines import home, pins, registry
+from components.core import paths
+from components.registry import model_registry, pins
 from views import charts, files
 
 RUNS, LOOKED_AT = 15, 60  # runs shown; run folders opened to find them
@@ -14,9 +15,9 @@ def lines() -> list[str]:
     """The lines that have a registry, those with a champion first, the demo's last among equals."""
 
     def order(line: str) -> tuple:
-        return (not (home.registry_dir(line) / "champion.json").exists(), line.endswith("-demo"), line)
+        return (not (paths.registry_dir(line) / "champion.json").exists(), line.endswith("-demo"), line)
 
-    return sorted((line for line in registry.lines() if _safe(line)), key=order)
+    return sorted((line for line in model_registry.lines() if _safe(line)), key=order)
 
 
 def view(line: str) -> dict:
@@ -25,14 +26,18 @@ def view(line: str) -> dict:
     Raises:
         ValueError: a line whose name is none.
     """
-    home.safe_name(line, "line")
+    paths.safe_name(line, "line")
     damage, pointer, history, names, best, pinned, removed = [], None, [], {}, None, {}, {}
     try:
-        pointer, history, names = registry.champion(line), registry.history(line), registry.aliases(line)
-        best, pinned, removed = registry.best(line), pins.pinned(line), registry.removed(line)
-    except (registry.RegistryError, KeyError, TypeError, ValueError) as error:
+        pointer, history, names = (
+            model_registry.champion(line),
+            model_registry.history(line),
+            model_registry.aliases(line),
+        )
+        best, pinned, removed = model_registry.best(line), pins.pinned(line), model_registry.removed(line)
+    except (model_registry.RegistryError, KeyError, TypeError, ValueError) as error:
         damage.append(str(error))
-    held = set(registry.numbered(registry.held_dir(line)))
+    held = set(model_registry.numbered(model_registry.held_dir(line)))
     cards = _cards(line)
     versions = []
     for card in cards:
@@ -40,7 +45,7 @@ def view(line: str) -> dict:
         badges = list(names.get(number, []))
         if best and best["version"] == number:
             badges.append("best")
-        waits = number in held and not (registry.held_dir(line) / str(number)).is_symlink()
+        waits = number in held and not (model_registry.held_dir(line) / str(number)).is_symlink()
         if waits:
             badges.append("held")
         badges += [name for name, found in (("pinned", pinned), ("removed", removed)) if number in found]
@@ -65,8 +70,8 @@ def view(line: str) -> dict:
 
 
 def _cards(line: str) -> list[dict]:
-    folder = home.registry_dir(line) / "versions"
-    found = (files.read(folder / f"{number}.json") for number in registry.numbered(folder))
+    folder = paths.registry_dir(line) / "versions"
+    found = (files.read(folder / f"{number}.json") for number in model_registry.numbered(folder))
     return [card for card in found if isinstance(card, dict) and isinstance(card.get("version"), int)]
 
 
@@ -88,7 +93,7 @@ def _version(line: str, card: dict, badges: list[str], served: bool) -> dict:
 
 def latest_runs(line: str) -> list[dict]:
     """How the newest runs of a line ended, newest first."""
-    folder = home.home() / "runs"
+    folder = paths.home() / "runs"
     found = [p for p in folder.iterdir() if _safe(p.name)] if folder.is_dir() else []
     found.sort(key=_changed, reverse=True)
     runs = []
@@ -111,7 +116,7 @@ def latest_runs(line: str) -> list[dict]:
 
 def drift(line: str) -> dict | None:
     """The monitor's figures over time, as charts; None where nothing was monitored yet."""
-    rows = files.read_lines(home.monitor_dir(line) / "history.jsonl")[-BATCHES:]
+    rows = files.read_lines(paths.monitor_dir(line) / "history.jsonl")[-BATCHES:]
     if not rows:
         return None
     days, limits = [str(row.get("day"))[-5:] for row in rows], _table(rows[-1].get("limits"))
@@ -145,6 +150,6 @@ def _changed(path: Path) -> float:
 
 def _safe(name) -> bool:
     try:
-        return bool(home.safe_name(str(name), "name"))
+        return bool(paths.safe_name(str(name), "name"))
     except ValueError:
         return False

@@ -1,6 +1,7 @@
 """The page *Run report*: one run's data verdict, training, evaluation, gate and lineage, from its own files."""
 
-from pipelines import home, registry
+from components.core import paths
+from components.registry import model_registry
 from pipelines.flow import FLOW
 from views import charts, files
 
@@ -24,7 +25,7 @@ def view(run_id: str) -> dict | None:
     Raises:
         ValueError: a run id that no run can have.
     """
-    folder = home.run_dir(run_id)
+    folder = paths.run_dir(run_id)
     record = files.read(folder / "run.json")
     events = files.events(run_id)
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
@@ -52,8 +53,8 @@ def view(run_id: str) -> dict | None:
 def _promoted(line, version) -> str:
     """Who made a held version serve; empty while nobody has."""
     try:
-        events = [event for event in registry.history(str(line)) if event["to"] == version]
-    except (registry.RegistryError, KeyError, ValueError):
+        events = [event for event in model_registry.history(str(line)) if event["to"] == version]
+    except (model_registry.RegistryError, KeyError, ValueError):
         return ""
     return str(events[0].get("who")) if events else ""
 
@@ -146,7 +147,7 @@ def _lineage(record: dict, events: list[dict], outcome: dict) -> dict:
     for event in events:
         for name, place in (event.get("artifacts") or {}).items():
             latest[(event.get("node"), name)] = str(place)
-    root = str(home.home())
+    root = str(paths.home())
     artifacts = [
         {"node": node, "name": name, "place": place.removeprefix(root).lstrip("/")}
         for (node, name), place in latest.items()
@@ -154,7 +155,7 @@ def _lineage(record: dict, events: list[dict], outcome: dict) -> dict:
     listed = [f for f in record.get("files") or [] if isinstance(f, dict)]
     version, line = outcome.get("version"), record["config"].get("line")
     made = isinstance(version, int) and isinstance(line, str)
-    card = registry.card(line, version) if made else None
+    card = model_registry.card(line, version) if made else None
     return {
         "files": listed[:FILES], "more": max(0, len(listed) - FILES), "count": len(listed), "artifacts": artifacts,
         "champion": record.get("champion"), "version": version, "digest": (card or {}).get("digest"),

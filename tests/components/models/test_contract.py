@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components import encoding, export, training
 from components.models import explainer, families, family
-from pipelines.presets import PRESETS, TRAINING
+from components.training import batching, export, loop
+from pipelines.config.presets import PRESETS, TRAINING
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
 TOPICS = [
@@ -99,7 +99,7 @@ TRAIN, EVAL = rows(240, 1), rows(40, 2)
 
 
 def fit(name: str, workdir, settings=QUICK, report=lambda *_: None):
-    return training.fit(family(name), vocabulary(name), TOYS[name], settings, 7, TRAIN, EVAL, 4, workdir, report)
+    return loop.fit(family(name), vocabulary(name), TOYS[name], settings, 7, TRAIN, EVAL, 4, workdir, report)
 
 
 def vocabulary(name: str) -> list[str]:
@@ -198,7 +198,7 @@ def test_it_learns_a_toy_corpus(fitted):
 
 def test_the_returned_model_has_the_best_epoch_s_weights(fitted):
     _, model, tokenizer, history, _ = fitted
-    again = training.scores(training.logits(model, encoding.encode(tokenizer, EVAL[0])), EVAL[1])
+    again = loop.scores(loop.logits(model, batching.encode(tokenizer, EVAL[0])), EVAL[1])
     assert again["val_accuracy"] == pytest.approx(max(row["val_accuracy"] for row in history))
 
 
@@ -215,7 +215,7 @@ def test_weights_saved_and_loaded_answer_alike(fitted, tmp_path):
 def test_what_serves_is_what_trained(fitted):
     _, model, tokenizer, _, folder = fitted
     texts = rows(1000 - len(ODD), 3)[0].tolist() + ODD
-    trained = training.logits(model, encoding.encode(tokenizer, np.array([_raw(text) for text in texts], dtype=object)))
+    trained = loop.logits(model, batching.encode(tokenizer, np.array([_raw(text) for text in texts], dtype=object)))
     served = export.predict(folder, texts, batch=256)
     np.testing.assert_allclose(served, tf.nn.softmax(trained), atol=1e-4)
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.models import transformer
-from pipelines.presets import PRESETS
+from pipelines.config.presets import PRESETS
 
 TOKENS = ["", "[UNK]", *(f"word{number}" for number in range(40))]
 NETWORK = {

@@ -1,0 +1,96 @@
+"""Where Newsdesk keeps its state: one folder, `NEWSDESK_HOME`, with a version stamp.
+
+Standard library only. Every path that another module writes to is named here, and nowhere else.
+"""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from components.core import fileio
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STAMP = "1"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class HomeError(Exception):
+    """The state folder cannot be used: unwritable, or written by another version."""
+
+
+def home() -> Path:
+    """The state folder: `NEWSDESK_HOME`, or `.newsdesk/` in the repository."""
+    return Path(os.environ.get("NEWSDESK_HOME") or REPOSITORY / ".newsdesk").absolute()
+
+
+def ensure() -> Path:
+    """Creates the state folder and its stamp; checks that it can be written to.
+
+    Raises:
+        HomeError: it cannot be created or written, or carries another version's stamp.
+    """
+    root = home()
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stamp = root / "VERSION"
+        if not stamp.exists():
+            fileio.write_text(stamp, STAMP + "\n")
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise HomeError(
+            f"NEWSDESK_HOME must be a folder this user can write to. Received: {root} ({error.strerror}). "
+            "Free space or permissions there, or set NEWSDESK_HOME to another folder."
+        ) from error
+    found = stamp.read_text().strip()
+    if found != STAMP:
+        raise HomeError(
+            f"NEWSDESK_HOME must carry version stamp {STAMP}. Received: {stamp} says {found!r}. "
+            "Use the Newsdesk version that wrote it, or set NEWSDESK_HOME to a new folder."
+        )
+    return root
+
+
+def safe_name(name: str, what: str) -> str:
+    """Returns `name` if it is fit for a folder name, so that no name from outside can leave its folder.
+
+    Raises:
+        ValueError: it holds anything but letters, digits, `.`, `_`, `-`, or starts with a dot.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{what} must be 1 to 200 letters, digits, dots, dashes or underscores. Received: {what}={name[:80]!r}"
+        )
+    return name
+
+
+def run_dir(run_id: str) -> Path:
+    return home() / "runs" / safe_name(run_id, "run id")
+
+
+def registry_dir(line: str) -> Path:
+    return home() / "registry" / safe_name(line, "line")
+
+
+def serving_dir(line: str) -> Path:
+    return home() / "serving" / safe_name(line, "line")
+
+
+def artifacts_dir(line: str) -> Path:
+    return home() / "artifacts" / safe_name(line, "line")
+
+
+def monitor_dir(line: str) -> Path:
+    return home() / "monitor" / safe_name(line, "line")
+
+
+def scored_dir() -> Path:
+    """Where a scheduler's batch scoring puts its files, one folder a run."""
+    return home() / "scored"
+
+
+def staging_dir() -> Path:
+    path = home() / "staging"
+    path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -1,0 +1,133 @@
+"""Rows out of data files: CSV, TSV, JSONL and Parquet, plain, gzip or zstd.
+
+A file that cannot be read as a whole raises `SourceError`. A row that cannot be read is yielded as `BadRow`, with line,
+column, value and reason, so that nothing is lost and nothing fails a whole file.
+"""
+
+import json
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.data import csv_reader
+from components.data.row_format import COLUMNS, MAX_FIELD, BadRow, Form, Row, parse_label
+from components.data.sources import SourceError
+from components.data.text_stream import NUL, LongLine, open_bytes, open_lines
+
+
+def read(path: Path, form: Form) -> Iterator[Row | BadRow]:
+    """All rows of one file, in order. Blank lines are no rows.
+
+    Raises:
+        SourceError: the file is empty, damaged, cut off, not of its format, or lacks a column.
+    """
+    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    reader = {".jsonl": _jsonl, ".parquet": _parquet}.get(Path(name).suffix, csv_reader.rows)
+    found = False
+    try:
+        for line, fields in reader(path, form):
+            found = True
+            yield fields if isinstance(fields, BadRow) else _row(line, fields, form)
+    except (OSError, EOFError, UnicodeError, zlib.error) as error:
+        raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
+    if not found:
+        raise SourceError(f"a data file must hold rows. Received: {path}, which has none")
+
+
+def _row(line: int, fields: dict, form: Form) -> Row | BadRow:
+    texts = {}
+    for name in COLUMNS:
+        value = fields.get(name)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "surrogateescape")
+        if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+            return BadRow(line, name, str(value), "is not text")
+        texts[name] = text = "" if value is None else str(value)
+        if len(text) >= MAX_FIELD:
+            return BadRow(line, name, text, f"is longer than {MAX_FIELD} characters")
+        if "\0" in text or NUL in text:
+            return BadRow(line, name, text.replace(NUL, "\0"), "holds a NUL character")
+        if not _encodable(text):
+            return BadRow(line, name, text, "holds bytes that are not of the file's encoding")
+    first, last = form.first_label, form.first_label + len(form.labels) - 1
+    label = parse_label(texts["label"], form.labels, first)
+    if label is None and not form.labelled:
+        label = -1
+    if label is None:
+        expected = f"expected {first} to {last} or one of {', '.join(form.labels)}"
+        return BadRow(line, "label", texts["label"], f"is outside the labels ({expected})", foreign=True)
+    if not (texts["title"].strip() or texts["description"].strip()):
+        return BadRow(line, "title, description", "", "both are empty")
+    return Row(line, label, texts["title"], texts["description"])
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
+    with open_lines(path, form.encoding) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            if isinstance(line, LongLine):
+                yield number, BadRow(number, "row", line, "is too long a line")
+                continue
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                if line[-1] not in "\r\n" and "{" in line:
+                    raise SourceError(f"a data file must be whole. Received: {path}, line {number}: cut off") from error
+                yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
+                continue
+            fields = {form.name_of(str(key)): each for key, each in value.items()} if isinstance(value, dict) else {}
+            missing = form.missing(fields)
+            if missing:
+                yield number, BadRow(number, ", ".join(missing), line, "is missing")
+            else:
+                yield number, fields
+
+
+def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with open_bytes(path) as packed, tempfile.TemporaryFile() as aside:
+        source = packed
+        if path.suffix.lower() != ".parquet":  # Parquet is read from its end
+            shutil.copyfileobj(packed, aside)
+            source = aside
+        try:
+            file = pq.ParquetFile(source)
+            names = {form.name_of(name): name for name in file.schema_arrow.names}
+            missing, read = form.missing(names), [name for name in COLUMNS if name in names]
+            if missing:
+                raise SourceError(
+                    f"a Parquet file must have the columns {', '.join(COLUMNS[not form.labelled :])}. Received: {path}: "
+                    f"column {', '.join(missing)} is missing (found: {', '.join(file.schema_arrow.names)})"
+                )
+            number = 0
+            for batch in file.iter_batches(8192, columns=[names[name] for name in read]):
+                cells = [_values(pa, batch.column(batch.schema.get_field_index(names[name]))) for name in read]
+                for values in zip(*cells):
+                    number += 1
+                    yield number, dict(zip(read, values))
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
+
+
+def _values(pa, column) -> list:
+    """A column as Python values, text as bytes: text that is not UTF-8 must fail its row, not its batch."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        column = column.cast(pa.large_binary() if pa.types.is_large_string(kind) else pa.binary())
+    return column.to_pylist()

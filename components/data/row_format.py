@@ -1,0 +1,86 @@
+"""What a row is, and how a line's files write it down."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import tomli
+
+from components.core.paths import REPOSITORY
+
+COLUMNS = ("label", "title", "description")
+TEXTS = COLUMNS[1:]
+MAX_FIELD = 1 << 20  # characters; the longest real article has under 10,000
+_WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:\.0+)?")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One article. line: where it starts in its file, counted from 1; label: 0-based, in the line's label order, -1 without one."""
+
+    line: int
+    label: int
+    title: str
+    description: str
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """One row that cannot be used. foreign: its label lies outside the line's labels."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+    foreign: bool = False
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a line's files are written.
+
+    labels: class names in the order of their ids. first_label: the number that files give the first class, 0 or 1.
+    columns: for each of `COLUMNS` the other names that a file may use, lower case, `_` and blank being one.
+    encoding, delimiter: "" where they are to be found out. labelled: whether each row must carry a label; without, a file needs
+    only one of the two texts, and a label that is none of the line's is no fault.
+    """
+
+    labels: Sequence[str]
+    first_label: int = 1
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    encoding: str = ""
+    delimiter: str = ""
+    labelled: bool = True
+
+    def missing(self, names: Collection[str]) -> list[str]:
+        """The columns that a file with these names would need besides."""
+        if not self.labelled and any(name in names for name in TEXTS):
+            return []
+        return [name for name in (COLUMNS if self.labelled else TEXTS) if name not in names]
+
+    def name_of(self, column: str) -> str:
+        """The name of ours for a column's name in a file; any other name stays as it is, in lower case."""
+        name = _plain(column)
+        return next((ours for ours, names in self.columns.items() if name in map(_plain, names)), name)
+
+
+def form_of(line: str, labels: Sequence[str], first_label: int = 1, labelled: bool = True) -> Form:
+    """The form of a line's files, from `data_schemas/<line>/line.toml`, table `files`."""
+    files = tomli.loads((REPOSITORY / "data_schemas" / line / "line.toml").read_text(encoding="utf-8")).get("files", {})
+    how = files.get("columns", {}), files.get("encoding", ""), files.get("delimiter", "")
+    return Form(labels, first_label, *how, labelled)
+
+
+def parse_label(text: str, labels: Sequence[str], first: int = 1) -> int | None:
+    """0-based label from a class number counted from `first` ("3", " 3", "3.0") or a class name; None if it is neither."""
+    text = text.strip()
+    whole = _WHOLE.fullmatch(text)
+    if whole:
+        number = int(whole.group(1)) - first
+        return number if 0 <= number < len(labels) else None
+    names = [label.casefold() for label in labels]
+    return names.index(text.casefold()) if text.casefold() in names else None
+
+
+def _plain(column: str) -> str:
+    return column.strip().lower().replace("_", " ")

@@ -1,0 +1,196 @@
+"""From `source`, `window` and `as_of` to an explicit list of files with their hashes, which is all a run ever reads.
+
+A folder holds files named `train*` and `test*` (any other data file counts as train), directly or in dated folders,
+`YYYY-MM-DD/` or `span=YYYY-MM-DD/`. A dated folder without `_SUCCESS` counts as finished once its newest file is a minute
+old; where any dated folder of the source carries the marker, all must. A train file outside dated folders has no date and
+is read with window `all` only; a test file there always is. Names that begin with `.` or `_` are not data, as on Hadoop.
+
+A folder may carry `SHA256SUMS` (as `sha256sum` writes it): a file named there must have that content.
+"""
+
+import re
+import time
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from components.core import paths
+from components.core.fileio import file_hash
+
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+COMPRESSIONS = ("", ".gz", ".zst")
+DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPRESSIONS)
+SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
+SUMS = "SHA256SUMS"
+_SUM = re.compile(r"([0-9a-fA-F]{64}) [ *]?(?:\./)?(\S.*)")
+_SPAN = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")
+
+
+class SourceError(Exception):
+    """The source cannot be read as asked: a data stop, never a bug."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a run. split: "train" or "test"; size in bytes; span: ISO date or ""; kind: "file" or "tfds"."""
+
+    path: str
+    split: str
+    size: int
+    sha256: str
+    span: str = ""
+    kind: str = "file"
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+
+def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile], list[str]]:
+    """The files of a run, ordered, and one line for each thing in the source that is not read.
+
+    Raises:
+        SourceError: no such source, no data file in it, or none in the window.
+    """
+    if source == "demo":
+        return _folder(_demo(), window, as_of)
+    if source == "tfds" or source.startswith("tfds:"):
+        if window != "all":
+            raise SourceError(f"a TFDS source has no dates, so its window must be 'all'. Received: window={window!r}")
+        return _tfds(source.partition(":")[2] or "ag_news_subset"), []
+    folder = Path(source).expanduser()
+    if not folder.is_absolute():
+        folder = Path.cwd() / folder
+    if not folder.is_dir():
+        raise SourceError(f"source must be 'demo', 'tfds' or a folder that exists. Received: source={source!r}")
+    try:
+        return _folder(folder.resolve(), window, as_of)
+    except OSError as error:
+        raise SourceError(f"a source must be readable. Received: source={source!r} ({error})") from error
+
+
+def finished_spans(root: Path, last: date) -> list[Path]:
+    """The dated folders of a source up to the day `last` that nobody is still writing to, by name."""
+    found = {path: match.group(1) for path in root.iterdir() if (match := _SPAN.fullmatch(path.name)) and path.is_dir()}
+    marked = any((path / "_SUCCESS").exists() for path in found)
+    return sorted(
+        path for path, span in found.items() if not _outside(span, "all", last) and not _unfinished(path, marked)
+    )
+
+
+def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile], list[str]]:
+    files, ignored = [], []
+    spans = {}
+    for path in sorted(root.iterdir()):
+        match = _SPAN.fullmatch(path.name)
+        if path.is_dir() and match:
+            spans[path] = match.group(1)
+        elif path.is_dir():
+            ignored.append(f"{path.name}/: not a dated folder")
+    if window != "all" and not spans:
+        rule = "a window needs dated folders (YYYY-MM-DD/ or span=YYYY-MM-DD/)"
+        raise SourceError(f"{rule}. Received: window={window!r}, none in {root}")
+    for file in _data_files(root, root, "", ignored):
+        if window == "all" or file.split == "test":
+            files.append(file)
+        else:
+            ignored.append(f"{Path(file.path).name}: has no date, outside window {window}")
+    marked = any((path / "_SUCCESS").exists() for path in spans)
+    for path, span in spans.items():
+        reason = _outside(span, window, as_of.date()) or _unfinished(path, marked)
+        if reason:
+            ignored.append(f"{path.name}/: {reason}")
+        else:
+            files += _data_files(path, root, span, ignored)
+    if not any(f.split == "train" for f in files):
+        raise SourceError(
+            f"a source must hold at least one train file ({', '.join(FORMATS)}) in the window. "
+            f"Received: source={str(root)!r}, window={window!r}"
+            + "".join(f"\n  not read: {line}" for line in ignored[:20])
+        )
+    return sorted(files, key=lambda f: (f.split, f.span, f.path)), ignored
+
+
+def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list[SourceFile]:
+    """The data files of one folder; what else lies there is added to `ignored`."""
+    sums, files = _checksums(folder), []
+    for path in sorted(folder.iterdir()):
+        name = path.relative_to(root).as_posix()
+        if path.name in ("_SUCCESS", SUMS) or (path.is_dir() and not span):
+            continue
+        if not path.is_file() or path.name[0] in "._" or not path.name.lower().endswith(DATA_SUFFIXES):
+            ignored.append(f"{name}: not a data file")
+            continue
+        if root not in path.resolve().parents:
+            raise SourceError(f"a data file must lie inside its source. Received: {path} is a link to {path.resolve()}")
+        split = "test" if path.name.lower().startswith("test") else "train"
+        found = file_hash(path)
+        wanted = sums.pop(path.name, found)
+        if found != wanted:
+            raise SourceError(f"a file must have the sha256 of {SUMS}, {wanted[:12]}. Received: {path}, {found[:12]}")
+        files.append(SourceFile(str(path), split, path.stat().st_size, found, span))
+    lost = sorted(name for name in sums if not (folder / name).exists())
+    if lost:
+        raise SourceError(
+            f"every file that {SUMS} names must be there. Received: {folder} without {', '.join(lost)[:200]}"
+        )
+    return files
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """sha256 by file name from the folder's `SHA256SUMS`; empty where there is none."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    found = [_SUM.fullmatch(line.strip()) for line in lines]
+    if not all(found):
+        wrong = lines[found.index(None)]
+        raise SourceError(f"{SUMS} must hold lines of sha256 and file name. Received: {path}: {wrong[:80]!r}")
+    return {match.group(2): match.group(1).lower() for match in found}
+
+
+def _outside(span: str, window: str, last: date) -> str:
+    try:
+        day = date.fromisoformat(span)
+    except ValueError:
+        return "not a date of the calendar"
+    if day > last:
+        return f"later than {last}"
+    if window.startswith("last "):
+        days = int(window[5:-1])
+        return "" if day > last - timedelta(days=days) else f"older than {days} days before {last}"
+    return "" if window in ("all", span) else f"outside window {window}"
+
+
+def _unfinished(path: Path, marked: bool) -> str:
+    if (path / "_SUCCESS").exists():
+        return ""
+    if marked:
+        return "still being written (no _SUCCESS)"
+    newest = max((file.stat().st_mtime for file in path.iterdir()), default=time.time())
+    return "" if time.time() - newest >= SETTLED else f"still being written (changed in the last {SETTLED} s)"
+
+
+def _demo() -> Path:
+    from components.data import demo_corpus  # generates text; only the TFX environment comes here
+
+    return Path(demo_corpus.write(paths.home() / "demo")).resolve()
+
+
+def _tfds(name: str) -> list[SourceFile]:
+    import tensorflow_datasets as tfds  # heavy; only this source needs it
+
+    try:
+        builder = tfds.builder(paths.safe_name(name, "tfds data set"), data_dir=paths.home() / "tfds")
+        builder.download_and_prepare()
+    except Exception as error:
+        raise SourceError(
+            f"TensorFlow Datasets must be able to prepare {name!r} (needs internet once, or a copy under "
+            f"{paths.home() / 'tfds'}). Received: {type(error).__name__}: {str(error)[:300]}"
+        ) from error
+    folder = Path(builder.data_dir)
+    files = []
+    for split in ("train", "test"):
+        for path in sorted(folder.glob(f"*-{split}.tfrecord*")):
+            files.append(SourceFile(str(path), split, path.stat().st_size, file_hash(path), kind="tfds"))
+    return files

@@ -1,0 +1,202 @@
+"""DataGate: one verdict over the data of a run, before anything is trained.
+
+Reads: Examples, TFDV's anomalies, the Ingester's account and profile, the champion's profile, the line's Great Expectations
+suite. Makes: Verdict (`verdict.json`, `verdict.html`, pictures, browsable Data Docs). Refuses: nothing; a stop is a verdict,
+which the door turns into the run's end.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples
+
+from components.artifacts import Quarantine, Verdict
+from components.core import fileio, paths
+from components.data import tfrecords as records
+from components.data_quality import check_settings, checks, label_consistency
+from components.data_quality.checks import check
+from components.data_quality.expectations import SAMPLE, docs_page, expectation_checks, frame_of
+from components.data_quality.near_duplicates import Signatures
+from components.data_quality.profile import words_of
+from components.registry import model_registry
+from pipelines.reports import data_charts, data_verdict
+
+_IGNORED = 50  # things in the source that were not read, as many as the page tells
+
+
+def anomaly_checks(uri: str) -> list[dict]:
+    """Findings of TFDV's ExampleValidator, one a split."""
+    findings = []
+    for path in sorted(Path(uri).glob("Split-*/SchemaDiff.pb")):
+        anomalies = anomalies_pb2.Anomalies()
+        anomalies.ParseFromString(path.read_bytes())
+        split = path.parent.name.removeprefix("Split-")
+        told = [f"{name}: {info.description}" for name, info in sorted(anomalies.anomaly_info.items())]
+        if anomalies.HasField("dataset_anomaly_info"):
+            told.append(anomalies.dataset_anomaly_info.description)
+        message = f"{len(told)} anomalies against the schema in split {split}"
+        findings.append(check(f"schema ({split})", not told, len(told), 0, message, told))
+    return findings
+
+
+class Scan:
+    """One pass over the Examples: rows by split, a sample of the train rows, held-out rows, signatures of all rows."""
+
+    def __init__(self, uri: str, train_rows: int):
+        chosen = np.random.default_rng(0).choice(train_rows, min(SAMPLE, train_rows), replace=False)
+        sampled = set(chosen.tolist())
+        self.written, self.texts, self.ids = {}, [], []
+        self.held_out, self.signatures = label_consistency.Sample(), Signatures()
+        for split in ("test", "train", "eval"):  # test rows first: a train row is then found like them
+            count = 0
+            for texts, ids in records.batches(uri, split):
+                decoded = [text.decode("utf-8", "replace") for text in texts]
+                self.signatures.add(decoded)
+                if split == "train":
+                    kept = [i for i in range(len(decoded)) if count + i in sampled]
+                    self.texts += [decoded[i] for i in kept]
+                    self.ids += [int(ids[i]) for i in kept]
+                elif split == "eval":
+                    for text, label in zip(decoded, ids):
+                        self.held_out.add(words_of(text), int(label))
+                count += len(decoded)
+            self.written[split] = count
+
+    def similar(self, uri: str) -> tuple[list[str], list[str], tuple[int, int]]:
+        """Examples of near-duplicates and of train rows like a test row, and how many of both there are."""
+        first, test = self.signatures.first_like(), self.written["test"]
+        own = np.flatnonzero((first >= test) & (np.arange(len(first)) >= test))
+        leaked = np.flatnonzero((first >= 0) & (first < test) & (np.arange(len(first)) >= test))
+        wanted = {int(i) for row in (*own[:3], *leaked[:3]) for i in (row, first[row])}
+        texts = _texts_at(uri, wanted) if wanted else {}
+        shown = [[_side_by_side(texts[int(i)], texts[int(first[i])]) for i in rows[:3]] for rows in (own, leaked)]
+        return shown[0], shown[1], (len(own), len(leaked))
+
+
+def row_checks(
+    uri: str, scan: Scan, account: dict, profile: dict, champion: dict | None, labels: Sequence[str], limits: dict
+) -> list[dict]:
+    """Findings on the rows themselves. profile: the Ingester's; champion: the profile of the champion's train rows."""
+    new = label_consistency.confusion(champion, scan.held_out.rows) if champion else []
+    return [
+        checks.written_check(account, scan.written),
+        *checks.similar_checks(scan.written, *scan.similar(uri), limits),
+        *checks.word_checks(profile["train"], champion, new, labels, limits),
+        *checks.drift_checks(profile["train"], champion, profile["spans"], limits),
+    ]
+
+
+def _side_by_side(first: str, second: str) -> str:
+    """Two texts from shortly before the place where they differ."""
+    start = max(0, next((i for i, (a, b) in enumerate(zip(first, second)) if a != b), 0) - 30)
+    return f"{first[start : start + 70]!r} ≈ {second[start : start + 70]!r}"
+
+
+def _texts_at(uri: str, wanted: set[int]) -> dict[int, str]:
+    found, at = {}, 0
+    for split in ("test", "train", "eval"):
+        for texts, _ in records.batches(uri, split):
+            found |= {i: texts[i - at].decode("utf-8", "replace") for i in wanted if at <= i < at + len(texts)}
+            at += len(texts)
+    return found
+
+
+def champion_profile(line: str, champion: dict | None) -> dict | None:
+    """The profile of the champion's train rows; None where there is no champion or none was kept with it.
+
+    Raises:
+        registry.RegistryError: the file is not the one that was registered.
+    """
+    if not champion or not champion["profile"]:
+        return None
+    path = registry_profile(line, champion["version"])
+    found = fileio.file_hash(path) if path.is_file() else "no such file"
+    if found != champion["profile"]:
+        raise model_registry.RegistryError(
+            f"a version's profile must stay as it was. Received: {path}, {found[:12]}, registered {champion['profile'][:12]}"
+        )
+    return fileio.read_json(path)
+
+
+def registry_profile(line: str, version: int) -> Path:
+    """Where the profile of a version's train rows is kept."""
+    return paths.registry_dir(line) / "versions" / f"{version}.profile.json"
+
+
+def origin_of(record: dict) -> tuple[dict, dict | None]:
+    """Where a run's rows come from, and what the champion's card says of its own rows: None where these are the same files,
+    and comparing them would tell nothing. record: as `runs.open_run` has it."""
+    config, pointer = record["config"], record["champion"]
+    ignored = record.get("ignored", [])[:_IGNORED]
+    origin = {"source": config["source"], "window": config["window"], "ignored": ignored}
+    card = (
+        fileio.read_json(paths.registry_dir(config["line"]) / "versions" / f"{pointer['version']}.json")
+        if pointer
+        else None
+    )
+    if not card or card["data"]["hash"] == record["data_hash"]:
+        return origin, None
+    path = registry_profile(config["line"], card["version"])
+    kept = {key: card["data"][key] for key in ("source", "window", "rows")}
+    return origin, {"version": card["version"], **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
+
+
+@component
+def DataGate(
+    line: Parameter[str],
+    labels: Parameter[str],
+    limits: Parameter[str],
+    origin: Parameter[str],
+    champion: Parameter[str],
+    code: Parameter[str],
+    examples: InputArtifact[Examples],
+    anomalies: InputArtifact[ExampleAnomalies],
+    quarantine: InputArtifact[Quarantine],
+    verdict: OutputArtifact[Verdict],
+):
+    """labels: JSON list; limits: JSON of `DataConfig`; origin, champion: JSON of `origin_of`; code: hash, for the cache."""
+    names, bounds = json.loads(labels), json.loads(limits)
+    account = json.loads(Path(quarantine.uri, "report.json").read_text())
+    profile = json.loads(Path(quarantine.uri, "profile.json").read_text())
+    suite = json.loads((paths.REPOSITORY / "data_schemas" / line / "expectations.json").read_text())
+    card = json.loads(champion)
+    before = champion_profile(line, card)
+    folder, findings = Path(verdict.uri), checks.account_checks(account, bounds, names)
+    findings += checks.source_checks(account, json.loads(origin), card, bounds)
+    train_rows = sum(account["splits"]["train"].values())
+    if train_rows:
+        scan = Scan(examples.uri, train_rows)
+        findings += row_checks(examples.uri, scan, account, profile, before, names, bounds)
+        findings += anomaly_checks(anomalies.uri)
+        findings += expectation_checks(frame_of(scan.texts, scan.ids, names), suite, folder)
+    findings = checks.configured(findings, bounds["checks"])
+    decision = checks.decide(findings)
+    told = {
+        "decision": decision, "reasons": reasons(findings, decision), "findings": findings,
+        "rows": account["rows"], "splits": account["splits"], "quarantine": str(Path(quarantine.uri, "rows.csv")),
+        "milder": check_settings.softened(bounds["checks"]), "reason": bounds["reason"], "ignored": json.loads(origin)["ignored"],
+    }  # fmt: skip
+    pictures = data_charts.draw(folder, profile, before) if train_rows else []
+    (folder / "verdict.json").write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
+    (folder / "verdict.html").write_text(
+        data_verdict.page(told, account, pictures, docs_page(folder)), encoding="utf-8"
+    )
+    verdict.decision = decision
+    verdict.set_string_custom_property(
+        "headline", f"{decision}: {len(findings)} checks" + "".join(f"; {r}" for r in told["reasons"][:3])
+    )
+
+
+def reasons(findings: Sequence[dict], decision: str) -> list[str]:
+    """One line for each finding that the decision rests on, with its first example; none for a pass."""
+    lines = []
+    for f in findings:
+        if f["outcome"] == decision != "pass":
+            where = f"; first: {f['examples'][0]}" if f["examples"] else ""
+            lines.append(f"{f['check']}: {f['message']} (value {f['value']}, limit {f['limit']}){where}")
+    return lines

@@ -1,0 +1,50 @@
+"""What the model verdict shows besides its numbers: calibration by bins, and rows on which two models differ."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.data.text_cleaning import clean
+
+BINS = 10  # of the calibration plot, equally wide
+
+
+SHOWN = {"lost": 25, "neither": 5, "won": 10}  # rows on which two models disagree, by who has them right
+
+
+def calibration(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
+    """How sure the model is and how often right, in bins of its highest probability: `sure`, `right` (0..1) and `rows`."""
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    number = np.clip((sure * BINS).astype(int), 0, BINS - 1)
+    found = [(number == i) for i in range(BINS)]
+    return [
+        {"sure": float(sure[of].mean()), "right": float(right[of].mean()), "rows": int(of.sum())}
+        for of in found
+        if of.any()
+    ]
+
+
+def disagreements(
+    texts: Sequence[bytes], truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, labels: Sequence[str]
+) -> dict[str, dict]:
+    """Rows to which candidate and champion (probabilities `ours`, `theirs`) give different labels, the worst first.
+
+    By who has them right: "lost" (the champion alone), "neither", "won" (the candidate alone): `count`, and `rows` with `text`,
+    `true`, `said`, `champion` and `sure`, the candidate's surest mistakes first.
+    """
+    mine, other = ours.argmax(axis=1), theirs.argmax(axis=1)
+    apart = mine != other
+    groups = {
+        "lost": apart & (other == truth), "neither": apart & (other != truth) & (mine != truth), "won": apart & (mine == truth),
+    }  # fmt: skip
+    found = {}
+    for name, of in groups.items():
+        rows = np.flatnonzero(of)
+        worst = rows[np.argsort(-ours[rows].max(axis=1), kind="stable")][: SHOWN[name]]
+        found[name] = {"count": len(rows), "rows": [
+            {
+                "text": clean(texts[i].decode("utf-8", "replace"))[:300], "true": labels[truth[i]], "said": labels[mine[i]],
+                "champion": labels[other[i]], "sure": float(ours[i].max()),
+            } for i in worst
+        ]}  # fmt: skip
+    return found

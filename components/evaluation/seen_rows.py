@@ -1,0 +1,43 @@
+"""The rows that a released version has learned from, as hashes: what it has seen must not judge it.
+
+`rows.npy`, sorted uint64[rows], one `text.row_hash` a row of the train and eval splits (eval chose the epoch). The Ingester writes
+it beside its account, the Registrar keeps it with the version, ModelGate takes test rows found there out of the comparison.
+8 bytes a row: 0.5 MB for 63,000.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from components.core import fileio, paths
+
+FILE = "rows.npy"
+
+
+def place(line: str, version: int) -> Path:
+    """Where the registry keeps the list of a version."""
+    return paths.registry_dir(line) / "versions" / f"{int(version)}.{FILE}"
+
+
+def save(path: Path, hashes: Iterable[int]) -> None:
+    """Writes 64-bit hashes, each once, atomically and durably."""
+    with fileio.replacing(path) as file:
+        np.save(file, np.unique(np.fromiter(hashes, np.uint64)), allow_pickle=False)
+
+
+def load(path: Path) -> np.ndarray | None:
+    """The hashes, uint64[rows], sorted; None where there is no whole list."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if found.dtype != np.uint64 or found.ndim != 1 or not (found[1:] > found[:-1]).all():
+        return None
+    return found
+
+
+def among(hashes: Iterable[str], learned: np.ndarray) -> np.ndarray:
+    """bool[rows]: which rows, by `text.row_hash`, are in a list."""
+    numbers = np.fromiter((int(one, 16) for one in hashes), np.uint64)
+    return np.isin(numbers, learned)

@@ -1,0 +1,259 @@
+"""ModelGate: may the candidate be released?
+
+Reads: the candidate, TFMA's metrics, the baseline and the champion where there are any, the test rows, the line's reviewed
+`behaviour.toml`. Makes: ModelBlessing, and the run's `verdict.json` and `verdict.html`. Refuses: nothing by exception; a refusal
+is a verdict.
+
+All models answer the same test rows, those left out that champion or best learned from. Rules (`components/evaluation/gate_rules.py`): enough
+rows; a finite accuracy on which TFMA and the gate's own count agree; at least the floor; not significantly worse than baseline,
+champion or the best version that ever served (exact McNemar test); shown to be less than `margin` worse than champion and best,
+where there are rows enough to show it; no class or length slice that significantly fell by more than its limit against either
+(`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). The best one
+is asked because many small steps down, each within the noise, would else add up. A candidate whose content is the champion's is
+`unchanged`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
+from tfx.utils import path_utils
+
+from components.artifacts import Verdict
+from components.core import fileio, paths
+from components.data import tfrecords as records
+from components.data.text_cleaning import row_hash
+from components.evaluation import behavioural_tests as behavioural
+from components.evaluation import gate_rules, seen_rows
+from components.evaluation.diagnostics import calibration, disagreements
+from components.evaluation.paired_tests import compare, interval
+from components.evaluation.slices import Slice, slices, words_in
+from components.registry import model_registry
+from components.training import export
+from pipelines.reports.model_verdict import page
+
+
+def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
+    """Probabilities float32[rows, classes], scored once for each pair of model content and test rows.
+
+    What an earlier attempt left behind counts only if it is whole: a zip file checks its own sums.
+    """
+    rows = hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hexdigest()
+    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npz"
+    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        with np.load(kept, allow_pickle=False) as found:
+            answers = found["probabilities"]
+        if answers.shape[0] == len(texts):
+            return answers
+    answers = export.predict(model_dir, texts)
+    with fileio.replacing(kept) as file:
+        np.savez(file, probabilities=answers)
+    return answers
+
+
+def sureness(probabilities: np.ndarray) -> float | None:
+    """Mean probability of the answers, what the monitor compares recent articles with; None without rows or with NaN in them."""
+    return float(probabilities.max(axis=1).mean()) if len(probabilities) and np.isfinite(probabilities).all() else None
+
+
+def tfma_metrics(uri: str, labels: list[str]) -> dict:
+    """The candidate's metrics from a TFMA evaluation: `accuracy` (None if absent) and recall by class."""
+    found = {"accuracy": None, "per_class": {}}
+    parts = tfma.load_eval_result(uri, model_name=tfma.CANDIDATE_KEY).slicing_metrics
+    # An evaluation of one model alone names none.
+    for key, values in parts or tfma.load_eval_result(uri).slicing_metrics:
+        value = values.get("", {}).get("", {}).get("sparse_categorical_accuracy", {}).get("doubleValue")
+        if key == ():
+            found["accuracy"] = value
+        elif key[0][0] == "label":
+            found["per_class"][labels[int(key[0][1])]] = value
+    return found
+
+
+def confusion(truth: np.ndarray, ours: np.ndarray, classes: int) -> list[list[int]]:
+    """Counts [true class][predicted class]."""
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (truth, ours), 1)
+    return table.tolist()
+
+
+def content(folder: Path) -> str:
+    """The digest by which a model is known: the same files have the same, wherever they lie."""
+    return model_registry.content_digest(model_registry.folder_hashes(folder))
+
+
+def serving(folder: Path, digest: str) -> dict:
+    """The champion's manifest, after looking at its files: the node that published it may have been cached.
+
+    Raises:
+        registry.RegistryError: the files are not the champion's.
+    """
+    found = model_registry.verify(folder)
+    if found["digest"] != digest:
+        raise model_registry.RegistryError(
+            f"the champion must be what the pointer names, {digest[:12]}. Received: {folder} holds {found['digest'][:12]}"
+        )
+    return found
+
+
+def fair(hashes: list[str], manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
+    """Which test rows no other model learned from: bool[rows], rows taken out by model, and models that keep no list.
+
+    hashes: of the test rows; manifests: of the served models by name.
+    """
+    kept, taken, unlisted = np.ones(len(hashes), bool), {}, []
+    for name, manifest in manifests.items():
+        known = seen_rows.load(seen_rows.place(manifest["line"], manifest["version"]))
+        if known is None:
+            # Whoever saw the rows before only looks better for it, so the candidate has the harder test, not the easier one.
+            unlisted.append(name)
+            continue
+        seen = seen_rows.among(hashes, known)
+        taken[name] = int(seen.sum())
+        kept &= ~seen
+    return kept, taken, unlisted
+
+
+def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
+    """The share right of each slice with its 95% interval: `name`, `kind`, `rows`, `share`, `low`, `high`."""
+    found = []
+    for part in parts:
+        share, rows = float(right[part.rows].mean()), int(part.rows.sum())
+        low, high = interval(share, rows)
+        found.append({"name": part.name, "kind": part.kind, "rows": rows, "share": share, "low": low, "high": high})
+    return found
+
+
+def behave(
+    path: Path | None, texts: list[str], hashes: list[str], labels: list[str], models: dict, bounds: dict
+) -> dict:
+    """The behavioural tests: `trouble`, `missing`, `kinds` and `examples` of flipped texts; see `components/evaluation/behavioural_tests.py`.
+
+    models: (folder, digest) by name, "candidate" and, where there is one, "champion".
+    """
+    told = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    try:
+        spec = behavioural.load(path, labels) if path else None
+    except behavioural.BehaviourError as error:
+        return {**told, "trouble": str(error)}
+    if spec is None:
+        return {**told, "missing": path.name if path else "behaviour.toml"}
+    asked = behavioural.cases(spec, texts, hashes)
+    different = sorted({text for case in asked for text in case.texts})
+    rows = np.array([text.encode("utf-8", "replace") for text in different], object)
+    said = {}
+    for name, model in models.items() if different else ():
+        said[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
+    flips = {name: behavioural.flipped(asked, answers) for name, answers in said.items()}
+    ours = flips.get("candidate", np.zeros(0, bool))
+    kinds = behavioural.examine(asked, ours, flips.get("champion"), bounds)
+    return {**told, "kinds": kinds, "examples": behavioural.examples(asked, ours, said.get("candidate", {}))}
+
+
+def _beside(folder: str, name: str):
+    """JSON that an earlier node left; None where that cannot be read: the page then does without."""
+    try:
+        return fileio.read_json(Path(folder, name))
+    except (OSError, ValueError):
+        return None
+
+
+@component
+def ModelGate(
+    run: Parameter[str],
+    labels: Parameter[str],
+    limits: Parameter[str],
+    champion_digest: Parameter[str],
+    examples: InputArtifact[Examples],
+    model: InputArtifact[Model],
+    evaluation: InputArtifact[ModelEvaluation],
+    blessing: OutputArtifact[ModelBlessing],
+    baseline: InputArtifact[Model] = None,
+    champion: InputArtifact[Model] = None,
+    model_run: InputArtifact[ModelRun] = None,
+    data_verdict: InputArtifact[Verdict] = None,
+    best: Parameter[str] = "null",
+    behaviour: Parameter[str] = "",
+):
+    """labels: JSON list; limits: JSON of `GateConfig`; champion_digest: "" where the line has no champion.
+
+    best: JSON of `registry.best`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page.
+    """
+    names, bounds = json.loads(labels), json.loads(limits)
+    texts, truth = records.load(examples.uri, "test")
+    plain = [text.decode("utf-8", "replace") for text in texts]
+    hashes = [row_hash(text) for text in plain]
+    folder = Path(path_utils.serving_model_dir(model.uri))
+    models, manifests = {"candidate": (folder, content(folder))}, {}
+    digest = models["candidate"][1]
+    if baseline is not None:
+        other = Path(path_utils.serving_model_dir(baseline.uri))
+        models["baseline"] = (other, content(other))
+    known = json.loads(best)
+    if champion is not None:
+        other = Path(path_utils.serving_model_dir(champion.uri)).resolve()
+        manifests["champion"] = serving(other, champion_digest)
+        models["champion"] = (other, champion_digest)
+    if known and known["digest"] != champion_digest:
+        other = Path(known["folder"])
+        manifests["best"] = serving(other, known["digest"])
+        models["best"] = (other, known["digest"])
+    kept, taken, unlisted = fair(hashes, manifests)
+    answers = {name: predictions(*model, texts) for name, model in models.items()} if len(truth) else {}
+    every = answers.get("candidate", np.zeros((0, len(names)), np.float32))
+    all_right = every.argmax(axis=1) == truth
+    ours, left = every[kept], truth[kept]
+    said, right = ours.argmax(axis=1), all_right[kept]
+    parts = slices(left, words_in(texts[kept]), names)
+    comparisons = {
+        name: compare(left, said, found[kept].argmax(axis=1), bounds, parts)
+        for name, found in answers.items()
+        if name != "candidate" and len(left)
+    }
+    measured = tfma_metrics(evaluation.uri, names)
+    accuracy = float(right.mean()) if len(left) else None
+    metrics = {
+        "accuracy": accuracy, "all_accuracy": float(all_right.mean()) if len(truth) else None,
+        "tfma_accuracy": measured["accuracy"], "rows": len(left), "taken_out": taken, "unlisted": unlisted,
+        "interval": interval(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
+        "confidence": sureness(ours), "slices": by_slice(parts, right),
+        "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
+        "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
+        "confusion": confusion(left, said, len(names)),
+    }  # fmt: skip
+    unchanged = digest == champion_digest
+    asked = {name: models[name] for name in ("candidate", "champion") if name in models}
+    rows, behaved = np.flatnonzero(kept).tolist(), {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    if not unchanged:
+        where, of = Path(behaviour) if behaviour else None, [hashes[i] for i in rows]
+        behaved = behave(where, [plain[i] for i in rows], of, names, asked, bounds)
+    findings = gate_rules.judge(metrics, comparisons, behaved, bounds)
+    decision, reasons, warnings = gate_rules.decide(findings, unchanged)
+    verdict = {
+        "run": run, "decision": decision, "reasons": reasons, "warnings": warnings, "digest": digest, "rules": findings,
+        "metrics": metrics, "comparisons": comparisons, "behaviour": behaved, "limits": bounds, "model": str(folder),
+    }  # fmt: skip
+    fileio.write_json(paths.run_dir(run) / "verdict.json", verdict)
+    shown = {
+        "bins": calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
+        "differing": disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
+        "curves": (_beside(model_run.uri, "history.json") or {}).get("epochs", []) if model_run is not None else [],
+        "data": _beside(data_verdict.uri, "verdict.json") if data_verdict is not None else None,
+    }  # fmt: skip
+    if shown["data"]:
+        shown["data"]["page"] = os.path.relpath(Path(data_verdict.uri, "verdict.html"), paths.run_dir(run))
+    fileio.write_text(paths.run_dir(run) / "verdict.html", page(verdict, names, **shown))
+    Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
+    blessing.set_int_custom_property("blessed", int(decision == "blessed"))
+    blessing.set_string_custom_property(
+        "headline", "; ".join([f"{decision}: {reasons[0]}", *reasons[1:], *(f"warning: {w}" for w in warnings)])
+    )

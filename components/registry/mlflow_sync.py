@@ -1,0 +1,110 @@
+"""MLflow, the catalogue that people browse: it follows the registry's files and is never asked what serves."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from components.core import clock, fileio, locks, paths
+from components.registry import mlflow_db, model_registry
+
+ALIASES = ("champion", "previous")  # the ones that follow; a person's own are left alone
+
+
+def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
+    """Makes MLflow show a version and the line's aliases; returns MLflow's own version number.
+
+    Doing it twice changes nothing: the version's tag is looked for first. card: as `registry.versions` gives it.
+    aliases: as `registry.aliases` gives them; an alias that nothing bears any more is taken away.
+    """
+    client = _client()
+    with locks.line_lock(line, "mlflow"):  # MLflow itself registers the same source twice
+        found = client.search_registered_models(f"name = '{paths.safe_name(line, 'line')}'")
+        if not found:
+            told = f"Newsdesk's line {line}. Versions follow {paths.registry_dir(line)}."
+            found = [client.create_registered_model(line, description=told)]
+        known = {
+            v.tags.get("newsdesk.version"): int(v.version) for v in client.search_model_versions(f"name = '{line}'")
+        }
+        if str(card["version"]) not in known:
+            made = client.create_model_version(
+                line, source=card["folder"], run_id=_run(client, line, card), tags=tags(card), description=summary(card)
+            )
+            known[str(card["version"])] = int(made.version)
+        wanted = {name: known[str(n)] for n, names in aliases.items() for name in names if str(n) in known}
+        present = {name: int(number) for name, number in found[0].aliases.items()}
+        for name in ALIASES:
+            if name in wanted and present.get(name) != wanted[name]:
+                client.set_registered_model_alias(line, name, str(wanted[name]))
+            elif name in present and name not in wanted:
+                client.delete_registered_model_alias(line, name)
+    return known[str(card["version"])]
+
+
+def note_removed(line: str, versions: Sequence[int]) -> None:
+    """Says on versions whose folder retention took away that they can no longer be loaded."""
+    client = _client()
+    with locks.line_lock(line, "mlflow"):
+        for found in client.search_model_versions(f"name = '{paths.safe_name(line, 'line')}'"):
+            if found.tags.get("newsdesk.version") in {str(version) for version in versions}:
+                client.set_model_version_tag(line, found.version, "newsdesk.removed", clock.now())
+
+
+def _client():
+    from mlflow import MlflowClient, db  # several seconds of import
+
+    mlflow_db.ensure(db.upgrade.callback)
+    return MlflowClient(mlflow_db.address(), mlflow_db.address())
+
+
+def _run(client, line: str, card: Mapping) -> str:
+    """The MLflow run that shows a version's settings and metrics, in an experiment named after the line; made once."""
+    from mlflow.entities import Metric, Param
+
+    found = client.get_experiment_by_name(line)
+    place = (paths.home() / "mlflow-artifacts").as_uri()
+    experiment = found.experiment_id if found else client.create_experiment(line, artifact_location=place)
+    known = client.search_runs([experiment], f"tags.`newsdesk.version` = '{card['version']}'")
+    if known:
+        return known[0].info.run_id
+    run = client.create_run(experiment, run_name=f"{line} {card['version']}", tags=tags(card)).info.run_id
+    origin = fileio.read_json(model_registry.origin_path(line, card["version"])) or {}
+    now = int(time.time() * 1000)
+    measured = [Metric(name, value, now, 0) for name, value in metrics(card, origin).items()]
+    client.log_batch(run, measured, [Param(name, str(value)) for name, value in parameters(card, origin).items()])
+    client.set_terminated(run)
+    return run
+
+
+def parameters(card: Mapping, origin: Mapping) -> dict[str, str]:
+    """A version's settings, flat."""
+    config = origin.get("record", {}).get("config", {})
+    flat = {"preset": card["preset"], "seed": card["seed"], "family": config.get("family", "")}
+    return flat | {f"{part}.{k}": v for part in ("network", "training") for k, v in config.get(part, {}).items()}
+
+
+def metrics(card: Mapping, origin: Mapping) -> dict[str, float]:
+    """A version's numbers, flat: shares in 0..1, milliseconds, bytes."""
+    low, high = card["metrics"]["interval"]
+    flat = {"accuracy": card["metrics"]["accuracy"], "accuracy_low": low, "accuracy_high": high}
+    flat |= {"test_rows": card["metrics"]["rows"], "train_rows": card["data"]["rows"], "bytes": origin.get("bytes")}
+    flat |= {f"recall.{label}": value for label, value in card["metrics"]["per_class"].items()}
+    flat |= {name: (origin.get("canary") or {}).get(name) for name in ("p50_ms", "p99_ms")}
+    return {name: float(value) for name, value in flat.items() if value is not None}
+
+
+def tags(card: Mapping) -> dict[str, str]:
+    """A version's card as flat text tags."""
+    flat = {f"newsdesk.{name}": str(card[name]) for name in ("version", "run", "preset", "seed", "digest", "code")}
+    flat |= {f"newsdesk.data.{name}": str(value) for name, value in card["data"].items()}
+    flat |= {f"newsdesk.{name}": card[name] for name in ("vocabulary", "mlmd", "airflow") if card.get(name)}
+    flat |= {
+        "newsdesk.accuracy": f"{card['metrics']['accuracy']:.4f}",
+        "newsdesk.test_rows": str(card["metrics"]["rows"]),
+    }
+    return flat
+
+
+def summary(card: Mapping) -> str:
+    return (
+        f"Preset {card['preset']}, seed {card['seed']}, test accuracy {card['metrics']['accuracy']:.4f} "
+        f"on {card['metrics']['rows']:,} rows, trained on {card['data']['source']} ({card['data']['rows']:,} rows)."
+    )

@@ -1,0 +1,53 @@
+"""Versions that somebody wants kept whatever their age: `newsdesk pin N --reason …`, `newsdesk unpin N --reason …`.
+
+    registry/<line>/pins.jsonl   every pin and unpin, append-only: time, who, kind, version, reason
+
+Standard library only.
+"""
+
+import argparse
+import sys
+
+from components.core import clock, fileio, locks, paths
+from components.registry import model_registry
+
+
+def pinned(line: str) -> dict[int, dict]:
+    """The last event of every version that is pinned now, by version."""
+    last = {event["version"]: event for event in fileio.read_json_lines(_path(line))}
+    return {version: event for version, event in last.items() if event["kind"] == "pin"}
+
+
+def change(line: str, kind: str, version: int, reason: str) -> dict | None:
+    """Pins or unpins a version and writes down why; None where it is so already.
+
+    kind: "pin" or "unpin".
+
+    Raises:
+        registry.RegistryError: no such version is kept.
+    """
+    with locks.line_lock(line):
+        if (version in pinned(line)) == (kind == "pin"):
+            return None
+        if kind == "pin" and model_registry.folder(line, version) is None:
+            raise model_registry.RegistryError(
+                f"a version must be kept to be pinned. Received: line {line!r}, version {version}"
+            )
+        event = {"time": clock.now(), "who": model_registry.user(), "kind": kind, "version": version, "reason": reason}
+        fileio.append_json(_path(line), event)
+    return event
+
+
+def run(args: argparse.Namespace, line: str) -> int:
+    """The command; returns its exit code."""
+    if not args.reason.strip():
+        print(f"newsdesk {args.command}: --reason must say why. Received: {args.reason!r}", file=sys.stderr)
+        return 2
+    done = change(line, args.command, args.version, args.reason.strip())
+    state = "pinned: it is kept until it is unpinned" if args.command == "pin" else "not pinned"
+    print(f"{line}: version {args.version} is {'' if done else 'already '}{state}")
+    return 0
+
+
+def _path(line: str):
+    return paths.registry_dir(line) / "pins.jsonl"

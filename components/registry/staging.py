@@ -1,0 +1,28 @@
+"""What interrupted work left in `staging/`. Standard library only."""
+
+import shutil
+import time
+from pathlib import Path
+
+from components.core import locks, paths
+
+
+def leftovers(age: float = 0) -> list[Path]:
+    """What lies in `staging/` and belongs to no run that still works: `<run>.<anything>` by its name.
+
+    age: seconds since something was last put into it, at least.
+    """
+    held = [locks.holder(path.parent.name) for path in (paths.home() / "registry").glob("[!.]*/run.lock")]
+    working = {claim["run"] for claim in held if claim and claim["lives"]}
+    found = (path for path in (paths.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
+    return sorted(path for path in found if not age or time.time() - path.lstat().st_mtime > age)
+
+
+def clear(paths: list[Path]) -> list[Path]:
+    """Removes files and folders; returns those that are gone."""
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return [path for path in paths if not path.exists()]

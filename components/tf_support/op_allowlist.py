@@ -1,0 +1,193 @@
+"""What a SavedModel would do, read from its file without loading it: its operations, its assets, its size.
+
+`tf.saved_model.load` restores variables and runs initialisers, so a graph must be looked at before it is loaded. Every operation
+of every function must be among those listed here: arithmetic, arrays, text, lookup tables, control flow. None of them reads or
+writes a file, opens a connection or calls Python. Two exceptions, both of which TensorFlow's own exporter writes: the saver's
+functions, which may hold the saver's operations and may be called by nothing else; and a table read from a file, which must be
+an asset of the model itself.
+
+A new family that needs another pure operation adds its name here, under review.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorflow.core.framework import graph_pb2, node_def_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+ALLOWED = frozenset(
+    """
+    Abs Acos Acosh Add AddN AddV2 All Any ApproximateEqual ArgMax ArgMin Asin Asinh Atan Atan2 Atanh BatchMatMul BatchMatMulV2
+    BatchMatMulV3 BiasAdd BitwiseAnd BitwiseOr BitwiseXor Ceil ClipByValue Cos Cosh Cumprod Cumsum CumulativeLogsumexp Div
+    DivNoNan Einsum Elu Equal Erf Erfc Exp Expm1 Floor FloorDiv FloorMod Greater GreaterEqual Inv Invert IsFinite IsInf IsNan
+    L2Loss LeakyRelu LeftShift Less LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min
+    Minimum Mod Mul MulNoNan Neg NotEqual Pow Prod RealDiv Reciprocal Relu Relu6 RightShift Rint Round Rsqrt Selu Sigmoid Sign
+    Sin Sinh Softmax Softplus Softsign Sqrt Square SquaredDifference Sub Sum Tan Tanh TopK TopKV2 TruncateDiv TruncateMod Xdivy
+    Xlogy SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd
+    UnsortedSegmentSum Bincount DenseBincount RaggedBincount AvgPool Conv2D DepthwiseConv2dNative FusedBatchNorm
+    FusedBatchNormV2 FusedBatchNormV3 MaxPool
+
+    BroadcastArgs BroadcastGradientArgs BroadcastTo Cast Concat ConcatOffset ConcatV2 Const DepthToSpace Diag DiagPart
+    DynamicPartition DynamicStitch EnsureShape Empty ExpandDims Fill Gather GatherNd GatherV2 GuaranteeConst Identity IdentityN
+    InvertPermutation LinSpace MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV3 MatrixDiagV3 MatrixSetDiagV3
+    MirrorPad OneHot OnesLike Pack Pad PadV2 ParallelDynamicStitch Placeholder PlaceholderV2 PlaceholderWithDefault
+    PreventGradient Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd Select SelectV2 Shape ShapeN
+    Size Slice Snapshot SpaceToBatchND BatchToSpaceND SpaceToDepth SparseReorder SparseReshape SparseSegmentMean
+    SparseSegmentSqrtN SparseSegmentSum SparseTensorDenseMatMul SparseToDense Split SplitV Squeeze StopGradient StridedSlice
+    StridedSliceGrad TensorScatterAdd TensorScatterUpdate Tile Transpose Unique UniqueV2 UniqueWithCounts UniqueWithCountsV2
+    Unpack UnravelIndex Where ZerosLike LowerBound UpperBound SparseFillEmptyRows SparseSlice SparseConcat DenseToDenseSetOperation
+
+    RaggedCross RaggedFillEmptyRows RaggedGather RaggedRange RaggedTensorFromVariant RaggedTensorToSparse RaggedTensorToTensor
+    RaggedTensorToVariant
+    TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather TensorListGetItem TensorListLength
+    TensorListPopBack TensorListPushBack TensorListReserve TensorListResize TensorListScatterV2 TensorListSetItem TensorListSplit
+    TensorListStack EmptyTensorList
+
+    AsString DecodeBase64 EncodeBase64 DecodeRaw ParseExample ParseExampleV2 ReduceJoin RegexFullMatch RegexReplace
+    StaticRegexFullMatch StaticRegexReplace StringFormat StringJoin StringLength StringLower StringNGrams StringSplit
+    StringSplitV2 StringStrip StringToHashBucket StringToHashBucketFast StringToHashBucketStrong StringToNumber StringUpper Substr
+    UnicodeDecode UnicodeDecodeWithOffsets UnicodeEncode UnicodeScript UnicodeTranscode UnsortedSegmentJoin
+
+    Assert Case If StatelessCase StatelessIf While StatelessWhile PartitionedCall StatefulPartitionedCall NoOp ControlTrigger
+    Enter Exit LoopCond Merge NextIteration RefEnter RefExit RefIdentity RefMerge RefNextIteration RefSwitch Switch
+    SymbolicGradient
+
+    VarHandleOp VarIsInitializedOp ReadVariableOp AssignVariableOp AssignAddVariableOp AssignSubVariableOp DestroyResourceOp
+    DisableCopyOnRead ResourceGather ResourceGatherNd VariableShape VariableV2
+    HashTableV2 MutableHashTableV2 LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2 LookupTableSizeV2 InitializeTableV2
+    LookupTableExportV2 AnonymousHashTable AnonymousMutableHashTable AnonymousMutableDenseHashTable MutableDenseHashTableV2
+
+    StatelessRandomGetAlg StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormalV2
+    StatelessRandomUniformV2 StatelessTruncatedNormalV2 RandomStandardNormal RandomUniform RandomUniformInt TruncatedNormal
+    """.split()  # noqa: SIM905  # a table for people
+)
+# tensorflow_text's tokenizers. They exist only where that library is imported, so whoever loads such a graph must import it.
+TEXT = frozenset(
+    """
+    CaseFoldUTF8 ConstrainedSequence FastBertNormalize FastWordpieceTokenizeWithOffsets FindSourceOffsets NormalizeUTF8
+    NormalizeUTF8WithOffsetsMap RegexSplitWithOffsets SentenceFragments SentenceFragmentsV2 SplitMergeTokenizeWithOffsets
+    TFText>ByteSplitByOffsets TFText>ByteSplitWithOffsets TFText>FastSentencepieceDetokenize TFText>FastSentencepieceTokenize
+    TFText>FastWordpieceDetokenize TFText>NgramsStringJoin TFText>RoundRobinGenerateMasks TFText>RoundRobinTrim
+    TFText>Utf8Binarize TFText>WhitespaceTokenizeWithOffsetsV2 TokenizerFromLogits UnicodeScriptTokenizeWithOffsets
+    WhitespaceTokenizeWithOffsets WordpieceTokenizeWithOffsets
+    """.split()  # noqa: SIM905
+)
+_SAVER = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})  # ShardedFilename only names
+_FROM_FILE = "InitializeTableFromTextFileV2"
+_FILES = {"saved_model.pb", "fingerprint.pb"}
+# The last is for warm-up requests and for `components.training.warm_start`; no graph reads it.
+_FOLDERS = ("variables", "assets", "assets.extra")
+
+
+def look(folder: Path, max_mb: float) -> tuple[list[str], bool]:
+    """(what forbids loading a SavedModel, whether it needs tensorflow_text). Reads, and runs nothing.
+
+    max_mb: most that the folder may hold, in 10^6 bytes.
+    """
+    files = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+    faults = [f"the folder must hold files, not links. Received: {path.name}" for path in files if path.is_symlink()]
+    plain = [path for path in files if not path.is_symlink()]
+    names = [path.relative_to(folder) for path in plain]
+    odd = [str(name) for name in names if str(name) not in _FILES and name.parts[0] not in _FOLDERS]
+    if odd:
+        faults.append(
+            f"the folder must hold a SavedModel's own files (saved_model.pb, variables, assets, assets.extra). Received: {', '.join(odd[:5])}"
+        )
+    size = sum(path.stat().st_size for path in plain) / 1e6
+    if size > max_mb:
+        faults.append(f"the model must not be larger than {max_mb:,.0f} MB. Received: {size:,.1f} MB")
+    forbidden, needs_text = operations(folder)
+    return faults + forbidden, needs_text
+
+
+def operations(folder: Path) -> tuple[list[str], bool]:
+    """The same for the graph alone: (what forbids loading it, whether it needs tensorflow_text)."""
+    faults: list[str] = []
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString((folder / "saved_model.pb").read_bytes())
+    except OSError as error:
+        return [f"there must be a saved_model.pb. Received: {type(error).__name__}"], False
+    except Exception as error:  # protobuf's DecodeError has several addresses
+        return [f"saved_model.pb must be readable. Received: {type(error).__name__}"], False
+    if len(model.meta_graphs) != 1:
+        faults.append(f"a SavedModel must hold one graph. Received: {len(model.meta_graphs)}")
+    ops = set()
+    for graph in model.meta_graphs:
+        found, seen = _graph(graph)
+        faults += found
+        ops |= seen
+    return faults, bool(ops & TEXT)
+
+
+def _graph(meta: meta_graph_pb2.MetaGraphDef) -> tuple[list[str], set[str]]:
+    """Faults and operations of one graph."""
+    functions = {function.signature.name: function for function in meta.graph_def.library.function}
+    saver = _saver(meta, functions)
+    found, ops = set(), set()
+    for where, node in _nodes(meta.graph_def):
+        ops.add(node.op)
+        if where in saver:
+            allowed = node.op in ALLOWED or node.op in _SAVER
+        elif node.op == _FROM_FILE:
+            allowed = where in functions and _reads_asset(meta, functions[where], node)
+        else:
+            # The saver's functions by name as well: a graph could call them where nobody saves.
+            allowed = node.op in ALLOWED or node.op in TEXT or node.op in functions
+        if not allowed:
+            found.add(f"{node.op}, in {where or 'the graph'}")
+        called = _called(node) & saver
+        if called and where not in saver and (where or node.name not in _saver_nodes(meta)):
+            found.add(f"a call of the saver's {', '.join(sorted(called))}, in {where or 'the graph'}")
+    return (
+        [f"the graph must hold listed operations alone. Received: {'; '.join(sorted(found)[:8])}"] if found else []
+    ), ops
+
+
+def _nodes(graph: graph_pb2.GraphDef):
+    """(function's name, node) of the whole graph; "" for what is in no function."""
+    for node in graph.node:
+        yield "", node
+    for function in graph.library.function:
+        for node in function.node_def:
+            yield function.signature.name, node
+
+
+def _called(node: node_def_pb2.NodeDef) -> set[str]:
+    """Names of the functions that a node may call."""
+    found = {node.op}
+    for value in node.attr.values():
+        found |= {value.func.name, *(function.name for function in value.list.func)}
+    return found - {""}
+
+
+def _saver_nodes(meta: meta_graph_pb2.MetaGraphDef) -> set[str]:
+    named = (meta.saver_def.save_tensor_name, meta.saver_def.restore_op_name)
+    return {name.split(":")[0] for name in named if name}
+
+
+def _saver(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping) -> set[str]:
+    """Names of the functions that the saver calls, directly or by others."""
+    starts = _saver_nodes(meta)
+    waiting = [name for node in meta.graph_def.node if node.name in starts for name in _called(node)]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in functions and name not in found:
+            found.add(name)
+            waiting += [other for node in functions[name].node_def for other in _called(node)]
+    return found
+
+
+def _reads_asset(meta: meta_graph_pb2.MetaGraphDef, function, node: node_def_pb2.NodeDef) -> bool:
+    """Whether a table's file is a capture of its function that the loader binds to an asset inside the model's folder."""
+    arguments = [argument.name for argument in function.signature.input_arg]
+    concrete = meta.object_graph_def.concrete_functions.get(function.signature.name)
+    if concrete is None or len(node.input) < 2 or node.input[1] not in arguments:
+        return False
+    place = arguments.index(node.input[1]) - (len(arguments) - len(concrete.bound_inputs))
+    bound = meta.object_graph_def.nodes[concrete.bound_inputs[place]] if place >= 0 else None
+    if bound is None or bound.WhichOneof("kind") != "asset":
+        return False
+    name = Path(meta.asset_file_def[bound.asset.asset_file_def_index].filename)
+    return not name.is_absolute() and ".." not in name.parts

@@ -1,0 +1,75 @@
+"""The trained model as a SavedModel with the tokenizer inside, and fast scoring through it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401, it makes the ops known that some tokenizers consist of
+import tf_keras
+
+from components.tf_support.autograph_patch import spare_keras
+
+SCORING_BATCH = 512
+
+
+def export(
+    path: str | Path,
+    tokenizer: Callable,
+    model: tf_keras.Model,
+    labels: Sequence[str],
+    feature: str = "text",
+    explainer: Callable | None = None,
+) -> None:
+    """Writes a SavedModel that `tf.saved_model.load` and TensorFlow Serving load without this project.
+
+    Signatures, both answering `label` string[batch], `label_id` int64[batch], `probabilities` float32[batch, classes]:
+    `classify` takes `text` string[batch], `serving_default` takes `examples` string[batch], serialised tf.Examples with the
+    bytes feature `feature` (a missing one is the empty text). Any bytes are answered.
+    With an `explainer` (a family's `build_explainer`) there is a third, `explain`, which takes `text` string[batch] and adds to
+    the three answers `tokens` string[batch, length] and `attention` float32[batch, heads, from, length].
+
+    Raises ValueError when labels and the model's classes differ in number.
+    """
+    spare_keras()
+    if len(labels) != model.output_shape[-1]:
+        raise ValueError(f"There is one label a class ({model.output_shape[-1]}). Received: labels={list(labels)}")
+    module = tf.Module(name="classifier")
+    # Only weights and tokenizer are kept: a Keras model would write its layers, and its loader would look for their classes.
+    module.weights, module.tokenizer = list(model.weights), tokenizer
+
+    def answer(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = tf.nn.softmax(model(tokenizer(texts), training=False))
+        label_id = tf.argmax(probabilities, axis=1, output_type=tf.int64)
+        return {"label": tf.gather(list(labels), label_id), "label_id": label_id, "probabilities": probabilities}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def classify(text):
+        return answer(text)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serving_default(examples):
+        parsed = tf.io.parse_example(examples, {feature: tf.io.FixedLenFeature([], tf.string, default_value="")})
+        return answer(parsed[feature])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def explain(text):
+        return {**answer(text), **explainer(tokenizer(text))}
+
+    signatures = {"serving_default": serving_default, "classify": classify}
+    tf.saved_model.save(module, str(path), signatures={**signatures, **({"explain": explain} if explainer else {})})
+
+
+def predict(model_dir: str | Path, texts: Sequence[bytes | str], batch: int = SCORING_BATCH) -> np.ndarray:
+    """Probabilities float32[rows, classes] through the SavedModel's `classify`, in the texts' order.
+
+    Rows go in by length, so that a batch is padded little; the answer does not depend on it.
+    """
+    classify = tf.saved_model.load(str(model_dir)).signatures["classify"]
+    raw = [text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text) for text in texts]
+    order = np.argsort([len(text) for text in raw], kind="stable")
+    answers = np.zeros((len(raw), classify.structured_outputs["probabilities"].shape[1]), np.float32)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        answers[rows] = classify(text=tf.constant([raw[row] for row in rows]))["probabilities"].numpy()
+    return answers

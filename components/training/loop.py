@@ -1,0 +1,225 @@
+"""Training, once for all families: batches, loss, optimizer, schedule, stopping, checkpoints. What it trains is a family's."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import tf_keras
+
+from components.tf_support.autograph_patch import spare_keras
+from components.training import batching, checkpoints, frozen_features, warm_start
+
+Rows = tuple[np.ndarray, np.ndarray]
+Report = Callable[[float, int, Mapping[str, float], float], None]
+
+REPORTS_PER_EPOCH = 10
+SCORING_BATCH = 512
+
+
+def fit(
+    family: ModuleType,
+    tokens: Sequence[str],
+    network: Mapping,
+    training: Mapping,
+    seed: int,
+    train: Rows,
+    eval: Rows,
+    classes: int,
+    workdir: str | Path,
+    report: Report = lambda epoch, epochs, metrics, rows_per_second: None,
+    start: Sequence[np.ndarray] = (),
+) -> tuple[tf_keras.Model, Callable, list[dict[str, float]]]:
+    """Trains a family's network and returns (model, tokenizer, history), the model with its best epoch's weights, float32.
+
+    A network of `body` and `head` whose body is frozen has its features computed once (`components.training.frozen_features`).
+
+    train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval only chooses the epoch.
+    training: see `pipelines.config.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments goes on
+    from it and ends as if never interrupted. report(epochs done, epochs, metrics so far, rows a second): about ten times an
+    epoch with `loss` and `accuracy`, at its end (a whole number) also with `val_loss`, `val_accuracy`.
+    start: a model's weights to go on from (`components.training.warm_start`); without them the network starts fresh.
+    history: one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, rows_per_second.
+
+    Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
+    """
+    _check(train, eval, classes)
+    spare_keras()
+    tf_keras.utils.set_random_seed(seed)
+    tokenizer = family.build_tokenizer(tokens, network)
+    arrays, checked = batching.encode(tokenizer, train[0]), batching.encode(tokenizer, eval[0])
+    targets = np.eye(classes, dtype=np.float32)[train[1]]
+    epochs, batch_size = int(training["epochs"]), int(training["batch_size"])
+    steps = math.ceil(len(targets) / batch_size)
+
+    with building(training["precision"]):
+        model = family.build_network(tokens, network, classes)
+    if start:
+        model.set_weights(warm_start.merged(model.get_weights(), start))
+    parts = frozen_features.frozen(model)
+    if parts:
+        body, model = parts
+        arrays, checked = frozen_features.of(body, arrays, network), frozen_features.of(body, checked, network)
+    sizes = batching.lengths(arrays)
+    optimizer = _optimizer(training, steps * epochs)
+    loss = tf_keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=float(training["label_smoothing"]))
+    model.compile(optimizer, loss, metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")])
+    optimizer.build(model.trainable_variables)
+    store = checkpoints.Store(
+        workdir, _fingerprint(family, tokens, network, training, seed, train, eval, start), model, optimizer
+    )
+    history, best = store.restore()
+
+    while len(history) < epochs and not _patience_spent(history, int(training["patience"])):
+        epoch = len(history)
+        _reseed(model, seed * 1_000_003 + epoch)
+        progress = _Progress(epoch, epochs, steps, batch_size, report)
+        batches = batching.shuffled(sizes, batch_size, seed=seed * 1_000_003 + epoch)
+        data = batching.dataset(arrays, sizes, batches, targets)
+        started = time.monotonic()
+        fitted = model.fit(data, epochs=1, verbose=0, callbacks=[progress]).history
+        seconds = time.monotonic() - started
+        row = {
+            "epoch": epoch + 1,
+            "loss": float(fitted["loss"][0]),
+            "accuracy": float(fitted["accuracy"][0]),
+            **scores(logits(model, checked), eval[1]),
+            "learning_rate": float(tf_keras.backend.get_value(optimizer.learning_rate)),
+            "seconds": seconds,
+            "rows_per_second": len(sizes) / seconds,
+        }
+        history.append(row)
+        if _best(history) == row:
+            best = model.get_weights()
+        store.save(history, best)
+        report(epoch + 1, epochs, row, row["rows_per_second"])
+
+    with building("float32"):
+        # What is returned computes in float32: bfloat16 answers would change with a batch's padding.
+        final = family.build_network(tokens, network, classes)
+    (final.get_layer("head") if parts else final).set_weights(best)
+    return final, tokenizer, history
+
+
+@contextmanager
+def building(precision: str):
+    """Layers built inside compute in `precision`, "float32" or "bfloat16" (their weights are float32 in both), and draw
+    their random numbers from generators that `_reseed` finds; Keras 2's default ones hide their state in a kernel."""
+    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+    if precision not in policies:
+        raise ValueError(f"A precision is float32 or bfloat16. Received: precision={precision!r}")
+    random = tf_keras.backend.experimental
+    policy, generators = tf_keras.mixed_precision.global_policy(), random.is_tf_random_generator_enabled()
+    tf_keras.mixed_precision.set_global_policy(policies[precision])
+    random.enable_tf_random_generator()
+    try:
+        yield
+    finally:
+        tf_keras.mixed_precision.set_global_policy(policy)
+        if not generators:
+            random.disable_tf_random_generator()
+
+
+def logits(model: tf_keras.Model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """float32[rows, classes] for encoded rows, in their order."""
+    sizes = batching.lengths(arrays)
+    batches = batching.by_length(sizes, SCORING_BATCH)
+    answers = model.predict(batching.dataset(arrays, sizes, batches, None), verbose=0)
+    ordered = np.empty_like(answers)
+    ordered[np.concatenate(batches)] = answers
+    return ordered
+
+
+def scores(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """`val_loss` (nats, without label smoothing) and `val_accuracy` of logits float32[rows, classes]."""
+    answers = answers.astype(np.float64)
+    shifted = answers - answers.max(axis=1, keepdims=True)
+    picked = shifted[np.arange(len(labels)), labels] - np.log(np.exp(shifted).sum(axis=1))
+    return {"val_loss": float(-picked.mean()), "val_accuracy": float((answers.argmax(axis=1) == labels).mean())}
+
+
+class _Progress(tf_keras.callbacks.Callback):
+    """Reports within an epoch, and stops at the first loss that is no number."""
+
+    def __init__(self, epoch: int, epochs: int, steps: int, batch_size: int, report: Report):
+        super().__init__()
+        self.epoch, self.epochs, self.steps, self.batch_size, self.report = epoch, epochs, steps, batch_size, report
+        self.every = max(1, steps // REPORTS_PER_EPOCH)
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                "The training loss must be a finite number; a lower training.learning_rate usually helps. "
+                f"Received: loss={logs['loss']} in epoch {self.epoch + 1}, step {batch + 1} of {self.steps}"
+            )
+        done = batch + 1
+        if done % self.every == 0 and done < self.steps:
+            rate = done * self.batch_size / max(time.monotonic() - self.started, 1e-9)
+            self.report(self.epoch + done / self.steps, self.epochs, dict(logs), rate)
+
+
+def _optimizer(training: Mapping, steps: int) -> tf_keras.optimizers.Optimizer:
+    """AdamW after a linear warm-up and along half a cosine, both counted in steps really taken."""
+    warmup = int(float(training["warmup"]) * steps)
+    peak = float(training["learning_rate"])
+    # The initial rate must be a float: an integer 0 makes the schedule's arithmetic an integer's.
+    schedule = tf_keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else peak,
+        decay_steps=max(1, steps - warmup),
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+    optimizer = tf_keras.optimizers.AdamW(
+        schedule, weight_decay=float(training["weight_decay"]), global_clipnorm=float(training["clip_norm"]) or None
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "norm"])
+    return optimizer
+
+
+def _reseed(model: tf_keras.Model, seed: int) -> None:
+    """Makes an epoch's dropout depend on `seed` alone: neither weights nor Keras 2's checkpoints hold a generator's state."""
+    for number, layer in enumerate(model.submodules):
+        generator = getattr(getattr(layer, "_random_generator", None), "_generator", None)
+        if generator is not None:
+            generator.reset_from_seed(seed * 1_009 + number)
+
+
+def _best(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    """The epoch to keep: highest validation accuracy, then lowest validation loss, then the first."""
+    return max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+
+
+def _patience_spent(history: Sequence[Mapping[str, float]], patience: int) -> bool:
+    return bool(history) and len(history) - _best(history)["epoch"] >= patience
+
+
+def _check(train: Rows, eval: Rows, classes: int) -> None:
+    for name, (texts, labels) in (("train", train), ("eval", eval)):
+        if not len(texts) or len(texts) != len(labels):
+            raise ValueError(
+                f"A split has rows, each with a label. Received: {name}={len(texts)}, {len(labels)} labels"
+            )
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(
+                f"A label id lies in 0..{classes - 1}. Received: {name} from {labels.min()} to {labels.max()}"
+            )
+
+
+def _fingerprint(family, tokens, network, training, seed, train, eval, start) -> str:
+    """What must be the same for a checkpoint to be this training's."""
+    digest = hashlib.sha256(
+        json.dumps([family.__name__, list(tokens), dict(network), dict(training), seed], sort_keys=True).encode()
+    )
+    for texts, labels in (train, eval):
+        digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
+        for text in texts:
+            digest.update(len(text).to_bytes(8, "little") + text)
+    for weights in start:
+        digest.update(np.ascontiguousarray(weights).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,80 @@
+"""What TFX's Trainer calls: trains a candidate and exports it. Also what Baseline calls, with another family.
+
+A module of its own, because TFX reloads the one that holds `run_fn` each time, and component classes must not be reloaded.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.core import paths
+from components.data import tfrecords as records
+from components.models import explainer
+from components.models import family as family_named
+from components.registry import model_registry
+from components.training import export, loop, tensorboard, vocabulary, warm_start
+from pipelines.reports import learning_curves
+
+
+def train(
+    family: str, tokens: list[str], network: Mapping, settings: Mapping, seed: int,
+    labels: list[str], examples_uri: str, model_dir: Path, workdir: Path, before: Path | None = None,
+) -> dict:  # fmt: skip
+    """Trains one model and exports it to `model_dir`; returns `epochs` (one dict each), `rows`, `seconds`, `parameters`.
+
+    settings: the preset's training settings. workdir: keeps checkpoints, so that an interrupted training goes on.
+    before: the folder of a model to go on from; where that cannot be, `start` of the result says why.
+    """
+    started = time.monotonic()
+    train_rows = records.load(examples_uri, "train")
+    hindered = warm_start.hindrance(before, family, network) if before else None
+    model, built, epochs = loop.fit(
+        family_named(family), tokens, network, settings, seed,
+        train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _report,
+        warm_start.weights(before) if before and not hindered else (),
+    )  # fmt: skip
+    export.export(model_dir, built, model, labels, explainer=explainer(family_named(family), model, tokens, network))
+    vocabulary.save(warm_start.note(model_dir, family, network), tokens)
+    return {
+        "epochs": epochs,
+        "rows": len(train_rows[0]),
+        "seconds": round(time.monotonic() - started, 1),
+        "parameters": model.count_params(),
+        "start": "" if not before else f"started fresh: {hindered}" if hindered else "started from the champion",
+    }
+
+
+def _report(epoch: float, epochs: int, metrics: Mapping, rows_per_second: float) -> None:
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    print(f"epoch {epoch:.1f} of {epochs}: {shown} ({rows_per_second:,.0f} rows/s)", flush=True)
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """What TFX's Trainer calls. `custom_config` holds family, network, training, seed, labels, the inputs' folders, and which
+    champion to go on from, if any."""
+    config = fn_args.custom_config
+    run_dir = Path(fn_args.model_run_dir)
+    # TFX empties the output folders of a failed attempt; checkpoints lie outside, so that the next attempt goes on from them.
+    key = hashlib.sha256(json.dumps([config, fn_args.train_files], sort_keys=True).encode()).hexdigest()
+    workdir = paths.home() / "checkpoints" / key[:32]
+    history = train(
+        config["family"], vocabulary.load(config["vocabulary"]), config["network"], config["training"], config["seed"],
+        config["labels"], config["examples"], Path(fn_args.serving_model_dir), workdir,
+        model_registry.verified_folder(**config["champion"]) if config["champion"] else None,
+    )  # fmt: skip
+    shutil.rmtree(workdir, ignore_errors=True)
+    (run_dir / "history.json").write_text(json.dumps(history, indent=1, default=float))
+    learning_curves.learning_curves(history["epochs"], run_dir / "curves.png")
+    tensorboard.write(history["epochs"], run_dir / "tensorboard")
+
+
+def headline(history: Mapping) -> str:
+    """One line on a training, for people."""
+    best = max(epoch["val_accuracy"] for epoch in history["epochs"])
+    told = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
+    return ", ".join(filter(None, (told, f"{history['seconds']:.0f} s", history["start"])))

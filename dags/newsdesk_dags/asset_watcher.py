@@ -1,0 +1,69 @@
+"""Watches a source for new dated folders: the trigger behind the asset "labelled rows for this line".
+
+It runs in the triggerer, beside every other trigger, so it imports little and lists the folder in a thread.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from components.data import sources
+
+SECONDS = 10.0  # between two looks
+_KNOWN = "spans"  # key in the asset's state
+
+
+class SpanTrigger(BaseEventTrigger):
+    """Fires when a dated folder of a source is new or changed, and finished by the rules of `components.data.sources`.
+
+    What was there at the first look is known already. What it knows is kept in the asset's state, so a folder that arrives
+    while Airflow is down, or while the DAG is off, is found afterwards.
+
+    line: makes the trigger the line's own, where two lines read one folder. folder: absolute path.
+    """
+
+    def __init__(self, line: str, folder: str, seconds: float = SECONDS):
+        super().__init__()
+        self.line, self.folder, self.seconds = line, folder, seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{SpanTrigger.__module__}.SpanTrigger",
+            {"line": self.line, "folder": self.folder, "seconds": self.seconds},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        known = await self.asset_state_store.aget(_KNOWN) if self.asset_state_store else None
+        while True:
+            try:
+                found = await asyncio.to_thread(spans, Path(self.folder))
+            except OSError as error:  # unmounted, or taken away in the middle of the look
+                self.log.warning("The source cannot be listed, next look in %s s: %s", self.seconds, error)
+            else:
+                new = sorted(name for name, mark in found.items() if known is not None and known.get(name) != mark)
+                if new:
+                    self.log.info("New in %s: %s", self.folder, ", ".join(new))
+                    yield TriggerEvent({"line": self.line, "folder": self.folder, "spans": new[-50:]})
+                if known is None or new:
+                    # After the event: a crash in between means one run too many, which ends as unchanged, not one too few.
+                    known = {**(known or {}), **found}
+                    if self.asset_state_store:
+                        await self.asset_state_store.aset(_KNOWN, known)
+            await asyncio.sleep(self.seconds)
+
+
+def spans(root: Path) -> dict[str, str]:
+    """Name and mark of each finished dated folder; the mark changes when a file in it does."""
+    return {path.name: _mark(path) for path in sources.finished_spans(root, datetime.now(timezone.utc).date())}
+
+
+def _mark(folder: Path) -> str:
+    told = sorted(
+        (path.name, status.st_size, status.st_mtime_ns) for path in folder.iterdir() for status in [path.stat()]
+    )
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

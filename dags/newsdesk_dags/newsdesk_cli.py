@@ -1,0 +1,44 @@
+"""Runs the command `newsdesk` in the TFX environment for a task: an argument list, never a shell string."""
+
+import tempfile
+from collections.abc import Callable
+
+from airflow.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipelines.runner import node_process
+
+_LIMIT = 1 << 20  # bytes of standard output that are kept, from its end
+
+
+def newsdesk(words: list[str], say: Callable[[str], None]) -> str:
+    """Standard output of a command that ended well; standard error goes to `say` line by line.
+
+    Raises:
+        AirflowFailException: bad usage, a stop, or a line that another run holds: trying again would change nothing.
+        AirflowException: anything else.
+    """
+    call = [node_process.tfx_python(), "-m", "pipelines.cli.main", *words]
+    said: list[str] = []
+
+    def hear(line: str) -> None:
+        said.append(line)
+        say(line)
+
+    with tempfile.TemporaryFile() as output:
+        process = node_process.start(call, output)
+        try:
+            code = node_process.follow(process, hear)
+        except BaseException:
+            node_process.stop(process.pid)
+            process.wait()
+            raise
+        finally:
+            process.stderr.close()
+        output.seek(max(0, output.seek(0, 2) - _LIMIT))
+        text = output.read().decode("utf-8", "replace")
+    if code != node_process.DONE:
+        known = code in (node_process.USAGE, node_process.STOPPED, node_process.LOCKED)
+        error = AirflowFailException if known else AirflowException
+        raise error(f"newsdesk {words[0]} ended with exit code {code}: {' '.join(said[-5:]) or text[-500:]}")
+    return text

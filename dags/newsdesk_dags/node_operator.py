@@ -1,0 +1,171 @@
+"""Draws a flow table as Airflow tasks; each task runs one node behind the door.
+
+Nothing here imports TensorFlow, not even indirectly: the node runs in the TFX environment, in a process of its own.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.exceptions import AirflowException
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator, TaskGroup
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from components.core.run_record import run_of
+from newsdesk_dags.run_form import request_of
+from pipelines.config import run_config
+from pipelines.flow import FLOW, Node
+from pipelines.runner import node_process
+
+CLOSE = "close"
+HEAVY_POOL = "heavy"  # one slot, made by `pipelines.airflow_stack.airflow_environment`: two trainings at once would only take turns
+TIMEOUT, HEAVY_TIMEOUT = timedelta(hours=1), timedelta(hours=12)
+RETRIES = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+}
+BAD_OUTCOMES = ("failed", "stopped", "locked")
+WAIT = timedelta(seconds=30)  # between two looks of a backfill at a line that another run holds
+
+
+class NodeOperator(BaseOperator):
+    """Runs one node of a run behind the door and turns its exit code into a task state.
+
+    0 done: the JSON result goes to XCom. 99: skipped. 2, 3, 4 (bad parameters, data stop, line locked): failed at once, with
+    the reasons. Anything else is taken for infrastructure and retried. A backfill starts many runs at once, whatever the DAG
+    allows; where one finds the line locked it waits, and takes no worker meanwhile.
+
+    request: makes the door's request from the run and its parameters; raises ConfigError. command: makes the argument list.
+    then: called with context, request and result once the node has ended well.
+    """
+
+    template_fields = ()  # a user's parameter is data, never a template
+    ui_color = "#e8f1fb"
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        request: Callable[..., dict] = request_of,
+        command: Callable[..., list[str]] = node_process.command,
+        then: Callable[[Any, dict, dict], None] | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.node, self.request, self.command, self.then = node, request, command, then
+        self._group: int | None = None
+
+    def execute(self, context) -> dict:
+        return self._run(context)
+
+    def resume(self, context, event: Any = None) -> dict:
+        """Tries again after having waited for the line."""
+        return self._run(context)
+
+    def _run(self, context) -> dict:
+        run = context["dag_run"]
+        try:
+            request = self.request(run, context["params"])
+        except run_config.ConfigError as error:
+            # In `close` too: the run's colour is that of its teardown, and a skipped one would make it green.
+            raise AirflowFailException(str(error)) from None
+        attempt = f"{run.clear_number or 0}.{context['ti'].try_number}"
+        # `airflow dags test` runs every task in one process; under an executor no process lives as long as the run.
+        owner = os.getpid() if os.environ.get("NEWSDESK_ONE_PROCESS") else None
+        call = self.command(self.node, run_of(run.dag_id, run.run_id), request, attempt, owner)
+        self.log.info("Run folder: runs/%s", run_of(run.dag_id, run.run_id))
+        try:
+            code, result = node_process.run(call, self.log.info, self._started)
+        except KeyboardInterrupt:
+            # Airflow would take it for a failed attempt, and try again.
+            raise AirflowFailException(f"{self.node} was stopped by hand") from None
+        if code == node_process.LOCKED and request.get("trigger") == "backfill":
+            self.log.info("%s; looking again in %s", result.get("headline"), WAIT)
+            self.defer(trigger=TimeDeltaTrigger(WAIT), method_name="resume")
+        if code == node_process.DONE and self.then:
+            self.then(context, request, result)
+        return self.outcome(code, result)
+
+    def outcome(self, code: int, result: Mapping[str, Any]) -> dict:
+        """The result of a node that ended well; raises what Airflow understands for every other exit code."""
+        headline = str(result.get("headline") or f"{self.node} ended with exit code {code} and gave no result")
+        reasons = "".join(f"\n  - {reason}" for reason in result.get("reasons") or ())
+        if code == node_process.DONE:
+            ended = result.get("outcome") or {}
+            if self.node == CLOSE and ended.get("state") in BAD_OUTCOMES:
+                # A run that was marked as failed by hand ends in skipped tasks, which Airflow would call a success.
+                reasons = "".join(f"\n  - {reason}" for reason in ended.get("reasons") or ())
+                raise AirflowFailException(f"the run ended as {ended['state']}; the line is free again" + reasons)
+            return dict(result)
+        if code == node_process.SKIPPED:
+            raise AirflowSkipException(headline)
+        if code in (node_process.USAGE, node_process.STOPPED, node_process.LOCKED):
+            raise AirflowFailException(headline + reasons)
+        raise AirflowException(headline + reasons)
+
+    def on_kill(self) -> None:
+        if self._group:
+            node_process.stop(self._group)
+
+    def _started(self, group: int) -> None:
+        self._group = group
+
+
+def build_tasks(
+    flow: Iterable[Node] = FLOW,
+    close: str = CLOSE,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+    **common: Any,
+) -> dict[str, NodeOperator]:
+    """Makes the tasks of a flow in the DAG that is open now, and one teardown task that closes the run whatever happened.
+
+    more: arguments of single tasks, by node name. common: arguments of all of them.
+    Returns the tasks by node name.
+    """
+    flow, groups, tasks, more = tuple(flow), {}, {}, more or {}
+    for node in flow:
+        if node.group not in groups:
+            groups[node.group] = TaskGroup(group_id=node.group, prefix_group_id=False)
+        tasks[node.name] = NodeOperator(
+            task_id=node.name,
+            node=node.name,
+            task_group=groups[node.group],
+            # A node with an upstream that may be skipped runs without it, but never past a failed one.
+            trigger_rule="none_failed" if node.optional else "all_success",
+            execution_timeout=HEAVY_TIMEOUT if node.heavy else TIMEOUT,
+            doc_md=node_doc(node),
+            **({"pool": HEAVY_POOL} if node.heavy else {}),
+            **{**common, **more.get(node.name, {})},
+        )
+    for node in flow:
+        for name in node.upstream:
+            tasks[name] >> tasks[node.name]
+    end = NodeOperator(
+        task_id=close,
+        node=close,
+        execution_timeout=timedelta(minutes=5),
+        doc_md="Writes how the run ended and gives the line back. Runs after every run, and is as red or green as the run is.",
+        **{**common, **more.get(close, {})},
+    )
+    # On every node, not on the last ones: a failure marks those as done while another branch still runs.
+    list(tasks.values()) >> end.as_teardown(on_failure_fail_dagrun=True)
+    return {**tasks, close: end}
+
+
+def node_doc(node: Node) -> str:
+    """Markdown shown beside a task."""
+    lines = [f"**{node.name}** {node.does}.", ""]
+    if node.upstream:
+        lines.append(
+            "- reads: " + ", ".join(f"{n} (may be skipped)" if n in node.optional else n for n in node.upstream)
+        )
+    lines.append("- result reused when nothing changed" if node.cached else "- runs every time")
+    if node.heavy:
+        lines.append("- uses the whole machine, one at a time")
+    if node.blessed:
+        lines.append("- skipped unless the model gate blessed the candidate")
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""The retraining DAG of a line: when it runs, with which form, and what it tells when it has run."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    CronDataIntervalTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    SyncCallback,
+)
+
+from newsdesk_dags.asset_watcher import SpanTrigger
+from newsdesk_dags.node_operator import CLOSE, RETRIES, build_tasks
+from newsdesk_dags.notifications import CHAMPIONS, asset, ended, late, registered
+from newsdesk_dags.run_form import form, request_of
+from pipelines.airflow_stack import assets
+from pipelines.config import run_config
+from pipelines.config.settings import Schedule
+from pipelines.flow import FLOW, Node
+
+
+def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable[Node] = FLOW) -> DAG:
+    """The retraining DAG of a line. lines: `newsdesk.toml` as `config.settings()` gives it.
+
+    `news_retrain` takes any source, and the source decides on the line; any other DAG works for its own line alone.
+
+    Raises:
+        ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
+    """
+    flow, told = tuple(flow), run_config.section(lines, line, "notify")
+    planned = run_config.section(lines, line, "schedule")
+    own = "" if dag_id == "news_retrain" else line
+    with DAG(
+        dag_id=dag_id,
+        dag_display_name=dag_id,
+        description=f"Retrains the line {line!r} and releases what passes the gate",
+        doc_md=dag_doc(flow),
+        schedule=schedule(line, planned),
+        start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation="schedule" not in lines.get(line, {}),
+        params=form(planned),
+        default_args=RETRIES,
+        deadline=deadline(line, told.deadline_hours),
+        tags=["newsdesk", line],
+        render_template_as_native_obj=False,
+    ) as dag:
+        build_tasks(
+            flow,
+            request=partial(request_of, line=own),
+            more={
+                "Champion": {"inlets": [asset(assets.champion_name(line))]},
+                "Registrar": {"outlets": [CHAMPIONS], "then": registered},
+                CLOSE: {"then": ended},
+            },
+        )
+    return dag
+
+
+def schedule(line: str, planned: Schedule) -> AssetOrTimeSchedule:
+    """By the clock, or when labelled rows arrive. A source that is a folder is watched."""
+    source = planned.source
+    watchers = []
+    if PurePath(source).is_absolute():
+        watchers = [AssetWatcher(name=f"{line}.spans", trigger=SpanTrigger(line, source))]
+    return AssetOrTimeSchedule(
+        timetable=CronDataIntervalTimetable(planned.cron, planned.timezone),
+        assets=[asset(assets.data_name(line), watchers=watchers)],
+    )
+
+
+def deadline(line: str, hours: float) -> DeadlineAlert | None:
+    """Tells that a run takes longer than so many hours, its waiting included; 0 for never."""
+    if not hours:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        callback=SyncCallback(late, kwargs={"line": line, "hours": hours}),
+        name=f"{line} is late",
+    )
+
+
+def dag_doc(flow: Iterable[Node] = FLOW) -> str:
+    """Markdown shown on the DAG's page: the flow table."""
+    rows = "\n".join(f"| {node.group} | {node.name} | {node.does} |" for node in flow)
+    return (
+        "Retrains a news classifier and releases it only if it has earned it. It runs by the clock, and when a finished dated "
+        "folder arrives in the source. A refused candidate is a green run with skipped release tasks; the reasons stand in "
+        "ModelGate's log and in `runs/<run>/outcome.json`. A held one waits for `news_release`. A backfill over past intervals "
+        "trains what would have been trained then, and releases nothing.\n\n"
+        f"| group | node | does |\n|---|---|---|\n{rows}\n"
+    )

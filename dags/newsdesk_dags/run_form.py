@@ -1,0 +1,126 @@
+"""The trigger form of a retraining run, and what its values become: the one request that UI, REST, command line, backfill and
+asset event all end in."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import Param
+
+from components.core import clock
+from newsdesk_dags.form_parts import END, WINDOW, refuse_unknown
+from pipelines.config import run_config
+from pipelines.config.presets import PRESETS
+from pipelines.config.settings import Schedule
+
+SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*){END}"
+# Runs that cover an interval of the time table; every other run is about the moment it was asked for.
+_BY_INTERVAL = ("scheduled", "backfill")
+
+
+def form(schedule: Schedule) -> dict[str, Param]:
+    """The trigger form. schedule: gives the defaults."""
+    text = {"type": "string", "maxLength": 1024}
+    presets = "\n".join(f"- **{preset.name}**: {preset.summary}" for preset in PRESETS.values())
+    return {
+        "source": Param(
+            schedule.source,
+            title="Source",
+            description_md="**demo**, **tfds**, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
+            section="Data",
+            **text,
+            minLength=1,
+            pattern=SOURCE,
+        ),
+        "window": Param(
+            schedule.window,
+            title="Window",
+            description_md="Dated folders to read: **all**, **last 30d**, or one day as **YYYY-MM-DD**.",
+            section="Data",
+            **text,
+            pattern=WINDOW,
+        ),
+        "model": Param(
+            schedule.preset,
+            title="Model",
+            description_md=f"The preset to train; what each has reached stands on its card in **pipelines/config/presets.py**.\n\n{presets}",
+            section="Model",
+            type="string",
+            enum=list(PRESETS),
+        ),
+        "set": Param(
+            {},
+            title="Overrides",
+            description_md='Settings that differ from the preset, as JSON: **{"training.epochs": 2}**.',
+            section="Training",
+            type="object",
+            maxProperties=40,
+            propertyNames={"pattern": rf"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?{END}", "maxLength": 64},
+            additionalProperties={"type": ["string", "number", "boolean"], "maxLength": 256},
+        ),
+        "seed": Param(
+            schedule.seed,
+            title="Seed",
+            description="Same seed, data and code: same model.",
+            section="Training",
+            type="integer",
+            minimum=0,
+            maximum=2**31 - 1,
+        ),
+        "force": Param(
+            False,
+            title="Force",
+            description="Train again even if nothing changed since the last run.",
+            section="Training",
+            type="boolean",
+        ),
+        "release": Param(
+            None,
+            title="Release",
+            description_md="**auto** publishes a candidate that passes the gate, **hold** waits for a person, **never** only trains. "
+            "Where the line's settings say nothing, it is **auto**; a backfill never releases.",
+            section="Release",
+            type=["null", "string"],
+            enum=[None, *run_config.RELEASES],
+            values_display={"null": "as the line's settings say"},
+        ),
+    }
+
+
+FORM_FIELDS = tuple(form(Schedule()))
+
+
+def request_of(run, params: Mapping[str, Any], line: str = "") -> dict:
+    """What the door is asked for: the form's fields, and when and how the run came about.
+
+    line: where the DAG works for one line alone; empty where the source decides.
+
+    Raises:
+        AirflowFailException: a parameter that no field knows.
+        ConfigError: a value that the form would have refused.
+    """
+    refuse_unknown(run.conf, FORM_FIELDS)
+    kind = str(getattr(run.run_type, "value", run.run_type))
+    by_interval = kind in _BY_INTERVAL and run.data_interval_end is not None
+    asked = {name: params[name] for name in FORM_FIELDS if params.get(name) is not None}
+    if kind == "backfill":
+        asked.setdefault("release", "never")
+    value = {
+        **asked,
+        **({"line": line} if line else {}),
+        "as_of": _utc(run.data_interval_end if by_interval else run.run_after),
+        "trigger": kind,
+        "interval": [_utc(run.data_interval_start), _utc(run.data_interval_end)] if by_interval else None,
+    }
+    source = run_config.Request.from_json(value).source
+    if source and not re.match(SOURCE, source):
+        raise run_config.ConfigError(
+            "source must be 'demo', 'tfds' or the absolute path of a folder, without '..'. "
+            f"Received: source={source[:80]!r}"
+        )
+    return value
+
+
+def _utc(time: datetime) -> str:
+    return clock.parse_time(time.isoformat(), "time").isoformat(timespec="seconds")

@@ -1,0 +1,205 @@
+"""Airflow's environment: one function that says how Airflow runs here, and one that makes its database ready.
+
+Everything lives in `NEWSDESK_HOME/airflow`. Standard library only.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.core import fileio, paths, processes
+from pipelines.runner.node_process import tfx_python
+
+USER = "admin"
+HEAVY_POOL = "heavy"
+PARALLELISM = 4  # tasks at a time; Airflow's own default forks 32 workers
+
+
+class SetupError(Exception):
+    """A part of the installation is missing or a preparation step failed; the message says what to do."""
+
+
+def airflow_home() -> Path:
+    return paths.home() / "airflow"
+
+
+def airflow_bin() -> Path:
+    """The `bin` folder of the Airflow environment: `NEWSDESK_AIRFLOW_BIN`, or the one in the repository."""
+    return Path(os.environ.get("NEWSDESK_AIRFLOW_BIN") or paths.REPOSITORY / ".venv-airflow" / "bin")
+
+
+def airflow_command(*words: str) -> list[str]:
+    """The argument list of an Airflow command.
+
+    Raises:
+        SetupError: Airflow is not installed.
+    """
+    program = airflow_bin() / "airflow"
+    if not program.exists():
+        raise SetupError(f"the Airflow environment must be installed. Received: no {program}. Run `make setup`.")
+    return [str(airflow_bin() / "python"), str(program), *words]
+
+
+def port(name: str, default: int) -> int:
+    """A port from the environment variable `name`, else the one the running stack was started with, else the default.
+
+    Raises:
+        SetupError: it is no port number.
+    """
+    text = os.environ.get(name) or str((fileio.read_json(ports_file()) or {}).get(name, default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise SetupError(f"a port must be a whole number in 1..65535. Received: {name}={text[:20]!r}")
+    return int(text)
+
+
+def ports_file() -> Path:
+    """Where a running stack keeps its ports, so that every later command finds it."""
+    return airflow_home() / "ports.json"
+
+
+def airflow_port() -> int:
+    return port("NEWSDESK_AIRFLOW_PORT", 8080)
+
+
+def mlflow_port() -> int:
+    return port("NEWSDESK_MLFLOW_PORT", 5000)
+
+
+def bind_address() -> str:
+    """Where the two servers listen: this machine alone, unless `NEWSDESK_BIND` says otherwise (inside a container)."""
+    return os.environ.get("NEWSDESK_BIND") or "127.0.0.1"
+
+
+def password() -> str:
+    """The password of the user `admin`, made on first use."""
+    return json.loads(_password_file().read_text())[USER]
+
+
+def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of every Airflow process of this project; makes its folder and its secrets where they are missing.
+
+    Other `AIRFLOW__…` variables of the caller stay, so that Airflow's own switches (executor, database) can be used.
+    """
+    environ = dict(os.environ if environ is None else environ)
+    keys = _secrets()
+    folder = airflow_home()
+    address = f"http://127.0.0.1:{airflow_port()}"
+    defaults = {
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLELISM),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        # A dead scheduler's tasks are found after a minute, not after five.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+    }
+    fixed = {
+        "NEWSDESK_HOME": str(paths.home()),
+        "NEWSDESK_TFX_PYTHON": tfx_python(),
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(paths.REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(paths.REPOSITORY / "dags" / "plugins"),
+        "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file()),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__API__HOST": bind_address(),
+        "AIRFLOW__API__PORT": str(airflow_port()),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__API__SECRET_KEY": keys["api"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+        # The triggerer imports the trigger behind an asset by name; only the dag-processor adds this folder by itself.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.REPOSITORY / "dags"), environ.get("PYTHONPATH")])),
+        # `python -m airflow` inside a task and plug-ins must find the same interpreter.
+        "PATH": f"{airflow_bin()}{os.pathsep}{environ.get('PATH', os.defpath)}",
+    }
+    return {**defaults, **environ, **fixed}
+
+
+def prepare() -> None:
+    """Brings Airflow's database to the installed version and makes the pool of heavy tasks; instant when that was done.
+
+    Raises:
+        SetupError: Airflow is not installed, or one of its commands failed.
+    """
+    paths.ensure()
+    env = airflow_env()
+    database = env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    done = hashlib.sha256("\n".join([_airflow_version(), database, HEAVY_POOL]).encode()).hexdigest()
+    stamp = airflow_home() / "prepared"
+    gone = database.startswith("sqlite:///") and not Path(database.removeprefix("sqlite:///")).exists()
+    if stamp.exists() and stamp.read_text() == done and not gone:
+        end_stale_test()
+        return
+    _run(env, "db", "migrate")
+    _run(env, "pools", "set", HEAVY_POOL, "1", "trainings, one at a time")
+    fileio.write_text(stamp, done)
+
+
+def test_marker() -> Path:
+    """Names the process of the `airflow dags test` that runs now; left behind by one that was killed."""
+    return airflow_home() / "test-run.json"
+
+
+def end_stale_test() -> None:
+    """Ends the runs in Airflow's database that a killed `airflow dags test` left "running"; they would block the next one.
+
+    Raises:
+        SetupError: Airflow's database cannot be changed.
+    """
+    marker = fileio.read_json(test_marker())
+    if marker is None or processes.alive(marker):
+        return
+    call = [str(airflow_bin() / "python"), str(paths.REPOSITORY / "dags" / "stale_runs.py")]
+    check_ended(call, subprocess.run(call, env=airflow_env(), cwd=paths.REPOSITORY, capture_output=True, text=True))
+    test_marker().unlink(missing_ok=True)
+
+
+def _run(env: Mapping[str, str], *words: str) -> None:
+    call = airflow_command(*words)
+    check_ended(call[1:], subprocess.run(call, env=env, cwd=paths.REPOSITORY, capture_output=True, text=True))
+
+
+def check_ended(call: list[str], ended: subprocess.CompletedProcess) -> None:
+    """Raises SetupError with the end of what a command printed, where it failed."""
+    if ended.returncode:
+        tail = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-15:])
+        raise SetupError(f"`{' '.join(call)}` failed with exit code {ended.returncode}:\n{tail}")
+
+
+def _airflow_version() -> str:
+    found = sorted(airflow_bin().parent.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
+    return found[-1].name if found else ""
+
+
+def _secrets() -> dict[str, str]:
+    """Keys that Airflow's processes share, readable by this user alone."""
+    path = airflow_home() / "secrets.json"
+    if not path.exists():
+        keys = {
+            "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "api": secrets.token_urlsafe(32),
+            "jwt": secrets.token_urlsafe(48),
+        }
+        _write_private(path, json.dumps(keys))
+    if not _password_file().exists():
+        _write_private(_password_file(), json.dumps({USER: secrets.token_urlsafe(12)}))
+    return json.loads(path.read_text())
+
+
+def _password_file() -> Path:
+    return airflow_home() / "passwords.json"
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fileio.write_text(path, text + "\n")  # by way of mkstemp, whose files have mode 0600

@@ -1,0 +1,73 @@
+"""`newsdesk promote` and `newsdesk rollback`: a person moves the champion pointer, with a reason that is kept."""
+
+import argparse
+import sys
+
+from components.registry import model_registry
+from pipelines.reports import model_card
+
+
+def run(args: argparse.Namespace, line: str) -> int:
+    """Moves the pointer, tells MLflow; returns the exit code."""
+    if not args.reason.strip():
+        print(f"newsdesk {args.command}: --reason must say why. Received: {args.reason!r}", file=sys.stderr)
+        return 2
+    event = promote(line, args.version, args.reason) if args.command == "promote" else rollback(line, args.reason)
+    if event is None:
+        print(f"{line}: version {args.version} serves already")
+    else:
+        print(f"{line}: version {event['to']} serves now (before: {event['from']})")
+        _rewrite_cards(line, event)
+    return _tell_catalogue(line)
+
+
+def promote(line: str, version: int, reason: str) -> dict | None:
+    """Makes a version the champion; one that was held is moved to where it is served first. None where it serves already.
+
+    Raises:
+        registry.RegistryError: there is no such version, or it is damaged.
+    """
+    pointer = model_registry.champion(line)
+    if pointer and pointer["version"] == version:
+        model_registry.verify(model_registry.folder(line, version) or model_registry.held_dir(line) / str(version))
+        return None
+    return model_registry.move_champion(line, pointer, version, "promote", reason, {})
+
+
+def rollback(line: str, reason: str) -> dict:
+    """Makes the version that served before the champion serve again.
+
+    Raises:
+        registry.RegistryError: there was none before, or it is damaged.
+    """
+    pointer, previous = model_registry.champion(line), model_registry.before(line)
+    if previous is None:
+        raise model_registry.RegistryError(
+            f"a rollback needs a version that served before. Received: line {line!r} has none"
+        )
+    return model_registry.move_champion(line, pointer, previous, "rollback", reason, {})
+
+
+def _rewrite_cards(line: str, event: dict) -> None:
+    """The pointer has moved; a card that cannot be written again changes nothing of that."""
+    for version in filter(None, (event["from"], event["to"])):
+        try:
+            model_card.write(line, version)
+        except Exception as error:  # a damaged record shows in many ways
+            print(
+                f"the card of version {version} is not up to date ({error!r}); `newsdesk doctor --repair`",
+                file=sys.stderr,
+            )
+
+
+def _tell_catalogue(line: str) -> int:
+    """The pointer has moved; where MLflow cannot follow, that is said and mended later."""
+    try:
+        from components.registry import mlflow_sync
+
+        known = model_registry.card(line, model_registry.champion(line)["version"])
+        if known:
+            mlflow_sync.follow(line, known, model_registry.aliases(line))
+    except Exception as error:  # MLflow's and its database's: many classes
+        print(f"MLflow does not follow yet ({error}); `newsdesk doctor --repair` mends it", file=sys.stderr)
+    return 0

@@ -1,0 +1,152 @@
+"""`newsdesk retrain`: the flow's nodes one after the other through the same door that Airflow uses, with a progress display."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+
+from components.core import fileio, paths, run_record
+from pipelines.flow import FLOW, Node
+
+DATA_NODES = tuple(node for node in FLOW if node.group == "data")
+_CODES = {"stopped": 3, "locked": 4, "usage": 2, "failed": 1}
+
+
+def new_run_id(kind: str) -> str:
+    return f"{kind}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S}.{uuid.uuid4().hex[:6]}"
+
+
+def run(request: dict, as_json: bool) -> int:
+    """One run; prints a line a node and the verdict. Returns the command's exit code."""
+    run_id = new_run_id("cli")
+    ended = _nodes(run_id, FLOW, request)
+    outcome = _door("close", run_id, {})[1].get("outcome", {})
+    if ended:
+        outcome = {**outcome, "state": ended["state"], "reasons": ended["reasons"]}
+    if as_json:
+        print(json.dumps(outcome, indent=1, ensure_ascii=False))
+    else:
+        print(summary(run_id, outcome))
+    return _CODES.get(outcome.get("state"), 0) if ended or outcome.get("state") == "failed" else 0
+
+
+def check(request: dict, as_json: bool) -> int:
+    """The data verdict of a source, without training. Its run leaves no model and no pointer behind."""
+    run_id = new_run_id("check")
+    ended = _nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
+    verdict = _verdict(run_id)
+    _door("close", run_id, {})
+    if as_json:
+        found = verdict or {"decision": "stop", "reasons": ended["reasons"] if ended else ["no verdict"]}
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    elif verdict:
+        print(f"\nData verdict: {verdict['decision']}")
+        found = [f for f in verdict["findings"] if f["outcome"] != "pass"]
+        for finding in sorted(found, key=lambda f: ("stop", "warn").index(f["outcome"])):
+            shown = f"(value {finding['value']}, limit {finding['limit']})"
+            print(f"  {finding['outcome']}  {finding['check']}: {finding['message']} {shown}")
+            for example in finding["examples"][:5]:
+                print(f"          {example}")
+        print(f"  {len(verdict['findings']) - len(found)} checks pass; the page shows all")
+        if verdict["rows"]["quarantined"]:
+            print(
+                f"  {verdict['rows']['quarantined']:,} rows quarantined, with line, column and reason: {verdict['quarantine']}"
+            )
+        print(f"  page {verdict['page']}")
+    else:
+        print("\nData verdict: stop\n  " + "\n  ".join(ended["reasons"] if ended else ["no verdict"]))
+    return _CODES.get(ended["state"], 0) if ended else 0
+
+
+def summary(run_id: str, outcome: dict) -> str:
+    """The end of a run, for people."""
+    lines = ["", f"{outcome.get('state', 'failed').upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
+    if outcome.get("pushed"):
+        lines.append(f"  version {outcome['version']} in {outcome['folder']}")
+    if outcome.get("state") == "held":
+        lines.append(f"  it waits for a person: newsdesk promote {outcome['version']} --reason '…'")
+    return "\n".join([*lines, f"  run     {paths.run_dir(run_id)}", "  see     newsdesk models; newsdesk doctor"])
+
+
+def _nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
+    """Runs nodes in order; returns the result of the one that ended the run, or None."""
+    log = paths.ensure() / "runs" / run_id / "run.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    print(f"run {run_id}, log {log}", file=sys.stderr)
+    for number, node in enumerate(nodes, 1):
+        code, result = _door(node.name, run_id, request, log, f"[{number:>2}/{len(nodes)}] {node.name}")
+        if code not in (0, 99):
+            return {"state": "failed", "reasons": [f"{node.name} ended with exit code {code}; see {log}"], **result}
+    return None
+
+
+def _door(node: str, run_id: str, request: dict, log: Path | None = None, title: str = "") -> tuple[int, dict]:
+    """One call of the door, the node's log to the run's log file; returns exit code and JSON result."""
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.run_node",
+        "--node",
+        node,
+        "--run-id",
+        run_id,
+        "--owner",
+        str(os.getpid()),
+    ]
+    command += ["--config", json.dumps(request)]
+    started = time.monotonic()
+    with open(log or os.devnull, "ab") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, cwd=paths.REPOSITORY
+        )
+        try:
+            output = _follow(process, log, title) if title else process.communicate()[0]
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    try:
+        result = json.loads(output.decode().strip().splitlines()[-1])
+    except (IndexError, ValueError):
+        result = {}
+    if title:
+        _line(
+            f"{title:<26}{result.get('state', 'failed'):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
+        )
+    return process.returncode, result
+
+
+def _follow(process: subprocess.Popen, log: Path, title: str) -> bytes:
+    """Waits for a node; on a terminal, shows its last progress line meanwhile."""
+    started = time.monotonic()
+    while True:
+        try:
+            return process.communicate(timeout=0.5)[0]
+        except subprocess.TimeoutExpired:
+            if sys.stderr.isatty():
+                with open(log, "rb") as file:
+                    file.seek(max(0, log.stat().st_size - 2000))
+                    tail = file.read().decode("utf-8", "replace").strip().splitlines()
+                progress = next((line for line in reversed(tail) if line.startswith("epoch ")), "")
+                _line(f"{title:<26}{'running':<9}{time.monotonic() - started:>6.1f} s  {progress[:90]}")
+
+
+def _line(text: str) -> None:
+    """Replaces the current line on a terminal; elsewhere just writes."""
+    sys.stderr.write(("\r\x1b[2K" if sys.stderr.isatty() else "") + text)
+    sys.stderr.flush()
+
+
+def _verdict(run_id: str) -> dict | None:
+    """The data gate's verdict with `page` and `quarantine`, the files to look into; None where the run ended before."""
+    told = {node: (run_record.last_event(run_id, node) or {}).get("artifacts", {}) for node in ("Ingester", "DataGate")}
+    if "verdict" not in told["DataGate"]:
+        return None
+    folder = Path(told["DataGate"]["verdict"])
+    quarantine = Path(told["Ingester"]["quarantine"], "rows.csv")
+    found = fileio.read_json(folder / "verdict.json")
+    return {**found, "page": str(folder / "verdict.html"), "quarantine": str(quarantine)}

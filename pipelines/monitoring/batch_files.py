@@ -1,0 +1,71 @@
+"""The files of a line's monitor: a batch's predictions and quarantine, and the history that follows from the batches' reports."""
+
+import csv
+import io
+import shutil
+from pathlib import Path
+
+from components.core import csv_escape, fileio
+
+PREDICTIONS = "predictions.parquet"
+_SHOWN = 200  # characters of a bad value in the quarantine file
+
+
+def in_history(report: dict) -> dict:
+    """The part of a batch's report that the history keeps."""
+    return {key: value for key, value in report.items() if key not in ("files", "asked")}
+
+
+def mend(root: Path) -> None:
+    """Removes what a crash left half-written, and writes into the history what it kept out. Under the lock."""
+    for path in root.glob(".*.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+    written = {entry["batch"] for entry in fileio.read_json_lines(root / "history.jsonl")}
+    for path in sorted(root.glob("*/report.json")):
+        if path.parent.name not in written:
+            fileio.append_json(root / "history.jsonl", in_history(fileio.read_json(path)))
+
+
+def asked(root: Path) -> set[str]:
+    """The texts that stand in a queue already: each is asked about once."""
+    return {key for path in root.glob("*/report.json") for key in fileio.read_json(path)["asked"]}
+
+
+def write_parquet(path: Path, articles, chances, unknown, model) -> None:
+    """One row an article, in the order of the files; `given` is the label it came with, if any."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from pipelines.monitoring.batch_check import margins
+
+    answers, names = chances.argmax(axis=1), model.labels
+    table = pa.table(
+        {
+            "id": [article.key for article in articles],
+            "title": [article.title for article in articles],
+            "description": [article.description for article in articles],
+            "label": [names[answer] for answer in answers],
+            "label_id": pa.array(answers, pa.int64()),
+            "probability": pa.array(chances.max(axis=1), pa.float32()),
+            "margin": pa.array(margins(chances), pa.float32()),
+            "probabilities": pa.array(list(chances), pa.list_(pa.float32())),
+            "unknown_words": pa.array(unknown, pa.float32()),
+            "given": pa.array([names[a.given] if a.given >= 0 else None for a in articles], pa.string()),
+            "model_version": pa.array([model.version] * len(articles), pa.int64()),
+            "file": [article.file for article in articles],
+            "row": pa.array([article.line for article in articles], pa.int64()),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def quarantine(bad: list) -> str:
+    """The rows that cannot be read as CSV: file, line, column, value, reason."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["file", "line", "column", "value", "reason"])
+    for file, row in bad:
+        shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        writer.writerow([csv_escape.safe(file), row.line, row.column, csv_escape.safe(shown), row.reason])
+    return out.getvalue()

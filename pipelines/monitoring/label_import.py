@@ -1,0 +1,197 @@
+"""`newsdesk label QUEUE.csv --into SOURCE`: a filled-in label queue becomes a dated folder of the source, for the next retraining.
+
+Refuses: a label that is none of the line's, a text that is not the one that was asked about, one text with two labels. Each is
+told with line and column, and nothing is written. Rows whose label is empty are left out and counted.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import date, datetime, timezone
+from pathlib import Path
+
+from components.core import csv_escape, fileio, paths
+from components.data import sources
+from pipelines.config import run_config
+
+_TOLD = 20  # faults that are listed
+_DAY = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")  # as `components.data.sources` reads folder names
+
+
+class DayTaken(Exception):
+    """The source has a folder for that day already."""
+
+
+def run(args: argparse.Namespace, line: str) -> int:
+    """Exit code: 0 written, or there already; 2 bad usage; 3 the labels are refused; 1 the file cannot be opened."""
+    from components.data.row_format import form_of
+
+    lines = run_config.settings()
+    told_into = args.into or lines.get(line, {}).get("schedule", {}).get("source", "")
+    into = paths.home() / "demo" if told_into == "demo" else Path(told_into).expanduser().absolute()
+    span = args.span or datetime.now(timezone.utc).date().isoformat()
+    wrong = misused(told_into, into, span)
+    if wrong:
+        print(f"newsdesk label: {wrong}", file=sys.stderr)
+        return 2
+    first = run_config.section(lines, line, "data").first_label
+    try:
+        with open(args.queue, "rb"):
+            pass
+        rows, blank = read(args.queue, form_of(line, run_config.labels_of(line), first))
+        folder, new = write(into, span, rows)
+    except (sources.SourceError, DayTaken) as error:
+        print(f"newsdesk label: {error}", file=sys.stderr)
+        return 2 if isinstance(error, DayTaken) else 3
+    counts = {label: sum(row[0] == label for row in rows) for label in run_config.labels_of(line)}
+    told = {"line": line, "folder": str(folder), "rows": len(rows), "blank": blank, "labels": counts, "written": new}
+    if args.json:
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print(
+            f"{len(rows):,} labelled rows, {blank:,} left empty: {', '.join(f'{n} {c:,}' for n, c in counts.items())}"
+        )
+        print(f"{'written to' if new else 'already in'} {folder}")
+    return 0
+
+
+def misused(told: str, into: Path, span: str) -> str:
+    """What is wrong with the arguments; empty where nothing is."""
+    if not told or told.startswith("tfds"):
+        return f"--into must be a source folder, the one that the line's schedule reads. Received: --into={told!r:.80}"
+    if not into.is_dir():
+        return f"--into must be a folder that exists. Received: {into}"
+    try:
+        day = date.fromisoformat(span)
+    except ValueError:
+        return f"--span must be a date YYYY-MM-DD. Received: --span={span!r:.80}"
+    if day.isoformat() != span or day > datetime.now(timezone.utc).date():
+        return f"--span must be a date YYYY-MM-DD, today or before, or no run would read it yet. Received: --span={span!r:.80}"
+    return ""
+
+
+def read(path: Path, form) -> tuple[list[tuple[str, str, str]], int]:
+    """(label, title, description) of the rows that carry a label, each text once, and how many rows carry none.
+
+    Raises:
+        SourceError: anything in the file is wrong; the message lists it by line and column.
+    """
+    from components.data import csv_reader
+
+    rows, blank, faults, seen = [], 0, [], {}
+    for number, fields in _rows(csv_reader.rows(path, form)):
+        if isinstance(fields, str):
+            faults.append(fields)
+        elif not fields["label"].strip():
+            blank += 1
+        elif fault := _fault(number, fields, form, seen):
+            faults.append(fault)
+        elif seen[fields["id"]][0] == number:
+            rows.append((seen[fields["id"]][1], fields["title"], fields["description"]))
+    if faults:
+        more = f"\n  and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_TOLD])
+        raise sources.SourceError(
+            f"a label queue must be filled in right; nothing was written. Received: {path}{listed}{more}"
+        )
+    if not rows:
+        raise sources.SourceError(
+            f"a label queue must carry labels in the column label. Received: {path}, all {blank:,} rows empty"
+        )
+    return rows, blank
+
+
+def _rows(found) -> Iterator[tuple[int, dict | str]]:
+    """(line, cells with the neutralising undone) or (line, what is wrong with it)."""
+    from components.data.row_format import COLUMNS, BadRow
+
+    for number, fields in found:
+        if isinstance(fields, BadRow):
+            yield number, f"line {number}, column {fields.column}: {fields.value[:60]!r} {fields.reason}"
+            continue
+        texts = {name: csv_escape.restored(fields[name]) for name in COLUMNS}
+        try:
+            "".join(texts.values()).encode()
+        except UnicodeEncodeError:
+            yield number, f"line {number}: holds bytes that are no UTF-8; save the sheet as CSV UTF-8"
+            continue
+        yield number, {**texts, "id": fields.get("id", "")}
+
+
+def _fault(number: int, fields: dict, form, seen: dict) -> str:
+    """What is wrong with a labelled row; empty where nothing is. Fills in its id, and `seen` with id: (line, label)."""
+    from components.data import text_cleaning
+    from components.data.row_format import parse_label
+    from pipelines.monitoring.label_queue import ID
+
+    label = parse_label(fields["label"], form.labels, form.first_label)
+    if label is None:
+        return f"line {number}, column label: {fields['label'][:60]!r} is none of {', '.join(form.labels)}"
+    found = ID + text_cleaning.row_hash(text_cleaning.join(fields["title"], fields["description"]))
+    if fields["id"] not in ("", found):
+        shown = fields["title"][:60]
+        return f"line {number}, columns title, description: {shown!r} is not the text that was asked about under {fields['id'][:30]!r}"
+    fields["id"] = found
+    earlier, name = seen.setdefault(found, (number, form.labels[label]))
+    if name != form.labels[label]:
+        return f"line {number}, column label: {form.labels[label]}, but line {earlier} has the same text as {name}"
+    return ""
+
+
+def write(into: Path, span: str, rows: list[tuple[str, str, str]]) -> tuple[Path, bool]:
+    """Puts the rows into the source's folder of that day, complete or not at all; returns the folder, and whether it is news.
+
+    The day is finished in the way that the source's others are: with `_SUCCESS` where they carry it or where there are none, else
+    by its age (`components.data.sources`).
+
+    Raises:
+        DayTaken: the source has that day with something else in it; a finished day stays as it is, and readers know it by name.
+    """
+    content = as_csv(rows)
+    name = f"train-labelled-{hashlib.sha256(content).hexdigest()[:12]}.csv"
+    days = {path: match.group(1) for path in into.iterdir() if path.is_dir() and (match := _DAY.fullmatch(path.name))}
+    same = next((path for path in days if (path / name).exists()), None)
+    if same:
+        return same, False
+    taken = next((path for path, day in days.items() if day == span), None)
+    if taken:
+        raise DayTaken(
+            f"labelled rows need a day that the source does not have yet. Received: {taken} is there; give another --span"
+        )
+    marked = not days or any((path / "_SUCCESS").exists() for path in days)
+    target = into / (span if any(path.name == day for path, day in days.items()) else f"span={span}")
+    aside = into / f".{target.name}.{uuid.uuid4().hex[:8]}"
+    aside.mkdir()
+    try:
+        _write_whole(aside / name, content)
+        if marked:
+            _write_whole(aside / "_SUCCESS", b"")
+        fileio.sync_folder(aside)
+        os.rename(aside, target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    fileio.sync_folder(into)
+    return target, True
+
+
+def as_csv(rows: list[tuple[str, str, str]]) -> bytes:
+    """The rows in the form of a train file, with a header; classes by name, so that no numbering can shift them."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([("label", "title", "description"), *rows])
+    return out.getvalue().encode()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,78 @@
+"""The label queue: which texts of a batch a person should label, written for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.core import csv_escape
+from pipelines.monitoring.batch_check import Article, margins
+
+COLUMNS = ("label", "title", "description", "guess", "probability", "second", "unknown_words", "why", "id")
+ID = "row-"  # before the hash: sixteen digits alone a spreadsheet would round as a number
+
+
+@dataclass(frozen=True)
+class Question:
+    """One text to label. at: its place in the batch; why: "unsure" or "unlike"."""
+
+    at: int
+    why: str
+
+
+def choose(
+    articles: Sequence[Article],
+    probabilities: np.ndarray,
+    surprise: np.ndarray,
+    asked: Collection[str],
+    rows: int,
+    unlike: float,
+) -> list[Question]:
+    """The texts to ask about: first the least sure, the unsurest first, then the most unlike the train rows.
+
+    surprise: float[articles], as `monitor_batch.unknown_words` gives it. asked: keys of texts that a queue holds already; they are
+    left out. unlike: share of `rows` that is for unlike texts; only those of more than chance (2 deviations) count, and their
+    places go to unsure ones where there are none.
+    """
+    margin = margins(probabilities)
+    free = [at for at, article in enumerate(articles) if article.key not in asked]
+    unsure = sorted(free, key=lambda at: (margin[at], articles[at].key))
+    strange = sorted(free, key=lambda at: (-surprise[at], articles[at].key))
+    first = unsure[: rows - round(rows * unlike)]
+    taken = set(first)
+    second = [at for at in strange if at not in taken and surprise[at] > 2][: rows - len(first)]
+    taken.update(second)
+    first += [at for at in unsure if at not in taken][: rows - len(first) - len(second)]
+    return [*(Question(at, "unsure") for at in first), *(Question(at, "unlike") for at in second)]
+
+
+def as_csv(
+    questions: Sequence[Question],
+    articles: Sequence[Article],
+    probabilities: np.ndarray,
+    unknown: np.ndarray,
+    labels: Sequence[str],
+) -> str:
+    """The queue as CSV with an empty column `label`. It begins with a byte order mark: Excel reads UTF-8 only then."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for question in questions:
+        article, chances = articles[question.at], probabilities[question.at]
+        second, first = np.argsort(chances, kind="stable")[-2:] if len(chances) > 1 else (0, 0)
+        writer.writerow(
+            [
+                "",
+                csv_escape.safe(article.title),
+                csv_escape.safe(article.description),
+                labels[first],
+                f"{chances[first]:.3f}",
+                f"{labels[second]} {chances[second]:.3f}",
+                f"{unknown[question.at]:.2f}",
+                question.why,
+                ID + article.key,
+            ]
+        )
+    return "\ufeff" + out.getvalue()

@@ -1,0 +1,231 @@
+"""`newsdesk monitor FOLDER`: the champion on recent articles, what drifts, and which texts a person should label.
+
+A batch is what one dated folder holds, or the files of a folder without dates. The same batch and champion are scored once.
+
+    monitor/<line>/history.jsonl                        one line a batch scored, append-only
+    monitor/<line>/report.html, drift.png               the history as a page
+    monitor/<line>/<date>.<key>/predictions.parquet     one row an article
+                               /quarantine.csv          rows that cannot be read
+                               /queue.csv               texts to label, see `newsdesk label`
+                               /report.json             the line of the history, and more
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from datetime import datetime, timezone
+from pathlib import Path
+
+from components.core import clock, fileio, locks, paths
+from components.data import sources
+from components.registry import model_registry
+from pipelines.config import run_config
+from pipelines.config.settings import MonitorSettings
+from pipelines.monitoring import batch_files
+
+FORMAT = 1  # of a batch's folder; another one is scored anew
+_KEY = 16  # hex digits of a batch's key, as part of its folder's name
+_CHUNK = 8192  # rows between two signs of progress
+
+
+class NothingServes(Exception):
+    """The line has no champion to score with."""
+
+
+def run(args: argparse.Namespace, line: str) -> int:
+    """Exit code: 0 done, drifted or not; 2 no folder given; 3 a file cannot be read; 1 no champion."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
+    settings = run_config.section(run_config.settings(), line, "monitor")
+    folder = args.folder or settings.folder
+    if not folder:
+        print(
+            f"newsdesk monitor: give a folder, or set folder under [{line}.monitor] in newsdesk.toml", file=sys.stderr
+        )
+        return 2
+    window = args.window or settings.window
+    run_config.Request(window=window)
+    try:
+        told = monitor(line, os.path.abspath(Path(folder).expanduser()), window, settings)
+    except NothingServes as error:
+        print(f"newsdesk monitor: {error}", file=sys.stderr)
+        return 1
+    except sources.SourceError as error:
+        print(f"newsdesk monitor: {error}", file=sys.stderr)
+        if args.json:
+            print(
+                json.dumps(
+                    {"line": line, "headline": str(error).splitlines()[0], "reasons": str(error).splitlines()[1:]}
+                )
+            )
+        return 3
+    print(json.dumps(told, ensure_ascii=False) if args.json else table(told))
+    return 0
+
+
+def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> dict:
+    """Scores the batches of a folder that are new to the champion; returns the history's lines of all its batches.
+
+    Raises:
+        NothingServes: there is no champion.
+        SourceError: no such folder, nothing in it, or a file that cannot be read as a whole; what can be read is scored first.
+        RegistryError: the champion is damaged.
+    """
+    pointer = model_registry.champion(line)
+    if not pointer:
+        raise NothingServes(
+            f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
+        )
+    now = datetime.now(timezone.utc)
+    if not Path(folder).is_dir():
+        raise sources.SourceError(f"a folder of articles must exist. Received: {folder!r}")
+    files, ignored = sources.resolve(folder, window, now)
+    spans: dict[str, list[sources.SourceFile]] = {}
+    for file in files:
+        spans.setdefault(file.span, []).append(file)
+    found, unread, scorer, new = [], [], None, []
+    paths.ensure()
+    with locks.line_lock(line, "monitor"):
+        root = paths.monitor_dir(line)
+        batch_files.mend(root)
+        for span, own in sorted(spans.items()):
+            key = batch_key(own, pointer["digest"])
+            known = next(iter(sorted(root.glob(f"*.{key}"))), None)
+            if known is None:
+                scorer = scorer or Scorer(line, pointer, settings)
+                try:
+                    known = scorer.score(root, f"{span or now.date()}.{key}", own, folder)
+                    new.append(known.name)
+                except sources.SourceError as error:
+                    unread.append(str(error))
+                    continue
+            found.append(batch_files.in_history(fileio.read_json(known / "report.json")))
+        if new or not (root / "report.html").exists():
+            draw(line, root)
+    if unread:
+        raise sources.SourceError("\n  ".join(unread))
+    return {
+        "line": line, "version": pointer["version"], "folder": folder, "headline": headline(found, len(new)), "new": new,
+        "batches": found, "ignored": ignored, "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
+    }  # fmt: skip
+
+
+def batch_key(files: list[sources.SourceFile], digest: str) -> str:
+    """What the answers depend on: the files' content, the champion and the form of the result."""
+    content = [FORMAT, digest, sorted(file.sha256 for file in files)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:_KEY]
+
+
+class Scorer:
+    """A champion and what its batches are compared with; it is loaded when the first new batch comes by."""
+
+    def __init__(self, line: str, pointer: dict, settings: MonitorSettings):
+        from components.data.row_format import form_of
+        from pipelines import client
+
+        self.line, self.pointer, self.settings = line, pointer, settings
+        self.card = model_registry.card(line, pointer["version"])
+        self.profile = fileio.read_json(paths.registry_dir(line) / "versions" / f"{pointer['version']}.profile.json")
+        self.model = client.Client(line, pointer["version"])
+        first = run_config.section(run_config.settings(), line, "data").first_label
+        self.form = form_of(line, self.model.labels, first, labelled=False)
+
+    def score(self, root: Path, name: str, files: list[sources.SourceFile], folder: str) -> Path:
+        """Writes one batch's folder, whole or not at all, and its line in the history."""
+        import numpy as np
+
+        from pipelines.monitoring import batch_check, label_queue
+
+        batch = batch_check.read([file.path for file in files], self.form)
+        if not batch.articles:
+            _, bad = batch.bad[0]
+            raise sources.SourceError(
+                f"a batch must hold rows that can be read. Received: {files[0].path}, line {bad.line}, column {bad.column}: {bad.reason}"
+            )
+        texts, parts = [article.text for article in batch.articles], []
+        for start in range(0, len(texts), _CHUNK):
+            parts.append(self.model.probabilities(texts[start : start + _CHUNK]))
+            if len(texts) > _CHUNK:
+                print(
+                    f"{name}: {min(start + _CHUNK, len(texts)):,} of {len(texts):,} rows", file=sys.stderr, flush=True
+                )
+        chances = np.vstack(parts)
+        unknown, surprise = batch_check.unknown_words(batch.articles, self.profile)
+        said = batch_check.figures(batch.articles, chances, self.model.labels, self.profile)
+        expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
+        settings = self.settings
+        questions = label_queue.choose(
+            batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike
+        )
+        report = {
+            "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
+            "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **said,
+            "expected_confidence": expected, "limits": dataclasses.asdict(settings), "queue": len(questions),
+            "warnings": batch_check.warnings(said, batch.rows, expected, settings),
+            "files": [file.to_json() for file in files], "asked": [batch.articles[question.at].key for question in questions],
+        }  # fmt: skip
+        root.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        try:
+            batch_files.write_parquet(aside / batch_files.PREDICTIONS, batch.articles, chances, unknown, self.model)
+            fileio.write_text(aside / "quarantine.csv", batch_files.quarantine(batch.bad))
+            queue = label_queue.as_csv(questions, batch.articles, chances, unknown, self.model.labels)
+            fileio.write_text(aside / "queue.csv", queue)
+            fileio.write_json(aside / "report.json", report)
+            os.rename(aside, root / name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        fileio.sync_folder(root)
+        fileio.append_json(root / "history.jsonl", batch_files.in_history(report))
+        return root / name
+
+
+def draw(line: str, root: Path) -> None:
+    """Writes the pictures and the page of a line's history."""
+    from pipelines.reports import drift
+
+    history = fileio.read_json_lines(root / "history.jsonl")
+    pictures = drift.pictures(history)
+    for theme, png in pictures.items():
+        path = root / ("drift.png" if theme == "light" else "drift.dark.png")
+        aside = path.with_name(f".{path.name}")
+        aside.write_bytes(png)
+        os.replace(aside, path)
+    fileio.write_text(root / "report.html", drift.page(line, history, pictures))
+
+
+def headline(found: list[dict], new: int) -> str:
+    count = sum(bool(entry["warnings"]) for entry in found)
+    drifted = f"{count} with warnings" if count else "no warning"
+    batches = "1 batch" if len(found) == 1 else f"{len(found)} batches"
+    return f"{batches}, {new} scored now, {sum(e['rows']['out'] for e in found):,} articles; {drifted}"
+
+
+def table(told: dict) -> str:
+    """The batches as lines for a terminal, warnings below each."""
+    lines = [f"{told['folder']} by version {told['version']} of {told['line']}: {told['headline']}"]
+    lines.append(
+        f"  {'day':<10}  {'articles':>8}  {'bad':>5}  {'words':>6}  {'lengths':>7}  {'classes':>7}  {'confidence':>10}  to label"
+    )
+    for entry in told["batches"]:
+        words, lengths, classes = (
+            "-" if entry["drift"][name] is None else f"{entry['drift'][name]:.3f}"
+            for name in ("words", "lengths", "classes")
+        )
+        rows = entry["rows"]
+        lines.append(f"  {entry['day']:<10}  {rows['out']:>8,}  {rows['quarantined']:>5,}  {words:>6}  {lengths:>7}  {classes:>7}"
+                     f"  {entry['confidence']:>10.3f}  {entry['queue']:,}")  # fmt: skip
+        lines += [f"    ! {warning['message']}" for warning in entry["warnings"]]
+    folder = Path(told["report"]).parent
+    lines += [f"  not read: {what}" for what in told["ignored"]]
+    lines.append(
+        f"  predictions, quarantine, queue  {folder}/{told['batches'][-1]['batch']}/" if told["batches"] else ""
+    )
+    lines.append(f"  drift over time                 {told['report']}")
+    return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""Tells people how a run ended: by mail, to a webhook, into a file, as `[<line>.notify]` of newsdesk.toml says.
+
+    [news.notify]
+    on = ["refused", "failed", "stopped", "released", "held", "stale", "late", "drifted"]
+    smtp = "smtp://desk@mail.example.org:587"   # smtps:// is encrypted from the start; smtp:// where the server offers it
+    to = ["desk@example.org"]
+    password_env = "NEWSDESK_SMTP_PASSWORD"     # the name of an environment variable, never a password
+    webhook = "https://chat.example.org/hook"   # or webhook_env, the name of a variable: an address may be a secret itself
+    file = "notices.jsonl"                      # in NEWSDESK_HOME, or an absolute path
+    max_age_days = 14                           # a champion older than this is "stale"
+    deadline_hours = 6                          # a run that takes longer is "late"
+
+A notice that cannot be delivered is a line in the log, never a failed run. Standard library only.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from components.core import clock, fileio, paths
+from components.registry import model_registry
+from pipelines.config.settings import NotifySettings
+from pipelines.notifications import transports
+
+_TEXT, _LINE = 8000, 200  # characters of a notice, and of its first line
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing to tell. kind: one of `NOTICES`. text: lines for a person, the first of them the headline."""
+
+    kind: str
+    line: str
+    run: str
+    text: str
+
+
+def of_run(line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | None, address: str) -> Notice:
+    """What to tell about a run that has ended.
+
+    outcome: as `runs.outcome_of` gives it. record: its `run.json`, None where it never opened. address: where to look.
+    """
+    state, version, reasons = outcome["state"], outcome.get("version"), outcome.get("reasons") or ()
+    accuracy = (outcome.get("metrics") or {}).get("accuracy")
+    head = f"{line}: {state}" + (f" as version {version}" if version is not None else "")
+    head += f" at {outcome['node']}" if outcome.get("node") else ""
+    head += f", accuracy {accuracy:.4f}" if accuracy is not None else ""
+    told = [head, *(f"- {reason}" for reason in reasons), ""]
+    if state == "held":
+        told.append(f"It waits for a person: {how_to_approve(line, version)}.")
+    if record:
+        asked = record["config"]
+        told.append(
+            f"source {asked['source']}, window {asked['window']}, preset {asked['preset']}, seed {asked['seed']}, "
+            f"{len(record['files'])} files, started by {record['trigger']}"
+        )
+    told += [f"run {address}", f"files {paths.run_dir(outcome['run'])}"]
+    return Notice(state, line, outcome["run"], "\n".join(told))
+
+
+def how_to_approve(line: str, version: int) -> str:
+    return f"trigger the DAG news_release with action promote, line {line}, version {version}"
+
+
+def of_age(line: str, days: float, now: datetime, run: str = "") -> Notice | None:
+    """A notice where the line's champion is more than so many days old; None where it is not, or 0 days are set.
+
+    What counts is when its version was made: a rollback makes an old model no younger.
+    """
+    pointer = model_registry.champion(line) if days else None
+    card = model_registry.card(line, pointer["version"]) if pointer else None
+    if not card:
+        return None
+    age = now - clock.parse_time(card["created"], "created")
+    if age <= timedelta(days=days):
+        return None
+    told = f"{line}: version {card['version']}, which serves, is {age.days} days old"
+    return Notice("stale", line, run, f"{told}\nIt was made on {card['created']}; the limit is {days:g} days.")
+
+
+def send(notice: Notice, told: NotifySettings) -> list[str]:
+    """Delivers a notice every way that the settings name; returns one line for each that failed."""
+    if notice.kind not in told.on:
+        return []
+    text = transports.plain(notice.text, "\n")[:_TEXT]
+    head = f"[newsdesk] {text.partition(chr(10))[0][:_LINE]}"
+    value = {"time": clock.now(), "kind": notice.kind, "line": notice.line, "run": notice.run, "text": text}
+    password, hook = (os.environ.get(name, "") for name in (told.password_env, told.webhook_env))
+    ways = {
+        "mail": (
+            told.smtp,
+            lambda: transports.mail(told.smtp, told.sender or told.to[0], told.to, head, text, password),
+        ),
+        "webhook": (told.webhook or told.webhook_env, lambda: transports.post(told.webhook or hook, value)),
+        "file": (told.file, lambda: fileio.append_json(paths.home() / told.file, value)),
+    }
+    failed = []
+    for name, (wanted, go) in ways.items():
+        try:
+            if wanted:
+                go()
+        except Exception as error:  # a notice is never worth a run
+            failed.append(f"{name}: {error if isinstance(error, transports.DeliveryError) else type(error).__name__}")
+    return failed

@@ -1,0 +1,187 @@
+"""`newsdesk lineage N`: from a version to the data files, the code, the settings and every node's artifacts, as text, JSON and a page.
+
+The version's record and its origin are files that stay as long as the registry does; what each node read and made is asked from MLMD,
+without TFX. The page lies in `NEWSDESK_HOME/lineage/<line>-<N>.html`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from components.core import fileio, paths
+from components.registry import model_registry
+from pipelines.reports import page_blocks
+from pipelines.reports.lineage_picture import picture
+from pipelines.runner import mlmd_store
+
+
+def collect(line: str, version: int) -> dict:
+    """All that is known of where a version came from.
+
+    `nodes` are MLMD's executions as `mlmd.executions` gives them, without their parameters; `mlmd` is empty, or says why there are
+    none. `present` on a data file: whether it still lies where it was read, its content aside.
+
+    Raises:
+        registry.RegistryError: the version is not registered.
+    """
+    card = model_registry.card(line, version)
+    if card is None:
+        raise model_registry.RegistryError(f"a version must be registered in line {line!r}. Received: {version}")
+    origin = fileio.read_json(model_registry.origin_path(line, version)) or {}
+    record = origin.get("record") or fileio.read_json(paths.run_dir(card["run"]) / "run.json") or {}
+    config = record.get("config", {})
+    files = origin.get("files") or record.get("files", [])
+    nodes, says = _nodes(line, card["run"])
+    folder = model_registry.folder(line, version)
+    manifest = (fileio.read_json(folder / model_registry.MANIFEST) if folder else None) or {}
+    return {
+        "line": line, "version": version, "aliases": model_registry.aliases(line).get(version, []), "digest": card["digest"],
+        "folder": str(folder) if folder else None, "removed": model_registry.removed(line).get(version) if not folder else None,
+        "files": manifest.get("files", {}), "created": card["created"], "metrics": card["metrics"],
+        "run": {
+            "id": card["run"], "airflow": record.get("airflow", ""), "mlmd": f"{line}.{card['run']}",
+            "trigger": record.get("trigger", ""), "interval": record.get("interval"), "created": record.get("created", ""),
+        },
+        "data": {
+            **{name: card["data"][name] for name in ("source", "window", "as_of", "hash", "rows")},
+            "files": [{**file, "present": Path(file.get("path", "")).exists()} for file in files],
+        },
+        "code": card["code"], "seed": card["seed"], "preset": card["preset"],
+        "parameters": {part: config.get(part, {}) for part in ("network", "training", "data", "gates")},
+        "libraries": origin.get("libraries", {}), "vocabulary": (origin.get("vocabulary") or {}).get("fingerprint", ""),
+        "nodes": nodes, "mlmd": says,
+        "promotions": [e for e in model_registry.history(line) if version in (e["from"], e["to"])],
+    }  # fmt: skip
+
+
+def _nodes(line: str, run: str) -> tuple[list[dict], str]:
+    store = mlmd_store.connect()
+    if store is None:
+        return [], "MLMD cannot be read here: no metadata.sqlite, or an environment without ml_metadata"
+    # The last of each node: earlier ones failed, or were withdrawn when the node was repeated.
+    found = list({node["node"]: node for node in mlmd_store.executions(store, line, run)}.values())
+    for node in found:
+        del node["parameters"]  # the run's record has them, and here they would hold the list of files once a node
+    return found, "" if found else f"MLMD has no execution of run {run}"
+
+
+def blocks(told: dict):
+    """The page's blocks (`pipelines.reports.page_blocks`). told: as `collect` gives it."""
+    run, data = told["run"], told["data"]
+    where = told["folder"] or f"no longer kept: {(told['removed'] or {}).get('why', 'its folder is gone')}"
+    yield "table", ("", ""), [
+        ("version", f"{told['version']} of {told['line']}" + (f", {', '.join(told['aliases'])}" if told["aliases"] else "")),
+        ("test accuracy", f"{told['metrics']['accuracy']:.4f} on {told['metrics']['rows']:,} rows"),
+        ("folder", where), ("content digest", told["digest"]), ("made", told["created"]),
+    ]  # fmt: skip
+    if told["nodes"]:
+        yield "drawing", picture(told["nodes"])
+
+    yield "heading", "Data"
+    yield (
+        "text",
+        f"{data['source']}, window {data['window']}, as of {data['as_of']}: {data['rows']:,} train rows. Hash of the list {data['hash']}",
+    )
+    rows = [
+        (
+            f.get("path", ""),
+            f.get("split", ""),
+            str(f.get("in", "")),
+            f.get("sha256", ""),
+            "yes" if f["present"] else "no",
+        )
+        for f in data["files"]
+    ]
+    table = ("table", ("file", "split", "rows", "sha256", "still there"), rows)
+    yield table if len(rows) <= 12 else ("folded", f"{len(rows)} files", [table])
+
+    yield "heading", "Code and settings"
+    yield "table", ("", ""), [
+        ("code and libraries", told["code"]), ("preset", told["preset"]), ("seed", told["seed"]),
+        ("vocabulary", told["vocabulary"] or "not recorded"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in told["libraries"].items()) or "not recorded"),
+    ]  # fmt: skip
+    settings = [
+        (f"{part}.{name}", _short(value)) for part, of in told["parameters"].items() for name, value in of.items()
+    ]
+    yield "folded", f"{len(settings)} settings", [("table", ("setting", "value"), settings)]
+
+    yield "heading", "Run"
+    yield "table", ("", ""), [
+        ("run", run["id"]), ("Airflow run", run["airflow"] or "none recorded"), ("MLMD run context", run["mlmd"]),
+        ("trigger", run["trigger"] or "not recorded"), ("interval", " to ".join(run["interval"] or []) or "none"),
+    ]  # fmt: skip
+
+    yield "heading", "Nodes and artifacts"
+    if told["mlmd"]:
+        yield "text", told["mlmd"]
+    for node in told["nodes"]:
+        sides = [(side[:-1], a) for side in ("inputs", "outputs") for a in node[side]]
+        rows = [
+            (side, a["key"], a["id"], a["type"], a["uri"], f"execution {a['made_by']}", a["state"].lower())
+            for side, a in sides
+        ]
+        heads = ("", "key", "artifact", "type", "URI", "made by", "state")
+        yield "folded", f"{node['node']}: execution {node['id']}, {node['state'].lower()}", [("table", heads, rows)]
+
+    yield "heading", "Promotions"
+    events = [
+        (e["time"], e["kind"], f"{e['from'] or 'none'} to {e['to']}", e["who"], e["reason"]) for e in told["promotions"]
+    ]
+    if events:
+        yield "table", ("time", "kind", "champion", "by", "why"), events
+    else:
+        yield "text", "It has never served."
+    if told["files"]:
+        yield "heading", "What serves"
+        table = ("table", ("file", "sha256"), sorted(told["files"].items()))
+        yield "folded", f"{len(told['files'])} files", [table]
+
+
+def page(told: dict) -> Path:
+    """Writes the page; returns where."""
+    path = paths.home() / "lineage" / f"{told['line']}-{told['version']}.html"
+    fileio.write_text(path, page_blocks.as_html(f"Lineage: {told['line']} {told['version']}", blocks(told)))
+    return path
+
+
+def text(told: dict) -> list[str]:
+    """The same for a terminal, one line each."""
+    run, data = told["run"], told["data"]
+    lines = [
+        f"{told['line']} version {told['version']} ({', '.join(told['aliases']) or 'no alias'}), digest {told['digest'][:12]}",
+        f"  folder   {told['folder'] or 'no longer kept'}",
+        f"  data     {data['source']}, {data['rows']:,} rows, {len(data['files'])} files, list {data['hash'][:12]}",
+    ]
+    lines += [
+        f"             {f.get('sha256', '')[:12]}  {f.get('split', ''):<6}{f.get('path', '')}"
+        for f in data["files"][:20]
+    ]
+    if len(data["files"]) > 20:
+        lines.append(f"             and {len(data['files']) - 20} more; the page lists them")
+    lines += [
+        f"  code     {told['code'][:12]}, preset {told['preset']}, seed {told['seed']}, vocabulary {told['vocabulary'][:12] or '-'}",
+        f"  run      {run['id']}, trigger {run['trigger'] or '-'}, Airflow {run['airflow'] or '-'}",
+    ]
+    for node in told["nodes"]:
+        made = ", ".join(f"{a['key']} #{a['id']}" for a in node["outputs"])
+        lines.append(f"  {node['node']:<18}execution {node['id']:<5}{node['state'].lower():<10}{made}")
+    lines += [f"  {told['mlmd']}"] if told["mlmd"] else []
+    for e in told["promotions"]:
+        lines.append(f"  {e['time']}  {e['kind']} {e['from']} -> {e['to']} by {e['who']}: {e['reason']}")
+    return lines
+
+
+def run(args: argparse.Namespace, line: str) -> int:
+    """The command; returns its exit code."""
+    told = collect(line, args.version)
+    path = page(told)
+    if args.json:
+        print(json.dumps({**told, "page": str(path)}, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join([*text(told), f"  page     {path}"]))
+    return 0
+
+
+def _short(value) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -1,0 +1,156 @@
+"""The TFX pipeline of one run: the flow's nodes with their artifacts and parameters, from the run's record.
+
+The numbered flow stands in `pipelines/flow.py`; here each node gets its inputs. A test holds both equal.
+"""
+
+import json
+
+import tensorflow_data_validation as tfdv
+import tensorflow_model_analysis as tfma
+from tfx.components.evaluator.component import Evaluator
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+
+from components.baseline import Baseline
+from components.canary import Canary
+from components.champion import Champion
+from components.core import paths
+from components.data_gate import DataGate, origin_of
+from components.ingester import Ingester
+from components.model_gate import ModelGate
+from components.pusher import Pusher
+from components.registrar import Registrar
+from components.registry import model_registry
+from components.tokenizer import Tokenizer
+from components.trainer import Trainer
+from pipelines.config.run_config import ConfigError
+from pipelines.flow import FLOW
+
+# One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
+BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
+
+# Counting distinct texts exactly holds all of them in memory; a sketch does not, and no check reads the exact number.
+STATISTICS = tfdv.StatsOptions(experimental_use_sketch_based_topk_uniques=True)
+
+
+def eval_config() -> tfma.EvalConfig:
+    """Accuracy overall and for each class, of the candidate and, where there is one, the champion."""
+    spec = {"signature_name": "serving_default", "label_key": "label", "prediction_key": "probabilities"}
+    metric = tfma.MetricConfig(class_name="SparseCategoricalAccuracy")
+    # The gate decides by its own paired test. TFMA validates nothing, so it has no threshold.
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(name=tfma.CANDIDATE_KEY, **spec),
+            tfma.ModelSpec(name=tfma.BASELINE_KEY, is_baseline=True, **spec),
+        ],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["label"])],
+        metrics_specs=[tfma.MetricsSpec(metrics=[metric, tfma.MetricConfig(class_name="ExampleCount")])],
+    )
+
+
+def nodes(record: dict) -> list[BaseComponent]:
+    """The components of a run, in the flow's order. record: as `pipelines.runner.runs.open_run` returns it.
+
+    Raises:
+        ConfigError: the line has no folder in `data_schemas`.
+    """
+    config, code = record["config"], record["code"]
+    line, labels = config["line"], json.dumps(config["labels"])
+    reviewed = paths.REPOSITORY / "data_schemas" / line
+    if not (reviewed / "schema.pbtxt").is_file():
+        raise ConfigError(
+            f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
+            f"Received: line={line!r}, no {reviewed / 'schema.pbtxt'}"
+        )
+    limits, gates = json.dumps(config["data"], sort_keys=True), json.dumps(config["gates"], sort_keys=True)
+    pointer = record["champion"] or {"version": 0, "digest": ""}
+
+    ingester = Ingester(
+        files=json.dumps(record["files"], sort_keys=True), line=line, labels=labels, code=code,
+        first_label=config["data"]["first_label"],
+        eval_fraction=config["data"]["eval_fraction"], test_fraction=config["data"]["test_fraction"],
+    )  # fmt: skip
+    examples = ingester.outputs["examples"]
+    statistics = StatisticsGen(examples=examples, stats_options=STATISTICS)
+    schema = ImportSchemaGen(schema_file=str(reviewed / "schema.pbtxt"))
+    schema.add_upstream_node(ingester)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    origin, champion_data = origin_of(record)
+    data_gate = DataGate(
+        line=line, labels=labels, limits=limits, code=code, examples=examples,
+        origin=json.dumps(origin, sort_keys=True), champion=json.dumps(champion_data, sort_keys=True),
+        anomalies=validator.outputs["anomalies"], quarantine=ingester.outputs["quarantine"],
+    )  # fmt: skip
+    policy = config["training"]["vocabulary_policy"]
+    # Only a run that goes on from the champion depends on which one that is.
+    kept = {"line": line, "version": pointer["version"], "digest": pointer["digest"]}
+    before = kept if pointer["version"] and policy != "rebuild" else None
+    tokenizer = Tokenizer(
+        family=config["family"], network=json.dumps(config["network"], sort_keys=True), policy=policy,
+        before=json.dumps(before, sort_keys=True), code=code, examples=examples,
+    )  # fmt: skip
+    tokenizer.add_upstream_node(data_gate)
+    trainer = Trainer(
+        examples=examples,
+        vocabulary=tokenizer.outputs["vocabulary"],
+        config={
+            **{key: config[key] for key in ("family", "network", "training", "seed", "labels")}, "code": code,
+            "champion": before if config["training"]["warm_start"] else None,
+        },
+    )  # fmt: skip
+    baseline = Baseline(
+        labels=labels, training=json.dumps(config["baseline"], sort_keys=True), seed=1, code=code, examples=examples
+    )
+    baseline.add_upstream_node(data_gate)
+    champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"])
+    champion.add_upstream_node(trainer)
+    model = trainer.outputs["model"]
+    evaluator = Evaluator(
+        examples=examples, model=model, baseline_model=champion.outputs["model"],
+        example_splits=["test"], eval_config=eval_config(),
+    )  # fmt: skip
+    model_gate = ModelGate(
+        run=record["run"], labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
+        evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
+        best=json.dumps(model_registry.best(line)), behaviour=str(reviewed / "behaviour.toml"),
+        model_run=trainer.outputs["model_run"], data_verdict=data_gate.outputs["verdict"],
+    )  # fmt: skip
+    blessing = model_gate.outputs["blessing"]
+    canary = Canary(
+        labels=labels, limits=gates, code=code, examples=examples, model=model, model_blessing=blessing,
+        champion=champion.outputs["model"],
+    )  # fmt: skip
+    pusher = Pusher(
+        model=model, model_blessing=blessing, infra_blessing=canary.outputs["blessing"],
+        config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"]},
+    )  # fmt: skip
+    registrar = Registrar(
+        run=record["run"],
+        quarantine=ingester.outputs["quarantine"],
+        blessing=blessing,
+        pushed=pusher.outputs["pushed_model"],
+    )
+    built = {
+        c.id: c for c in (
+            ingester, statistics, schema, validator, data_gate, tokenizer, trainer, baseline, champion, evaluator,
+            model_gate, canary, pusher, registrar,
+        )
+    }  # fmt: skip
+    return [built[node.name] for node in FLOW]
+
+
+def pipeline(record: dict) -> Pipeline:
+    """The TFX pipeline of a run, named after its line, with the line's artifact folder as its root."""
+    line = record["config"]["line"]
+    return Pipeline(
+        pipeline_name=line,
+        pipeline_root=str(paths.artifacts_dir(line)),
+        components=nodes(record),
+        enable_cache=True,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(paths.home() / "metadata.sqlite")),
+        beam_pipeline_args=BEAM,
+    )

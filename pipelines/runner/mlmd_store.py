@@ -1,0 +1,176 @@
+"""What ML Metadata knows of a line's runs, read without TFX: executions, artifacts, and which run uses what.
+
+Needs the package ml_metadata (0.2 s to import), which the Airflow environment lacks: `connect` gives None there.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from components.core import paths
+
+# Which column of ml_metadata's tables points to which; those that others point to come first.
+_REFERENCES = (
+    ("Event", "execution_id", "Execution"), ("Event", "artifact_id", "Artifact"), ("EventPath", "event_id", "Event"),
+    ("Association", "execution_id", "Execution"), ("Association", "context_id", "Context"),
+    ("Attribution", "artifact_id", "Artifact"), ("Attribution", "context_id", "Context"),
+    ("ExecutionProperty", "execution_id", "Execution"), ("ArtifactProperty", "artifact_id", "Artifact"),
+    ("ContextProperty", "context_id", "Context"),
+)  # fmt: skip
+
+
+def connect():
+    """The metadata store, or None where there is no database or no package to read it with."""
+    path = paths.home() / "metadata.sqlite"
+    if not path.is_file() or find_spec("ml_metadata") is None:
+        return None
+    from ml_metadata import metadata_store
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    config = pb.ConnectionConfig()
+    config.sqlite.filename_uri = str(path)
+    config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE
+    return metadata_store.MetadataStore(config)
+
+
+def executions(store, line: str, run: str) -> list[dict]:
+    """What ran in a run, in order: `node`, `id`, `state`, `parameters`, `inputs` and `outputs`, each a list of artifacts.
+
+    An artifact: `key` (the channel's name), `id`, `type`, `uri`, `state`, `made_by` (id of the execution that made it; another one
+    where it came from the cache), `properties`.
+    """
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    found = _executions(store, line, run)
+    if not found:
+        return []
+    events = store.get_events_by_execution_ids([e.id for e in found])
+    artifacts = {a.id: a for a in store.get_artifacts_by_id(list({e.artifact_id for e in events}))}
+    makers: dict[int, int] = {}
+    for event in store.get_events_by_artifact_ids(list(artifacts)):
+        if event.type == pb.Event.OUTPUT:
+            makers[event.artifact_id] = min(event.execution_id, makers.get(event.artifact_id, event.execution_id))
+    told = []
+    for execution in sorted(found, key=lambda e: e.id):
+        sides = {pb.Event.INPUT: [], pb.Event.OUTPUT: []}
+        for event in events:
+            if event.execution_id == execution.id and event.type in sides:
+                artifact = artifacts[event.artifact_id]
+                sides[event.type].append(
+                    {
+                        "key": event.path.steps[0].key, "id": artifact.id, "type": artifact.type, "uri": artifact.uri,
+                        "state": pb.Artifact.State.Name(artifact.state), "made_by": makers.get(artifact.id),
+                        "properties": _values(artifact.properties) | _values(artifact.custom_properties),
+                    }
+                )  # fmt: skip
+        nodes = [c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"]
+        told.append(
+            {
+                "node": nodes[0].removeprefix(f"{line}.") if nodes else execution.type, "id": execution.id,
+                "state": pb.Execution.State.Name(execution.last_known_state),
+                "parameters": _values(execution.properties) | _values(execution.custom_properties),
+                "inputs": sides[pb.Event.INPUT], "outputs": sides[pb.Event.OUTPUT],
+            }
+        )  # fmt: skip
+    return told
+
+
+def uses(store, line: str, runs: Iterable[str]) -> dict[str, set[str]]:
+    """By run: the addresses of the artifacts it read or made, and `#<id>` of each of its executions."""
+    found = {}
+    for run in runs:
+        ids = [e.id for e in _executions(store, line, run)]
+        events = store.get_events_by_execution_ids(ids) if ids else []
+        artifacts = store.get_artifacts_by_id(list({e.artifact_id for e in events})) if events else []
+        found[run] = {a.uri for a in artifacts} | {f"#{number}" for number in ids}
+    return found
+
+
+def unfinished(store, line: str) -> list[tuple[int, str, str]]:
+    """Executions that MLMD takes for running: id, run and node. What was killed stays so until its node is run again."""
+    from ml_metadata.metadata_store import ListOptions
+
+    found = []
+    for execution in store.get_executions(ListOptions(filter_query="last_known_state = RUNNING")):
+        named = {context.type: context.name for context in store.get_contexts_by_execution(execution.id)}
+        run, node = named.get("pipeline_run", ""), named.get("node", "")
+        if node.startswith(f"{line}.") and run.startswith(f"{line}."):
+            found.append((execution.id, run.removeprefix(f"{line}."), node.removeprefix(f"{line}.")))
+    return found
+
+
+def close(store, ids: Sequence[int]) -> None:
+    """Marks executions as failed."""
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    found = store.get_executions_by_id(ids)
+    for execution in found:
+        execution.last_known_state = pb.Execution.FAILED
+    if found:
+        store.put_executions(found)
+
+
+def mend() -> int:
+    """Removes rows of the database that point to nothing; returns how many there were.
+
+    On a full disk SQLite withdraws the whole transaction, and ml_metadata 1.16 writes the rest of it nevertheless: events and
+    associations of an execution that does not exist. The next execution gets its number, and could not be registered.
+    """
+    path = paths.home() / "metadata.sqlite"
+    if not path.is_file():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
+        there = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        left = [
+            f"FROM {table} WHERE {column} NOT IN (SELECT id FROM {target})"  # noqa: S608  # names from the table above
+            for table, column, target in _REFERENCES
+            if {table, target} <= there
+        ]
+        # Looked for first: a deletion locks the database, even one that finds nothing.
+        return sum(database.execute(f"DELETE {rows}").rowcount for rows in left if _any(database, rows))
+
+
+def _any(database: sqlite3.Connection, rows: str) -> bool:
+    return database.execute(f"SELECT 1 {rows} LIMIT 1").fetchone() is not None
+
+
+def vanished(store, line: str) -> list[str]:
+    """Addresses of a line's live artifacts at which nothing lies."""
+    from ml_metadata.metadata_store import ListOptions
+
+    root = paths.artifacts_dir(line)
+    live = store.get_artifacts(ListOptions(filter_query="state = LIVE"))
+    return sorted(a.uri for a in live if Path(a.uri).is_relative_to(root) and not Path(a.uri).exists())
+
+
+def forget(store, uris: Sequence[str]) -> int:
+    """Marks the artifacts at these addresses as deleted, so that no cache offers them and no input resolves to them.
+
+    Returns how many there were. TFX takes a cached result only if all of its artifacts are live.
+    """
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    wanted = set(uris)
+    found = [a for a in store.get_artifacts() if a.uri in wanted and a.state != pb.Artifact.DELETED]
+    for artifact in found:
+        artifact.state = pb.Artifact.DELETED
+    if found:
+        store.put_artifacts(found)
+    return len(found)
+
+
+def _executions(store, line: str, run: str) -> list:
+    context = store.get_context_by_type_and_name("pipeline_run", f"{line}.{run}")
+    return store.get_executions_by_context(context.id) if context else []
+
+
+def _values(properties) -> dict[str, Any]:
+    kinds = ((name, value, value.WhichOneof("value")) for name, value in properties.items())
+    return {
+        name: getattr(value, kind)
+        for name, value, kind in kinds
+        if kind in ("int_value", "double_value", "string_value")
+    }

@@ -1,0 +1,279 @@
+"""The caller's side of the warm node server, `pipelines/runner/node_server.py`: find it, start it, hand it a node, or do without it.
+
+`call` hands over its own stdin, stdout and stderr, forwards signals and returns the node's exit code. Whenever that does not
+work it says so in one line and runs the node itself.
+
+The socket lies in a private folder with a short path (a Unix socket's is limited to 107 bytes) and is named after state
+folder and code, so a changed code, lock file or environment finds no server and starts its own; the old one leaves when
+idle. Standard library only.
+"""
+
+import array
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from components.core import paths
+
+START = 180.0  # seconds for the server to import everything
+ANSWER = 30.0  # seconds for a living server to take a request; it may be importing something meanwhile
+MESSAGE = 1 << 20  # bytes of one message
+
+
+class NoServer(Exception):
+    """The server cannot be reached; the message is the one line that says why."""
+
+
+def folder() -> Path:
+    """The private folder of this user's sockets.
+
+    Raises:
+        NoServer: it cannot be made, or belongs to somebody else.
+    """
+    path = Path(os.environ.get("NEWSDESK_SOCKETS") or Path(tempfile.gettempdir(), f"newsdesk-{os.getuid()}"))
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o077 or not path.is_dir() or path.is_symlink():
+            raise NoServer(f"the socket folder must be this user's alone (mode 0700). Received: {path}")
+        if not os.access(path, os.W_OK):
+            raise NoServer(f"the socket folder must be writable. Received: {path}")
+    except OSError as error:
+        raise NoServer(f"the socket folder must be writable. Received: {path} ({error.strerror})") from error
+    return path
+
+
+def home_key() -> str:
+    return hashlib.sha256(str(paths.home()).encode()).hexdigest()[:10]
+
+
+def code_key(environ: Mapping[str, str]) -> str:
+    """A hash of all that the server imported: our code, the lock file, the installed packages, what libraries read from the environment."""
+    digest = hashlib.sha256(sys.executable.encode())
+    for name in ("components", "pipelines"):
+        for path in sorted((paths.REPOSITORY / name).rglob("*.py")):
+            digest.update(path.read_bytes())
+    lock = paths.REPOSITORY / "docker" / "tfx.lock"
+    digest.update(lock.read_bytes() if lock.exists() else b"")
+    packages = Path(socket.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix, "lib")
+    for path in sorted(packages.glob("python*/site-packages")):
+        digest.update(str(path.stat().st_mtime_ns).encode())
+    for name in sorted(environ):
+        if name.startswith(("TF_", "OMP_", "CUDA_", "KMP_")):
+            digest.update(f"{name}={environ[name]}".encode())
+    return digest.hexdigest()[:10]
+
+
+def socket_path() -> Path:
+    return folder() / f"{home_key()}-{code_key(os.environ)}.sock"
+
+
+def call(argv: list[str], otherwise: Callable[[], int]) -> int:
+    """Runs a node's command line in the server and returns its exit code; `otherwise` runs it here if there is none."""
+    try:
+        connection = _connect_or_start()
+    except NoServer as reason:
+        print(f"node server: {reason}; this node imports for itself", file=sys.stderr, flush=True)
+        return otherwise()
+    with connection:
+        request = {"op": "run", "argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
+        try:
+            # Descriptors go to a server that answers only: in a hung one's queue they would keep our output open for ever.
+            send(connection, {"op": "hello"})
+            receive(connection, ANSWER)
+            send(connection, request, fds=[0, 1, 2])
+            receive(connection, ANSWER)  # taken: from here on the node is the server's
+        except (OSError, ValueError, NoServer):
+            with contextlib.suppress(OSError):
+                socket_path().unlink()  # a hung server gets no more callers; it leaves once it sees that
+            print("node server: does not answer; this node imports for itself", file=sys.stderr, flush=True)
+            return otherwise()
+        return _wait(connection)
+
+
+def start() -> None:
+    """Makes sure that a server is there for the nodes to come.
+
+    Raises:
+        NoServer: it cannot be started.
+    """
+    _connect_or_start().close()
+
+
+def _wait(connection: socket.socket) -> int:
+    """Waits for the exit code, forwarding signals meanwhile."""
+
+    def forward(number, frame):
+        with contextlib.suppress(OSError):
+            send(connection, {"op": "signal", "number": number})
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        return receive(connection, None)["exit"]
+    except (OSError, ValueError, NoServer):
+        print(
+            "node server: it ended while this node was running; the attempt counts as failed",
+            file=sys.stderr,
+            flush=True,
+        )
+        return 1
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _connect_or_start() -> socket.socket:
+    path = socket_path()
+    found = connect(path)
+    if found:
+        return found
+    with open(path.with_suffix(".start"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two callers at once, one starts the server and the other finds it
+        found = connect(path)
+        if found:
+            return found
+        paths.ensure()
+        print(
+            "node server: starting; it imports TensorFlow and TFX once for all nodes (about 20 s)",
+            file=sys.stderr,
+            flush=True,
+        )
+        with open(paths.home() / "node_server.log", "ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.runner.node_server", "serve", str(path)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=paths.REPOSITORY, start_new_session=True,
+            )  # fmt: skip
+        end = time.monotonic() + START
+        while time.monotonic() < end:
+            found = connect(path)
+            if found:
+                return found
+            if process.poll() is not None:
+                raise NoServer(
+                    f"did not start (exit code {process.returncode}, see {paths.home() / 'node_server.log'})"
+                )
+            time.sleep(0.1)
+        process.kill()
+        raise NoServer(f"did not start within {START:.0f} s")
+
+
+def connect(path: Path) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.settimeout(ANSWER)
+        connection.connect(str(path))
+        connection.settimeout(None)
+        return connection
+    except OSError as error:
+        connection.close()
+        if error.errno == errno.ECONNREFUSED:  # a socket that a killed server left behind
+            with contextlib.suppress(OSError):
+                path.unlink()
+        return None
+
+
+def send(connection: socket.socket, message: dict, fds: list[int] | None = None) -> None:
+    data = json.dumps(message).encode()
+    if fds:
+        # The message itself may exceed a packet, so it travels as a file; the packet carries descriptors only.
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            rights = array.array("i", [*fds, file.fileno()])
+            connection.sendmsg([b"{}"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    else:
+        connection.send(data)
+
+
+def receive(connection: socket.socket, timeout: float | None) -> dict:
+    connection.settimeout(timeout)
+    data = connection.recv(MESSAGE)
+    if not data:
+        raise NoServer("closed the connection")
+    return json.loads(data)
+
+
+def ask(path: Path, op: str) -> dict:
+    """Asks a server for its "status" or tells it to "stop".
+
+    Raises:
+        NoServer: nobody answers there.
+    """
+    connection = connect(path)
+    if not connection:
+        raise NoServer("nobody listens")
+    with connection:
+        try:
+            send(connection, {"op": op})
+            return receive(connection, ANSWER)
+        except OSError as error:
+            raise NoServer("does not answer") from error
+
+
+def servers() -> list[Path]:
+    """Sockets of all servers of this state folder, of whatever code version."""
+    try:
+        return sorted(folder().glob(f"{home_key()}-*.sock"))
+    except NoServer:
+        return []
+
+
+def status() -> list[dict]:
+    """What each server of this state folder says of itself; one that does not answer is listed with `error`."""
+    told = []
+    for path in servers():
+        try:
+            told.append({"socket": str(path), **ask(path, "status")})
+        except NoServer as error:
+            told.append({"socket": str(path), "error": str(error)})
+    return told
+
+
+def stop(grace: float = 30.0) -> list[int]:
+    """Ends all servers of this state folder; one that does not obey is killed. Returns their process ids."""
+    ended = []
+    for path in servers():
+        pid = _pid_of(path)
+        with contextlib.suppress(NoServer):
+            pid = ask(path, "stop")["pid"]
+        end = time.monotonic() + grace
+        while pid and _is_server(pid) and time.monotonic() < end:
+            time.sleep(0.05)
+        if pid and _is_server(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        ended += [pid] if pid else []
+        remove(path)
+    return ended
+
+
+def remove(path: Path) -> None:
+    """Takes away what a server leaves in the socket folder."""
+    for suffix in (".sock", ".start", ".pid"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def _pid_of(path: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(path.with_suffix(".pid").read_text())
+        return pid if _is_server(pid) else None
+    return None
+
+
+def _is_server(pid: int) -> bool:
+    """Whether this process id is still a node server: ids are reused."""
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z" and b"pipelines.runner.node_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False

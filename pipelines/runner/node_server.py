@@ -1,0 +1,316 @@
+"""The warm node server: TFX is imported once, and each node runs in a forked child of that process.
+
+It takes requests on a private Unix socket (see `pipelines/runner/node_client.py`), gives each child the caller's descriptors, folder,
+environment and a process group of its own, and tells the caller the exit code. It leaves when idle, when its code is no
+longer the code, and when its socket is gone. An accelerator, never a requirement.
+
+`python -m pipelines.runner.node_server start | status | stop` starts, looks at and ends the servers of this state folder.
+"""
+
+import array
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.runner import node_client
+
+IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server leaves
+CHILDREN = 4  # nodes at a time; more wait for their turn
+GRACE = 60.0  # seconds between SIGTERM and SIGKILL for a node whose caller is gone
+# What some nodes need and all can have for nothing, imported while the first node works.
+_EXTRAS = ("great_expectations", "mlflow", "matplotlib.pyplot", "mlflow.store.tracking.sqlalchemy_store")
+
+
+@dataclass
+class _Job:
+    """One node: its caller's connection, the child's process id, and when it was told to end (monotonic seconds)."""
+
+    connection: socket.socket
+    request: dict
+    fds: list[int]
+    pid: int = 0
+    told: float = 0.0
+
+
+class Server:
+    """Takes requests, forks a child for each, and tells the caller its exit code. One thread, so that forking is safe."""
+
+    def __init__(self, path: Path, prepare: Callable[[], None], run: Callable[[list[str]], int]):
+        self.path, self.run = path, run
+        self.jobs: list[_Job] = []
+        self.connections: set[socket.socket] = set()
+        self.served, self.started, self.used, self.stopping = 0, time.monotonic(), time.monotonic(), False
+        self.extras = list(_EXTRAS)
+        self.environ = dict(os.environ)  # as callers have it: importing the libraries changes it
+        prepare()
+        gc.collect()
+        gc.freeze()  # the collector must not touch, and so copy, pages that children share
+        self.selector = selectors.DefaultSelector()
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.signal(signal.SIGTERM, self._end)
+        self.wakeup = reader
+        self.selector.register(reader, selectors.EVENT_READ, "wakeup")
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        aside = path.with_suffix(f".{os.getpid()}")
+        self.listener.bind(str(aside))
+        self.listener.listen(64)
+        self.listener.setblocking(False)
+        self.inode = aside.stat().st_ino
+        path.with_suffix(".pid").write_text(str(os.getpid()))
+        os.rename(aside, path)  # callers find a socket that listens, or none
+        self.selector.register(self.listener, selectors.EVENT_READ, "listener")
+
+    def serve(self) -> None:
+        """Works until idle too long, told to stop, out of date or replaced."""
+        while self.jobs or not (self.stopping or self._unwanted()):
+            busy = any(job.pid for job in self.jobs)
+            wait = 0.0 if self.extras and busy else 1.0 if self.jobs else min(5.0, IDLE)
+            for key, _ in self.selector.select(wait):
+                if key.data == "listener":
+                    self._accept()
+                elif key.data == "wakeup":
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(self.wakeup, 4096)
+                else:
+                    self._read(key.fileobj)
+            self._reap()
+            self._start_waiting()
+            self._kill_overdue()
+            if self.extras and busy:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(
+                        self.extras.pop(0)
+                    )  # while a node works; later children have it for nothing
+        with contextlib.suppress(OSError):
+            if self.path.stat().st_ino == self.inode:
+                self.path.unlink()
+                self.path.with_suffix(".pid").unlink()
+
+    def _unwanted(self) -> bool:
+        """Nothing to do for long, or the socket is no longer ours, or the code changed since the import."""
+        if time.monotonic() - self.used > IDLE:
+            return True
+        try:
+            return self.path.stat().st_ino != self.inode or node_client.code_key(self.environ) not in self.path.name
+        except OSError:
+            return True
+
+    def _end(self, number, frame) -> None:
+        self.stopping = True
+        for job in self.jobs:
+            self._tell(job)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = self.listener.accept()
+            _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            if user != os.getuid():
+                connection.close()
+                return
+            connection.setblocking(False)
+            self.connections.add(connection)
+            self.selector.register(connection, selectors.EVENT_READ, "caller")
+
+    def _read(self, connection: socket.socket) -> None:
+        try:
+            data, ancillary, _, _ = connection.recvmsg(node_client.MESSAGE, socket.CMSG_SPACE(4 * 4))
+        except BlockingIOError:
+            return
+        except OSError:
+            data, ancillary = b"", []
+        fds = [fd for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS for fd in array.array("i", raw)]
+        job = next((job for job in self.jobs if job.connection is connection), None)
+        if not data:
+            self._forget(connection)
+            if job:
+                self._tell(job)  # the caller is gone: its node ends
+        elif len(fds) == 4:
+            with os.fdopen(fds.pop(), "rb") as file:
+                file.seek(0)
+                request = json.load(file)
+            self.used = time.monotonic()
+            self.jobs.append(_Job(connection, request, fds))
+            self._answer(connection, {"taken": True})
+        else:
+            self._command(connection, json.loads(data), job)
+
+    def _command(self, connection: socket.socket, message: dict, job: _Job | None) -> None:
+        if message["op"] == "signal" and job and job.pid:
+            self._signal(job, message["number"])
+        elif message["op"] == "signal" and job:
+            self._finish(job, 128 + message["number"])
+        elif message["op"] == "hello":
+            self._answer(connection, {"ready": True})
+        elif message["op"] == "status":
+            self._answer(connection, self._status())
+        elif message["op"] == "stop":
+            self.stopping = True
+            for each in self.jobs:
+                self._tell(each)
+            self._answer(connection, {"pid": os.getpid()})
+
+    def _status(self) -> dict:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return {
+            "pid": os.getpid(), "age": round(time.monotonic() - self.started), "served": self.served,
+            "running": sum(bool(job.pid) for job in self.jobs), "waiting": sum(not job.pid for job in self.jobs),
+            "memory": pages * resource.getpagesize(), "files": len(os.listdir("/proc/self/fd")),
+        }  # fmt: skip
+
+    def _answer(self, connection: socket.socket, message: dict) -> None:
+        with contextlib.suppress(OSError):
+            node_client.send(connection, message)
+
+    def _forget(self, connection: socket.socket) -> None:
+        if connection in self.connections:
+            self.connections.discard(connection)
+            self.selector.unregister(connection)
+            connection.close()
+
+    def _start_waiting(self) -> None:
+        for job in list(self.jobs):
+            if job.pid == 0 and sum(bool(other.pid) for other in self.jobs) < CHILDREN:
+                if job.told or self.stopping:
+                    self._finish(job, 128 + signal.SIGTERM)
+                    continue
+                job.pid = os.fork()
+                if job.pid == 0:
+                    self._child(job)
+                with contextlib.suppress(OSError):
+                    os.setpgid(job.pid, job.pid)  # parent and child both say so: whoever comes first
+                for fd in job.fds:
+                    os.close(fd)
+                job.fds = []
+
+    def _child(self, job: _Job) -> None:
+        """Becomes the node: the caller's descriptors, folder and environment, a process group of its own."""
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            _end_with_parent()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            for target, fd in enumerate(job.fds):
+                os.dup2(fd, target)
+            for fd in job.fds:
+                if fd > 2:
+                    os.close(fd)
+            self.listener.close()
+            for connection in self.connections:
+                connection.close()
+            os.chdir(job.request["cwd"])
+            os.environ.clear()
+            os.environ.update(job.request["env"])
+            code = self.run(job.request["argv"])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, state = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for job in [job for job in self.jobs if job.pid == pid]:
+                self.served += 1
+                self._signal(job, signal.SIGKILL)  # grandchildren that outlived their node
+                self._finish(job, os.waitstatus_to_exitcode(state))
+
+    def _finish(self, job: _Job, code: int) -> None:
+        self.jobs.remove(job)
+        for fd in job.fds:
+            os.close(fd)
+        self.used = time.monotonic()
+        self._answer(job.connection, {"exit": code if code >= 0 else 128 - code})
+        self._forget(job.connection)
+
+    def _tell(self, job: _Job) -> None:
+        if not job.told:
+            job.told = time.monotonic()
+            self._signal(job, signal.SIGTERM)
+
+    def _kill_overdue(self) -> None:
+        for job in self.jobs:
+            if job.told and time.monotonic() - job.told > GRACE:
+                self._signal(job, signal.SIGKILL)
+
+    def _signal(self, job: _Job, number: int) -> None:
+        if job.pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(job.pid, number)
+
+
+def _end_with_parent() -> None:
+    """Makes the kernel send SIGTERM when the server is gone, even by SIGKILL: no node works on unseen."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, linux/prctl.h
+
+
+def _prepare() -> None:
+    """Imports what every node needs."""
+    importlib.import_module("pipelines.runner.tfx_launcher")
+
+
+def _run(argv: list[str]) -> int:
+    from pipelines import run_node
+
+    return run_node.execute(run_node.parse(argv))
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    print(f"node server {os.getpid()} starts", flush=True)
+    yield
+    print(f"node server {os.getpid()} leaves", flush=True)
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["serve"]:
+        with _logged():
+            Server(Path(sys.argv[2]), _prepare, _run).serve()
+    elif sys.argv[1:] == ["start"]:
+        try:
+            node_client.start()
+        except node_client.NoServer as reason:
+            print(f"node server: {reason}", file=sys.stderr)
+            return 1
+    elif sys.argv[1:] == ["status"]:
+        print(json.dumps(node_client.status(), indent=1))
+    elif sys.argv[1:] == ["stop"]:
+        print(json.dumps({"stopped": node_client.stop()}))
+    else:
+        print("usage: python -m pipelines.runner.node_server serve SOCKET | start | status | stop", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""A run's record: what was asked, what it resolved to, what each node said, and how it ended.
+
+    runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, code hash
+    runs/<run-id>/events.jsonl   one line each time a node starts or ends
+    runs/<run-id>/verdict.json   the model gate's decision
+    runs/<run-id>/outcome.json   written when the run closes
+
+Standard library only, but for the resolving of a source.
+"""
+
+import hashlib
+import sysconfig
+from datetime import datetime, timezone
+from importlib.metadata import distributions
+
+from components.core import clock, fileio, locks, paths
+from components.registry import model_registry
+from pipelines.config import run_config
+
+CODE = ("components", "data_schemas")
+
+
+def code_hash() -> str:
+    """sha256 over the code and data that can change what a run computes, and over the installed library versions."""
+    digest = hashlib.sha256()
+    for folder in CODE:
+        for path in sorted((paths.REPOSITORY / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(paths.REPOSITORY)}\0".encode() + path.read_bytes())
+    digest.update(library_hash().encode())
+    return digest.hexdigest()
+
+
+def library_hash() -> str:
+    """sha256 over the names and versions of the packages installed in this environment.
+
+    Its own folder only: setuptools adds one with packages of its own to the path whenever something imports it.
+    """
+    found = distributions(path=[sysconfig.get_paths()["purelib"]])
+    return hashlib.sha256("\n".join(sorted(f"{d.metadata['Name']}=={d.version}" for d in found)).encode()).hexdigest()
+
+
+def open_run(run_id: str, request: run_config.Request, owner: int | None = None) -> dict:
+    """Takes the line, resolves the request to files and fixes the record; a run that is open already is continued.
+
+    Raises:
+        claims.Locked: another run holds the line.
+        config.ConfigError, sources.SourceError: the request cannot be met.
+    """
+    paths.ensure()
+    record = fileio.read_json(paths.run_dir(run_id) / "run.json")
+    if record:
+        locks.take_line(record["config"]["line"], run_id, owner)
+        return record
+    run = run_config.resolve(request, run_config.settings())
+    locks.take_line(run.line, run_id, owner)
+    try:
+        return _record(run_id, run, request)
+    except BaseException:
+        locks.free_line(run.line, run_id)
+        raise
+
+
+def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request) -> dict:
+    """Resolves a run's files, champion and code, and writes them down for all its nodes."""
+    from components.data import sources
+
+    created = datetime.now(timezone.utc)
+    as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
+    files, ignored = sources.resolve(run.source, run.window, as_of)
+    record = {
+        "run": run_id,
+        "created": created.isoformat(timespec="seconds"),
+        "trigger": request.trigger,
+        "interval": list(request.interval) if request.interval else None,
+        "as_of": as_of.isoformat(timespec="seconds"),
+        "config": run.to_json(),
+        "files": [f.to_json() for f in files],
+        "ignored": ignored,
+        "data_hash": hashlib.sha256("\n".join(f"{f.split} {f.sha256}" for f in files).encode()).hexdigest(),
+        "champion": model_registry.champion(run.line),
+        "code": code_hash(),
+    }
+    fileio.write_json(paths.run_dir(run_id) / "run.json", record)
+    return record
+
+
+def refuse(run_id: str, reasons: list[str]) -> None:
+    """Turns a blessed candidate into a refused one: a later check found something."""
+    path = paths.run_dir(run_id) / "verdict.json"
+    fileio.write_json(path, {**fileio.read_json(path), "decision": "refused", "reasons": reasons})
+
+
+def close_run(run_id: str) -> dict:
+    """Writes how the run ended and gives the line back; doing it twice changes nothing.
+
+    Returns `state` ("released", "refused", "unchanged", "held", "stopped", "failed"), `reasons`, `pushed`, `version`.
+    """
+    folder = paths.run_dir(run_id)
+    record = fileio.read_json(folder / "run.json")
+    if record is None:
+        return {"run": run_id, "state": "failed", "pushed": False, "version": None, "reasons": ["the run never opened"]}
+    outcome = outcome_of(run_id)
+    fileio.write_json(folder / "outcome.json", outcome)
+    locks.free_line(record["config"]["line"], run_id)
+    return outcome
+
+
+def outcome_of(run_id: str) -> dict:
+    """How a run stands, from its events and the gate's verdict."""
+    folder = paths.run_dir(run_id)
+    last = {}
+    for event in fileio.read_json_lines(folder / "events.jsonl"):
+        last[event["node"]] = event
+    verdict = fileio.read_json(folder / "verdict.json")
+    release = fileio.read_json(folder / "release.json")
+    for state in ("stopped", "locked", "failed", "running"):
+        found = [event for event in last.values() if event["state"] == state]
+        if found:
+            ended = "failed" if state == "running" else state
+            return {
+                "run": run_id, "state": ended, "node": found[0]["node"], "pushed": False, "version": None,
+                "reasons": found[0].get("reasons") or [found[0]["headline"]],
+            }  # fmt: skip
+    if release:
+        return {"run": run_id, "pushed": True, **release, "reasons": verdict["reasons"], "metrics": verdict["metrics"]}
+    if verdict:
+        return {
+            "run": run_id, "state": verdict["decision"], "pushed": False, "version": None,
+            "reasons": verdict["reasons"], "metrics": verdict["metrics"],
+        }  # fmt: skip
+    return {
+        "run": run_id,
+        "state": "failed",
+        "pushed": False,
+        "version": None,
+        "reasons": ["the run did not reach a verdict"],
+    }

@@ -1,0 +1,50 @@
+"""Lines are added whole or not at all, whatever an earlier writer left behind."""
+
+import contextlib
+import resource
+
+import pytest
+
+from components.core import fileio
+
+LONG = {"text": "é" * 5000}  # over one block, and two bytes a character
+
+
+@contextlib.contextmanager
+def room(size):
+    """No file may grow over this size within the block: a disk that fills up in the middle of a write."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("torn", [b'{"half": ', b'{"text": "\xc3', '{"text": "é'.encode() * 4000])
+def test_a_line_that_was_cut_short_is_unseen_and_does_not_spoil_the_next(tmp_path, torn):
+    path = tmp_path / "lines.jsonl"
+    fileio.append_json(path, LONG)
+    with open(path, "ab") as file:
+        file.write(torn)
+    assert fileio.read_json_lines(path) == [LONG]
+    fileio.append_json(path, {"n": 2})
+    assert fileio.read_json_lines(path) == [LONG, {"n": 2}]
+
+
+def test_a_file_with_nothing_but_half_a_line_begins_anew(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"half": ')
+    fileio.append_json(path, {"n": 1})
+    assert fileio.read_json_lines(path) == [{"n": 1}]
+
+
+def test_a_line_for_which_there_is_no_room_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    fileio.append_json(path, {"n": 1})
+    before = path.read_bytes()
+    with room(100), pytest.raises(OSError, match="No space left"):
+        fileio.append_json(path, LONG)
+    assert path.read_bytes() == before
+    fileio.append_json(path, LONG)
+    assert fileio.read_json_lines(path) == [{"n": 1}, LONG]

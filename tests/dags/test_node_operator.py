@@ -1,0 +1,239 @@
+"""The operator: what it asks the door, and what each answer becomes in Airflow."""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from airflow.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, ParamValidationError, TaskDeferred
+from newsdesk_dags.node_operator import NodeOperator
+from newsdesk_dags.run_form import form, request_of
+
+from pipelines.config import run_config
+from pipelines.config.settings import Schedule
+from pipelines.runner import node_process
+
+START = datetime(2026, 3, 1, 3, tzinfo=timezone.utc)
+DEFAULTS = {name: param.resolve() for name, param in form(Schedule()).items()}
+
+
+def a_run(kind="manual", conf=None, **more):
+    values = {
+        "dag_id": "news_retrain",
+        "run_id": "manual__2026-03-02T09:00:00+00:00",
+        "run_type": kind,
+        "conf": conf or {},
+        "run_after": START + timedelta(days=1, hours=6),
+        "data_interval_start": START,
+        "data_interval_end": START + timedelta(days=1),
+        "clear_number": 0,
+    }
+    return SimpleNamespace(**{**values, **more})
+
+
+def execute(node="Trainer", run=None, params=None, try_number=1, **more):
+    run = run or a_run()
+    context = {"dag_run": run, "params": {**DEFAULTS, **(params or {})}, "ti": SimpleNamespace(try_number=try_number)}
+    task = NodeOperator(task_id=node, node=node, **more)
+    # Airflow's guard against calling `execute` by hand looks for its own task runner.
+    return NodeOperator.execute.__wrapped__(task, context)
+
+
+def answer(code, **result):
+    return f"print('chatter'); print(json.dumps({result!r})); sys.exit({code})"
+
+
+def called(record):
+    calls = [json.loads(line) for line in record.read_text().splitlines()]
+    arguments = calls[-1]["arguments"]
+    return dict(zip(arguments[::2], arguments[1::2], strict=True)), calls[-1]["environment"]
+
+
+def test_a_node_that_ends_well_returns_its_result(fake_door):
+    fake_door(answer(0, node="Trainer", state="done", headline="trained"))
+    assert execute()["headline"] == "trained"
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (99, AirflowSkipException),
+        (3, AirflowFailException),
+        (4, AirflowFailException),
+        (2, AirflowFailException),
+        (1, AirflowException),
+        (137, AirflowException),
+    ],
+)
+def test_an_exit_code_becomes_a_task_state_that_carries_the_headline(fake_door, code, error):
+    fake_door(answer(code, headline="what happened"))
+    with pytest.raises(error, match="what happened") as caught:
+        execute()
+    # Only a plain AirflowException is tried again.
+    assert isinstance(caught.value, AirflowFailException | AirflowSkipException) == (error is not AirflowException)
+
+
+def test_a_backfill_that_finds_its_line_locked_waits_without_a_worker_and_then_goes_on(fake_door):
+    fake_door(answer(4, headline="locked by run x"))
+    with pytest.raises(TaskDeferred) as caught:
+        execute(run=a_run("backfill"))
+    assert caught.value.method_name == "resume"
+    fake_door(answer(0, headline="read"))
+    task = NodeOperator(task_id="Ingester", node="Ingester")
+    context = {"dag_run": a_run("backfill"), "params": DEFAULTS, "ti": SimpleNamespace(try_number=1)}
+    assert task.resume(context)["headline"] == "read"
+
+
+def test_a_data_stop_names_every_reason(fake_door):
+    fake_door(answer(3, headline="stop", reasons=["3 rows of train stand in test", "class Sports is missing"]))
+    with pytest.raises(AirflowFailException, match=r"stop\n  - 3 rows .*\n  - class Sports is missing"):
+        execute()
+
+
+def test_a_node_that_dies_without_a_word_is_retried_and_its_code_named(fake_door):
+    fake_door("os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(AirflowException, match="Trainer ended with exit code -9"):
+        execute()
+
+
+HOSTILE = ['"; touch pwned #', "$(touch pwned)", "{{ var.value.x }}", "`id`"]
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, "../../etc", "/data/../../etc", "/data\n", "/a\x00b", "tfds:$(id)"])
+def test_a_hostile_source_is_refused_by_the_form_and_again_by_the_task(fake_door, hostile):
+    record = fake_door(answer(0))
+    with pytest.raises(ParamValidationError):
+        form(Schedule())["source"].resolve(hostile)
+    with pytest.raises(AirflowFailException, match="source must be"):
+        execute(params={"source": hostile})
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_folder_may_have_any_name_and_reaches_the_door_as_one_unchanged_argument(
+    fake_door, hostile, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    record, source = fake_door(answer(0)), f"/data/{hostile}"
+    assert form(Schedule())["source"].resolve(source) == source
+    execute(params={"source": source})
+    assert json.loads(called(record)[0]["--config"])["source"] == source
+    assert not (tmp_path / "pwned").exists()
+    assert NodeOperator.template_fields == ()
+
+
+@pytest.mark.parametrize("node", ["Ingester", "close"])
+@pytest.mark.parametrize("conf", [{"bogus": 1}, {"as_of": "2020-01-01"}, {"trigger": "cli"}])
+def test_a_key_that_the_form_does_not_have_fails_the_task_before_anything_runs(fake_door, conf, node):
+    record = fake_door(answer(0))
+    with pytest.raises(AirflowFailException, match=next(iter(conf))):
+        execute(node, run=a_run(conf=conf), params=conf)
+    assert not record.exists()
+
+
+def test_a_value_that_slipped_past_the_form_is_refused_before_anything_runs(fake_door):
+    record = fake_door(answer(0))
+    with pytest.raises(AirflowFailException, match="window must be"):
+        execute(params={"window": "all\n"})
+    assert not record.exists()
+
+
+def test_the_attempt_differs_after_a_retry_and_after_a_clear(fake_door):
+    record, seen = fake_door(answer(0)), set()
+    for clear, try_number in ((0, 1), (0, 2), (1, 2)):
+        execute(run=a_run(clear_number=clear), try_number=try_number)
+        seen.add(called(record)[0]["--attempt"])
+    assert seen == {"0.1", "0.2", "1.2"}
+
+
+def test_secrets_of_the_scheduler_do_not_reach_a_node(fake_door, monkeypatch):
+    record = fake_door(answer(0))
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "marker-secret")
+    monkeypatch.setenv("MY_TOKEN", "marker-secret")
+    execute()
+    assert "marker-secret" not in json.dumps(called(record)[1])
+
+
+def test_a_scheduled_run_is_about_the_end_of_its_interval():
+    value = request_of(a_run("scheduled"), DEFAULTS)
+    assert value["as_of"] == "2026-03-02T03:00:00+00:00"
+    assert value["interval"] == ["2026-03-01T03:00:00+00:00", "2026-03-02T03:00:00+00:00"]
+    assert "release" not in value
+
+
+@pytest.mark.parametrize("kind", ["manual", "asset_triggered"])
+def test_any_other_run_is_about_the_moment_it_was_asked_for(kind):
+    value = request_of(a_run(kind), DEFAULTS)
+    assert (value["as_of"], value["interval"], value["trigger"]) == ("2026-03-02T09:00:00+00:00", None, kind)
+
+
+def test_a_backfill_releases_only_when_told_to():
+    assert request_of(a_run("backfill"), DEFAULTS)["release"] == "never"
+    assert request_of(a_run("backfill"), {**DEFAULTS, "release": "auto"})["release"] == "auto"
+
+
+def test_equal_parameters_make_the_same_request_however_the_run_came_about():
+    asked = {**DEFAULTS, "release": "hold", "seed": 7, "set": {"training.epochs": 2}}
+    kinds = ("scheduled", "manual", "asset_triggered", "backfill")
+    requests = [request_of(a_run(kind, conf={"seed": 7}), asked) for kind in kinds]
+    about = ("as_of", "interval", "trigger")
+    same = [{k: v for k, v in request.items() if k not in about} for request in requests]
+    assert same == [same[0]] * len(kinds) and same[0]["seed"] == 7
+    run_config.Request.from_json(requests[0])
+
+
+def test_a_dag_of_one_line_asks_for_that_line_and_the_general_one_leaves_it_to_the_source():
+    assert request_of(a_run(), DEFAULTS, line="sports")["line"] == "sports"
+    assert "line" not in request_of(a_run(), DEFAULTS)
+
+
+def test_what_follows_a_node_is_done_once_it_has_ended_well_and_never_after_a_failure(fake_door):
+    seen = []
+    for code in (0, 1, 3, 99):
+        fake_door(answer(code, headline="x"))
+        with contextlib.suppress(AirflowException, AirflowSkipException):
+            execute(then=lambda context, request, result: seen.append(result["headline"]))
+    assert seen == ["x"]
+
+
+def test_people_are_told_of_a_bad_end_before_the_task_turns_red(fake_door):
+    seen = []
+    fake_door(answer(0, state="closed", outcome={"state": "stopped", "reasons": []}))
+    with pytest.raises(AirflowFailException, match="ended as stopped"):
+        execute("close", then=lambda context, request, result: seen.append(result["outcome"]["state"]))
+    assert seen == ["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("state", "good"), [("released", True), ("refused", True), ("failed", False), ("stopped", False)]
+)
+def test_close_is_red_exactly_when_the_run_came_to_nothing(fake_door, state, good):
+    fake_door(answer(0, state="closed", outcome={"state": state, "reasons": ["the reason"]}))
+    if good:
+        assert execute("close")["state"] == "closed"
+    else:
+        with pytest.raises(AirflowFailException, match=f"ended as {state}.*\n  - the reason"):
+            execute("close")
+
+
+def test_ctrl_c_stops_the_node_and_is_not_tried_again(fake_door):
+    fake_door("time.sleep(60)")
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(AirflowFailException, match="Trainer was stopped by hand"):
+        execute()
+
+
+def test_on_kill_stops_the_whole_group_of_the_node(fake_door, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(node_process, "stop", stopped.append)
+    task = NodeOperator(task_id="Trainer", node="Trainer")
+    task.on_kill()
+    assert stopped == []
+    task._started(4711)
+    task.on_kill()
+    assert stopped == [4711]

@@ -1,0 +1,161 @@
+"""Starting and stopping: environment, secrets, ports and processes, with small programs in Airflow's place."""
+
+import json
+import os
+import socket
+import stat
+import sys
+
+import pytest
+
+from components.core import fileio, paths, processes
+from pipelines.airflow_stack import airflow_environment, stack
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "home"))
+    for name in list(os.environ):
+        if name.startswith("AIRFLOW__"):
+            monkeypatch.delenv(name)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def free_ports(monkeypatch):
+    for name in ("NEWSDESK_AIRFLOW_PORT", "NEWSDESK_MLFLOW_PORT"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            monkeypatch.setenv(name, str(probe.getsockname()[1]))
+
+
+def test_airflow_runs_from_the_state_folder_on_this_machine_alone(state):
+    env = airflow_environment.airflow_env({})
+    assert env["AIRFLOW_HOME"] == str(state / "airflow")
+    assert env["AIRFLOW__CORE__DAGS_FOLDER"] == str(paths.REPOSITORY / "dags")
+    assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert env["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+    assert int(env["AIRFLOW__CORE__PARALLELISM"]) <= 4
+
+
+def test_the_callers_own_switches_stay_but_not_those_that_open_doors():
+    env = airflow_environment.airflow_env(
+        {"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", "AIRFLOW__API__HOST": "0.0.0.0"}
+    )
+    assert env["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
+
+
+def test_secrets_are_made_once_are_different_everywhere_and_private(state, monkeypatch, tmp_path):
+    first, again = airflow_environment.airflow_env({}), airflow_environment.airflow_env({})
+    assert first["AIRFLOW__API_AUTH__JWT_SECRET"] == again["AIRFLOW__API_AUTH__JWT_SECRET"]
+    for name in ("secrets.json", "passwords.json"):
+        assert stat.S_IMODE((state / "airflow" / name).stat().st_mode) == 0o600
+    password = airflow_environment.password()
+    assert len(password) >= 12
+    monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "other"))
+    other = airflow_environment.airflow_env({})
+    for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
+        assert other[name] != first[name]
+    assert airflow_environment.password() != password
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "x", "80 80", "-1", "٣"])
+def test_a_port_that_is_none_is_refused_by_name(monkeypatch, text):
+    monkeypatch.setenv("NEWSDESK_AIRFLOW_PORT", text)
+    with pytest.raises(airflow_environment.SetupError, match="NEWSDESK_AIRFLOW_PORT"):
+        airflow_environment.airflow_port()
+
+
+def test_a_missing_environment_is_named_with_the_remedy(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("NEWSDESK_TFX_PYTHON", str(tmp_path / "nowhere" / "python"))
+    assert stack.main(["up"]) == 1
+    assert "make setup" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_named_with_the_variable_that_moves_it(free_ports):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", airflow_environment.airflow_port()))
+        other.listen()
+        with pytest.raises(airflow_environment.SetupError, match=r"port \d+ is taken .*NEWSDESK_AIRFLOW_PORT="):
+            stack._check_ports(["api-server"])
+    stack._check_ports(["api-server"])
+
+
+# Starts a child in a process group of its own and ignores SIGTERM, as a scheduler with a task may.
+STUBBORN = (
+    "import os, signal, subprocess, sys\n"
+    "child = 'import os, signal; os.setpgid(0, 0); print(\"ready\", flush=True); signal.pause()'\n"
+    "p = subprocess.Popen([sys.executable, '-c', child], stdout=subprocess.PIPE)\n"
+    "p.stdout.readline(); signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "open(sys.argv[1], 'w').write(str(p.pid)); signal.pause()"
+)
+
+
+def wait_for(path):
+    while not (path.exists() and path.read_text()):
+        pass
+    return int(path.read_text())
+
+
+def test_ending_takes_the_whole_session_and_a_stubborn_process_too(tmp_path):
+    process = processes.spawn(
+        [sys.executable, "-c", STUBBORN, str(tmp_path / "pid")], os.environ, tmp_path, tmp_path / "log"
+    )
+    entry = processes.entry(process)
+    child = wait_for(tmp_path / "pid")
+    assert processes.alive(entry)
+    assert set(processes.members(entry)) == {process.pid, child}
+    assert processes.end([entry], grace=0.2) == [process.pid]
+    assert not processes.alive(entry) and processes.members(entry) == []
+    process.wait()
+
+
+def test_a_number_that_was_given_to_another_process_is_left_alone(tmp_path):
+    other = processes.spawn([sys.executable, "-c", "input()"], os.environ, tmp_path, tmp_path / "log")
+    stale = {"pid": other.pid, "started": "1"}
+    try:
+        assert not processes.alive(stale)
+        assert processes.members(stale) == []
+    finally:
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_callers_own_session_and_that_of_a_container_are_nobodys_to_end(own):
+    # Never `end` here: if this failed it would take the whole test run along.
+    assert processes.members({"pid": os.getsid(0) if own else 0, "started": None}) == []
+
+
+def test_down_with_nothing_running_says_so_and_succeeds(free_ports, monkeypatch, capsys):
+    monkeypatch.setenv("NEWSDESK_TFX_PYTHON", "/nowhere/python")
+    assert stack.main(["down"]) == 0
+    assert "Nothing was running" in capsys.readouterr().out
+
+
+def test_status_fails_while_nothing_runs(free_ports, capsys):
+    assert stack.main(["status"]) == 1
+    assert "scheduler      not running" in capsys.readouterr().out
+
+
+def test_a_process_that_dies_at_the_start_ends_the_wait_with_the_end_of_its_log(free_ports, tmp_path):
+    log = stack.log_file("scheduler")
+    process = processes.spawn([sys.executable, "-c", "raise SystemExit('no such table')"], os.environ, tmp_path, log)
+    entry = processes.entry(process)
+    process.wait()
+    with pytest.raises(airflow_environment.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
+        stack._wait_until_healthy({"scheduler": entry})
+
+
+def test_a_test_run_that_still_lives_is_not_called_stale(state):
+    fileio.write_json(
+        airflow_environment.test_marker(), {"pid": os.getpid(), "started": processes._start_time(os.getpid())}
+    )
+    airflow_environment.end_stale_test()
+    assert json.loads(airflow_environment.test_marker().read_text())["pid"] == os.getpid()
+
+
+def test_bad_usage_is_exit_code_2(capsys):
+    assert stack.main(["sideways"]) == 2
+    assert "usage" in capsys.readouterr().err

@@ -1,0 +1,111 @@
+"""The command `newsdesk`: what it prints about the registry, and its exit codes. Nothing is trained here."""
+
+import json
+
+import published
+import pytest
+
+from components.core import locks, paths
+from pipelines.cli import main
+
+
+@pytest.fixture
+def two():
+    """Two versions, the second of which serves."""
+    published.release("run-1")
+    published.release("run-2", "shifted")
+
+
+def test_models_lists_versions_with_aliases_metrics_and_data(two, capsys):
+    assert main.main(["models", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["version"], first["aliases"]) == (1, ["previous"])
+    assert (second["version"], second["aliases"]) == (2, ["champion"])
+    assert {"version", "line", "aliases", "preset", "created", "metrics", "data"} <= set(first)
+    assert first["metrics"]["accuracy"] == 0.9
+    assert {"source", "rows", "hash"} <= set(first["data"])
+
+
+def test_models_without_versions_says_how_to_make_one(capsys):
+    assert main.main(["models"]) == 0
+    assert "no versions yet" in capsys.readouterr().out
+    assert main.main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_show_tells_a_version_s_story(two, capsys):
+    assert main.main(["show", "1", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["aliases"] == ["previous"]
+    assert [(event["from"], event["to"]) for event in shown["history"]] == [(None, 1), (1, 2)]
+    assert main.main(["show", "1"]) == 0
+    assert "release None -> 1" in capsys.readouterr().out
+
+
+def test_the_demo_answers_only_while_the_real_line_has_no_champion(capsys):
+    published.release("run-1", line="news-demo")
+    assert main.main(["predict", "goal coach"]) == 0
+    assert "the demo's answers (line news-demo)" in capsys.readouterr().err
+    published.release("run-2", "shifted")
+    assert main.main(["predict", "goal coach"]) == 0
+    shown = capsys.readouterr()
+    assert "demo" not in shown.err
+    assert shown.out.startswith("Business")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["fly"],
+        ["show", "abc"],
+        ["promote", "1"],
+        ["promote", "x", "--reason", "r"],
+        ["rollback", "--reason", ""],
+        ["retrain", "--model", "gpt"],
+        ["retrain", "--seed", "x"],
+        ["models", "--line", "../../etc"],
+        ["show", "1", "--line", "$(id)"],
+        ["rollback", "--reason", "r", "--line", "a/b"],
+        ["predict", "x", "--line", "new\nline"],
+    ],
+)
+def test_bad_usage_ends_with_two_and_a_message(arguments, capsys):
+    try:
+        code = main.main(arguments)
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "7"], "Received: 7"),
+        (["promote", "7", "--reason", "r"], "version 7"),
+        (["rollback", "--reason", "r"], "needs a version that served before"),
+        (["predict", "goal"], "must have a champion"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_one_and_a_reason_without_a_traceback(arguments, said, capsys):
+    assert main.main(arguments) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_a_damaged_pointer_ends_with_one_and_the_remedy(two, capsys):
+    (paths.registry_dir("news") / "champion.json").write_text("{")
+    for arguments in (["models"], ["show", "1"], ["predict", "goal"], ["rollback", "--reason", "r"]):
+        assert main.main(arguments) == 1
+        assert "newsdesk doctor --repair" in capsys.readouterr().err
+
+
+def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
+    def locked(*_):
+        raise locks.Locked("news", {"run": "nightly", "since": "today"})
+
+    monkeypatch.setattr(main, "models", locked)
+    assert main.main(["models"]) == 4
+    assert "locked by run nightly since today" in capsys.readouterr().err

@@ -1,0 +1,160 @@
+"""`newsdesk predict` from texts and files: what is read, what is refused, what is written."""
+
+import csv
+import io
+import json
+
+import published
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.cli import main, predict
+
+ROWS = [("Goal", "coach praises striker"), ("", 'shares and profit, "merger"\nbank'), ("Treaty", "")]
+TEXTS = ["Goal coach praises striker", 'shares and profit, "merger"\nbank', "Treaty"]
+
+
+@pytest.fixture
+def served():
+    return published.release("run-1")
+
+
+def write_csv(path, rows=ROWS, header=("title", "description"), encoding="utf-8", **more):
+    with open(path, "w", encoding=encoding, newline="") as file:
+        csv.writer(file, **more).writerows([header, *rows])
+    return path
+
+
+def write_jsonl(path, rows=ROWS):
+    path.write_text("".join(json.dumps({"title": t, "description": d}) + "\n" for t, d in rows))
+    return path
+
+
+def write_parquet(path, rows=ROWS):
+    pq.write_table(pa.table({"title": [t for t, _ in rows], "description": [d for _, d in rows]}), path)
+    return path
+
+
+@pytest.mark.parametrize("write", [write_csv, write_jsonl, write_parquet])
+def test_csv_jsonl_and_parquet_give_the_same_texts(write, tmp_path):
+    assert predict.read_texts(write(tmp_path / f"rows.{write.__name__.removeprefix('write_')}")) == TEXTS
+
+
+def test_a_csv_may_have_a_bom_other_columns_another_order_and_case_and_crlf(tmp_path):
+    rows = [("9", "coach", "Goal"), ("8", "", "Treaty")]
+    path = write_csv(tmp_path / "x.csv", rows, ("id", " Description ", "TITLE"), "utf-8-sig", lineterminator="\r\n")
+    assert predict.read_texts(path) == ["Goal coach", "Treaty"]
+
+
+def test_short_rows_missing_cells_nul_and_bytes_that_are_no_utf8_are_read(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"title,description\nGoal\nCaf\xe9,\x00coach\n,\n")
+    assert predict.read_texts(path) == ["Goal", "Caf\ufffd  coach", ""]
+    lines = tmp_path / "x.jsonl"
+    lines.write_text('{"title": null, "description": "a\u2028b"}\n\n{"title": 7}\n{"description": "\\ud800"}\n')
+    assert predict.read_texts(lines) == ["a\u2028b", "7", "?"]
+
+
+def test_a_cell_of_a_megabyte_is_read(tmp_path):
+    path = write_csv(tmp_path / "x.csv", [("goal " * 200_000, "coach")])
+    assert len(predict.read_texts(path)[0]) > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("x.csv", "label,text\n1,goal\n", "must have the columns title and description. Received: label, text"),
+        ("x.jsonl", '{"title": "a"}\n{"title": \n', "x.jsonl line 2"),
+        ("x.jsonl", '{"title": "a"}\n[1]\n', r"must be a JSON object. Received: x.jsonl line 2: '\[1\]'"),
+        ("x.jsonl", "[" * 100_000, "x.jsonl line 1"),
+        ("x.parquet", "PAR1 not really", "x|Parquet"),
+        ("x.txt", "goal", "must be one of .csv, .jsonl, .parquet. Received: x.txt"),
+    ],
+)
+def test_a_file_that_cannot_be_scored_is_refused_with_file_and_line(tmp_path, name, content, said):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=said):
+        predict.read_texts(tmp_path / name)
+
+
+def test_a_formula_becomes_text_in_the_spreadsheet():
+    texts = ["=1+1", " =1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "＝1+1", "plain - text", "1=1"]
+    answers = [{"label": "World", "label_id": 0, "probabilities": [1.0], "model_version": 1}] * len(texts)
+    cells = [row["text"] for row in csv.DictReader(io.StringIO(predict.as_csv(texts, answers), newline=""))]
+    assert cells == [*("'" + text for text in texts[:8]), "plain - text", "1=1"]
+
+
+def test_a_terminal_shows_what_is_printable_on_one_line():
+    answers = [{"label": "World", "label_id": 0, "probabilities": [0.25, 0.75], "model_version": 1}]
+    assert predict.table(["a\n\x1b[2Jb\u202e"], answers) == "World     0.750  a ?[2Jb?\n"
+
+
+def test_texts_are_answered_as_a_list_in_order(served, capsys):
+    assert main.main(["predict", "--json", "goal coach", "shares profit", ""]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [a["label"] for a in answers[:2]] == ["Sports", "Business"]
+    assert [sorted(a) for a in answers] == [["label", "label_id", "model_version", "probabilities"]] * 3
+    assert {a["model_version"] for a in answers} == {served}
+
+
+def test_a_file_is_scored_row_by_row_into_a_file(served, tmp_path, capsys):
+    source, target = write_csv(tmp_path / "in.csv"), tmp_path / "out.csv"
+    assert main.main(["predict", "--file", str(source), "--output", str(target)]) == 0
+    with open(target, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["text"], row["label"]) for row in rows] == list(zip(TEXTS, ["Sports", "Business", "World"]))
+    assert "3 rows scored by version 1 of news" in capsys.readouterr().err
+
+
+def test_ten_thousand_rows_give_ten_thousand_answers_with_progress(served, tmp_path, capsys, monkeypatch):
+    texts, ids = published.articles(10_000)
+    source = write_csv(tmp_path / "in.csv", [("", text.decode()) for text in texts])
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main.main(["predict", "--json", "--file", str(source)]) == 0
+    shown = capsys.readouterr()
+    assert [a["label_id"] for a in json.loads(shown.out)] == ids.tolist()
+    assert "\r8,192 of 10,000 rows\r10,000 of 10,000 rows\n" in shown.err
+
+
+def test_a_file_without_rows_gives_no_answers(served, tmp_path, capsys):
+    assert main.main(["predict", "--json", "--file", str(write_csv(tmp_path / "in.csv", []))]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_an_argument_whose_bytes_are_no_utf8_is_answered_and_printed(served, capsys):
+    assert main.main(["predict", "goal \udcff coach"]) == 0
+    assert capsys.readouterr().out.startswith("Sports")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "give texts or --file"),
+        (["goal", "--file", "x.csv"], 2, "give texts or --file"),
+        (["goal", "--model", "latest"], 2, "--model must be @champion or a version number. Received: 'latest'"),
+        (["goal", "--model", "²"], 2, "--model must be"),
+        (["goal", "--model", "../1"], 2, "--model must be"),
+        (["goal", "--model", "-1"], 2, ""),
+        (["goal", "--line", "../../etc"], 2, "Received: line='../../etc'"),
+        (["--file", "x.exe"], 2, "must be one of .csv, .jsonl, .parquet. Received: 'x.exe'"),
+        (["--file", "absent.csv"], 1, "absent.csv"),
+        (["goal", "--model", "7"], 1, "Received: version 7"),
+        (["goal", "--output", "/proc/nowhere/out"], 1, "/proc/nowhere/out"),
+    ],
+)
+def test_bad_usage_is_two_and_what_fails_is_one_each_with_a_reason(served, arguments, code, said, capsys):
+    try:
+        got = main.main(["predict", *arguments])
+    except SystemExit as error:
+        got = error.code
+    assert got == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_damaged_champion_does_not_answer(served, capsys):
+    from components.core import paths
+
+    (paths.serving_dir(published.LINE) / "1" / "saved_model.pb").write_bytes(b"flipped")
+    assert main.main(["predict", "goal"]) == 1
+    assert "must match its manifest. Received: " in capsys.readouterr().err

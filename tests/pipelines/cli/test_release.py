@@ -1,0 +1,105 @@
+"""A person promotes and rolls back: what moves, what is written down, what is refused. MLflow stands aside here."""
+
+import argparse
+
+import published
+import pytest
+
+from components.core import paths
+from components.registry import mlflow_sync, model_registry
+from pipelines.cli import release
+from pipelines.reports import model_card
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What MLflow was told: (line, version of the card, aliases)."""
+    calls = []
+    monkeypatch.setattr(
+        mlflow_sync, "follow", lambda line, card, aliases: calls.append((line, card["version"], aliases))
+    )
+    return calls
+
+
+def ask(command, version=None, reason="because", line=published.LINE):
+    return release.run(argparse.Namespace(command=command, version=version, reason=reason), line)
+
+
+def test_a_rollback_makes_the_version_before_serve_again_and_keeps_the_reason(told, capsys):
+    published.release("run-1")
+    published.release("run-2", "shifted")
+    assert ask("rollback", reason="complaints about sports") == 0
+    assert capsys.readouterr().out == "news: version 1 serves now (before: 2)\n"
+    event = model_registry.history(published.LINE)[-1]
+    assert (event["kind"], event["from"], event["to"], event["reason"]) == ("rollback", 2, 1, "complaints about sports")
+    assert told == [("news", 1, {1: ["champion"]})]
+
+
+def test_after_a_move_the_model_cards_of_both_versions_say_what_they_are_now(told):
+    published.release("run-1")
+    published.release("run-2", "shifted")
+    ask("rollback", reason="complaints about sports")
+    cards = [model_card.card_files(published.LINE, number)["md"].read_text() for number in (1, 2)]
+    assert "It is the line's champion" in cards[0] and "It does not serve" in cards[1]
+    assert all("complaints about sports" in card for card in cards)
+
+
+def test_rolling_back_twice_never_returns_to_the_version_that_was_left(told):
+    for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
+        published.release(run, kind)
+    ask("rollback")
+    ask("rollback")
+    assert model_registry.champion(published.LINE)["version"] == 1
+    with pytest.raises(model_registry.RegistryError, match=r"needs a version that served before"):
+        ask("rollback")
+
+
+def test_a_held_version_is_promoted_to_where_it_is_served(told):
+    published.release("run-1")
+    version, folder = published.push("run-2", "shifted", hold=True)
+    published.register(version, folder, "run-2")
+    assert ask("promote", version) == 0
+    assert model_registry.champion(published.LINE)["version"] == 2
+    assert model_registry.verify(paths.serving_dir(published.LINE) / "2")["run"] == "run-2"
+    # Where the run and MLflow say it lies.
+    assert model_registry.verify(folder)["run"] == "run-2"
+
+
+def test_promoting_what_serves_already_changes_nothing(told, capsys):
+    published.release("run-1")
+    before = model_registry.champion(published.LINE)
+    assert ask("promote", 1) == 0
+    assert capsys.readouterr().out == "news: version 1 serves already\n"
+    assert model_registry.champion(published.LINE) == before
+
+
+def test_a_version_that_is_not_there_or_damaged_is_not_promoted(told):
+    published.release("run-1")
+    version, folder = published.push("run-2", "shifted", hold=True)
+    (folder / "saved_model.pb").write_bytes(b"half")
+    for number in (version, 77):
+        with pytest.raises(model_registry.RegistryError, match=r"Received: "):
+            ask("promote", number)
+    assert model_registry.champion(published.LINE)["version"] == 1
+    assert model_registry.numbered(paths.serving_dir(published.LINE)) == [1]
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_a_move_without_a_reason_is_bad_usage(command, told, capsys):
+    published.release("run-1")
+    assert ask(command, 1, reason="  ") == 2
+    assert "--reason must say why. Received: '  '" in capsys.readouterr().err
+
+
+def test_when_mlflow_cannot_follow_the_pointer_has_moved_and_the_remedy_is_named(monkeypatch, capsys):
+    published.release("run-1")
+    version, folder = published.push("run-2", "shifted")
+    published.register(version, folder, "run-2")
+
+    def down(*_):
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(mlflow_sync, "follow", down)
+    assert ask("promote", version) == 0
+    assert model_registry.champion(published.LINE)["version"] == version
+    assert "(no answer); `newsdesk doctor --repair` mends it" in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""Several lines side by side: their DAGs, which line a run works for, and what is finished in a source."""
+
+from datetime import date
+
+import pytest
+
+from components.data import sources
+from pipelines.airflow_stack import stack
+from pipelines.config import run_config
+from pipelines.config.run_config import ConfigError, Request, resolve
+
+NEWS = {"schedule": {"source": "/data/news", "preset": "bag"}}
+SPORTS = {"schedule": {"source": "/data/sports", "preset": "transformer", "release": "hold"}, "gates": {"floor": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "dags"),
+    [
+        ({}, {"news_retrain": "news-demo"}),
+        ({"sports": SPORTS}, {"news_retrain": "sports"}),
+        ({"sports": SPORTS, "news": NEWS}, {"news_retrain": "news", "news_retrain_sports": "sports"}),
+        ({"news": NEWS, "quiet": {"gates": {"floor": 0.9}}}, {"news_retrain": "news"}),
+    ],
+)
+def test_the_first_line_has_the_plain_dag_and_each_further_one_with_a_schedule_its_own(lines, dags):
+    assert run_config.retrain_dags(lines) == dags
+
+
+def test_a_run_for_a_line_takes_its_source_its_limits_and_its_release():
+    run = resolve(Request(line="sports"), {"news": NEWS, "sports": SPORTS})
+    assert (run.line, run.source, run.preset, run.release) == ("sports", "/data/sports", "transformer", "hold")
+    assert run.gates.floor == 0.5
+
+
+def test_a_run_for_a_line_stays_on_it_whatever_source_it_reads_but_the_demo_has_its_own():
+    lines = {"news": NEWS, "sports": SPORTS}
+    assert resolve(Request(line="sports", source="/data/news"), lines).line == "sports"
+    assert resolve(Request(line="sports", source="demo"), lines).line == "news-demo"
+    assert resolve(Request(source="/data/sports"), lines).line == "sports"
+
+
+@pytest.mark.parametrize("line", ["../news", "a b", "-x", "x" * 300, 3])
+def test_a_line_that_is_no_name_is_refused(line):
+    with pytest.raises(ConfigError, match="line must be"):
+        Request.from_json({"line": line})
+
+
+def test_what_is_finished_follows_the_marker_the_calendar_and_the_day(tmp_path):
+    for name in ("2026-01-01", "span=2026-01-02", "2026-01-03", "2026-02-30", "2027-01-01", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.csv").touch()
+        (tmp_path / name / "_SUCCESS").touch()
+    (tmp_path / "2026-01-03" / "_SUCCESS").unlink()
+    found = sources.finished_spans(tmp_path, date(2026, 6, 1))
+    assert [path.name for path in found] == ["2026-01-01", "span=2026-01-02"]
+
+
+def test_the_schedules_of_all_lines_are_switched_together(tmp_path, monkeypatch, capsys):
+    seen = []
+
+    class Switches:
+        def __init__(self, address):
+            pass
+
+        def switch(self, dag_id, on):
+            seen.append((dag_id, on))
+
+    monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path))
+    (tmp_path / "newsdesk.toml").write_text(
+        '[news.schedule]\ncron = "0 6 * * *"\n[sports.schedule]\ncron = "0 4 * * 1"\n'
+    )
+    monkeypatch.setattr(stack, "Rest", Switches)
+    monkeypatch.setattr(stack, "is_up", lambda: True)
+    assert stack.main(["schedule-on"]) == 0
+    assert seen == [("news_retrain", True), ("news_retrain_sports", True)]
+    assert "news_retrain_sports (line sports) is on" in capsys.readouterr().out
