@@ -24,7 +24,6 @@ from components.data_quality.expectations import SAMPLE, docs_page, expectation_
 from components.data_quality.near_duplicates import Signatures
 from components.data_quality.profile import words_of
 from components.registry import model_registry
-from pipelines.reports import data_charts, data_verdict
 
 _IGNORED = 50  # things in the source that were not read, as many as the page tells
 
@@ -123,6 +122,10 @@ def champion_profile(line: str, champion: dict | None) -> dict | None:
     return fileio.read_json(path)
 
 
+def _profile_path(line: str, card: dict | None) -> str:
+    return str(registry_profile(line, card["version"])) if card and card["profile"] else ""
+
+
 def registry_profile(line: str, version: int) -> Path:
     """Where the profile of a version's train rows is kept."""
     return paths.registry_dir(line) / "versions" / f"{version}.profile.json"
@@ -179,13 +182,10 @@ def DataGate(
     told = {
         "decision": decision, "reasons": reasons(findings, decision), "findings": findings,
         "rows": account["rows"], "splits": account["splits"], "quarantine": str(Path(quarantine.uri, "rows.csv")),
-        "milder": check_settings.softened(bounds["checks"]), "reason": bounds["reason"], "ignored": json.loads(origin)["ignored"],
+        "account": account, "profiles": {"run": str(Path(quarantine.uri, "profile.json")), "champion": _profile_path(line, card)},
+        "docs": docs_page(folder) if train_rows else "", "milder": check_settings.softened(bounds["checks"]), "reason": bounds["reason"], "ignored": json.loads(origin)["ignored"],
     }  # fmt: skip
-    pictures = data_charts.draw(folder, profile, before) if train_rows else []
     (folder / "verdict.json").write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
-    (folder / "verdict.html").write_text(
-        data_verdict.page(told, account, pictures, docs_page(folder)), encoding="utf-8"
-    )
     verdict.decision = decision
     verdict.set_string_custom_property(
         "headline", f"{decision}: {len(findings)} checks" + "".join(f"; {r}" for r in told["reasons"][:3])

@@ -1,7 +1,8 @@
 """ModelGate: may the candidate be released?
 
 Reads: the candidate, TFMA's metrics, the baseline and the champion where there are any, the test rows, the line's reviewed
-`behaviour.toml`. Makes: ModelBlessing, and the run's `verdict.json` and `verdict.html`. Refuses: nothing by exception; a refusal
+`behaviour.toml`. Makes: ModelBlessing, and the run's `verdict.json` and
+`verdict_page.json` (the rows and curves that the page shows). Refuses: nothing by exception; a refusal
 is a verdict.
 
 All models answer the same test rows, those left out that champion or best learned from. Rules (`components/evaluation/gate_rules.py`): enough
@@ -33,13 +34,11 @@ from components.core import fileio, paths
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
-from components.evaluation import gate_rules, seen_rows
-from components.evaluation.diagnostics import calibration, disagreements
+from components.evaluation import diagnostics, gate_rules, seen_rows
 from components.evaluation.paired_tests import compare, interval
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
 from components.training import export
-from pipelines.reports.model_verdict import page
 
 
 def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
@@ -244,14 +243,18 @@ def ModelGate(
     }  # fmt: skip
     fileio.write_json(paths.run_dir(run) / "verdict.json", verdict)
     shown = {
-        "bins": calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
-        "differing": disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
+        "labels": names,
+        "bins": diagnostics.calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
+        "differing": diagnostics.disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
         "curves": (_beside(model_run.uri, "history.json") or {}).get("epochs", []) if model_run is not None else [],
         "data": _beside(data_verdict.uri, "verdict.json") if data_verdict is not None else None,
     }  # fmt: skip
     if shown["data"]:
-        shown["data"]["page"] = os.path.relpath(Path(data_verdict.uri, "verdict.html"), paths.run_dir(run))
-    fileio.write_text(paths.run_dir(run) / "verdict.html", page(verdict, names, **shown))
+        shown["data"] = {
+            **{key: shown["data"].get(key) for key in ("decision", "reasons")},
+            "page": os.path.relpath(Path(data_verdict.uri, "verdict.html"), paths.run_dir(run)),
+        }
+    fileio.write_json(paths.run_dir(run) / "verdict_page.json", shown)
     Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(decision == "blessed"))
     blessing.set_string_custom_property(

@@ -25,7 +25,6 @@ from components.artifacts import Quarantine
 from components.core import clock, fileio, paths, run_record
 from components.evaluation import seen_rows
 from components.registry import mlflow_sync, model_registry
-from pipelines.reports import model_card
 
 # The hash of all libraries is in the code hash.
 LIBRARIES = ("tensorflow", "tf-keras", "tfx", "numpy", "apache-beam", "transformers")
@@ -153,8 +152,6 @@ def Registrar(
                 line, record["champion"], version, "release", "; ".join(verdict["reasons"]), evidence
             )
         note = tell(line, known)
-    for shown in {version, *model_registry.aliases(line)}:
-        model_card.write(line, shown)
     release = {"state": state, "version": version, "folder": str(folder)}
     fileio.write_json(paths.run_dir(run) / "release.json", release)
     Path(registered.uri).parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from components.data.sources import SourceError
 from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
+from pipelines.reports import after_node
 from pipelines.runner import node_client, runs
 
 CODES = {"done": 0, "cached": 0, "closed": 0, "skipped": 99, "stopped": 3, "locked": 4, "usage": 2, "failed": 1}
@@ -95,11 +96,13 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
 
         launched = tfx_launcher.launch(record, node.name, again)
     headline = launched.properties.get("headline") or node.does
+    after_node.draw(node.name, run_id, launched.uris)
     if launched.properties.get("decision") == "stop":
         verdict = fileio.read_json(Path(launched.uris["verdict"]) / "verdict.json")
         return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"], "artifacts": launched.uris}
     if node.name == "Canary" and launched.properties.get("blessed") != 1:
         runs.refuse(run_id, [f"the canary refused it: {headline}"])
+        after_node.draw(node.name, run_id, launched.uris)
     return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
 
 

@@ -15,6 +15,7 @@ from components.data.row_format import form_of
 from components.data_gate import DataGate
 from components.ingester import Ingester
 from pipelines.config import run_config
+from pipelines.reports import after_node
 
 LABELS = ("World", "Sports", "Business", "Sci/Tech")
 FORM = form_of("news", LABELS)
@@ -100,6 +101,7 @@ class Judged:
             origin=json.dumps(origin or {"source": "s", "window": "all", "hash": "h", "ignored": ["2026-11-23/: still being written (no _SUCCESS)"]}), champion=json.dumps(champion),
             examples=ingested.examples, anomalies=found, quarantine=ingested.quarantine, verdict=self.artifact,
         )  # fmt: skip
+        after_node.draw("DataGate", "run", {"verdict": str(self.folder)})
         self.told = json.loads((self.folder / "verdict.json").read_text())
 
     def __getitem__(self, name: str) -> dict:

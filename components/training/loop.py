@@ -94,7 +94,7 @@ def fit(
             "rows_per_second": len(sizes) / seconds,
         }
         history.append(row)
-        if _best(history) == row:
+        if best_epoch(history) == row:
             best = model.get_weights()
         store.save(history, best)
         report(epoch + 1, epochs, row, row["rows_per_second"])
@@ -190,13 +190,13 @@ def _reseed(model: tf_keras.Model, seed: int) -> None:
             generator.reset_from_seed(seed * 1_009 + number)
 
 
-def _best(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+def best_epoch(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     """The epoch to keep: highest validation accuracy, then lowest validation loss, then the first."""
     return max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
 
 
 def _patience_spent(history: Sequence[Mapping[str, float]], patience: int) -> bool:
-    return bool(history) and len(history) - _best(history)["epoch"] >= patience
+    return bool(history) and len(history) - best_epoch(history)["epoch"] >= patience
 
 
 def _check(train: Rows, eval: Rows, classes: int) -> None:

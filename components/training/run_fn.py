@@ -18,7 +18,6 @@ from components.models import explainer
 from components.models import family as family_named
 from components.registry import model_registry
 from components.training import export, loop, tensorboard, vocabulary, warm_start
-from pipelines.reports import learning_curves
 
 
 def train(
@@ -69,7 +68,6 @@ def run_fn(fn_args: FnArgs) -> None:
     )  # fmt: skip
     shutil.rmtree(workdir, ignore_errors=True)
     (run_dir / "history.json").write_text(json.dumps(history, indent=1, default=float))
-    learning_curves.learning_curves(history["epochs"], run_dir / "curves.png")
     tensorboard.write(history["epochs"], run_dir / "tensorboard")
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from components.training.loop import best_epoch
 
-def learning_curves(history: Sequence[Mapping[str, float]], path: str | Path) -> None:
+
+def draw(history: Sequence[Mapping[str, float]], path: str | Path) -> None:
     """A PNG with loss and accuracy an epoch, training and validation, and the epoch whose weights were kept."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -18,7 +20,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], path: str | Path) ->
         axes.plot(epochs, [row[name] for row in history], marker="o", label="training (dropout, smoothed labels)")
         axes.plot(epochs, [row[f"val_{name}"] for row in history], marker="o", label="validation")
         if history:
-            axes.axvline(_best(history)["epoch"], color="grey", linestyle=":", label="kept")
+            axes.axvline(best_epoch(history)["epoch"], color="grey", linestyle=":", label="kept")
         axes.set(xlabel="epoch", ylabel=f"{name} ({unit})")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()

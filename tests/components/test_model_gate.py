@@ -20,7 +20,7 @@ from components.evaluation import behavioural_tests, diagnostics, gate_rules, pa
 from components.evaluation.slices import slices
 from components.registry import model_registry
 from components.training import export
-from pipelines.reports import model_verdict
+from pipelines.reports import after_node, model_verdict
 
 LIMITS = published.LIMITS
 SOUND = {
@@ -390,6 +390,7 @@ def gate(evaluated, tmp_path):
             champion=served(champion, "champion") if champion else None,
             baseline=served(baseline, "baseline") if baseline else None, behaviour=str(spec),
         )  # fmt: skip
+        after_node.draw("ModelGate", "run-2", {})
         return fileio.read_json(paths.run_dir("run-2") / "verdict.json"), blessing
 
     return work

@@ -16,7 +16,7 @@ from components.core import fileio, paths, run_record
 from components.registrar import Registrar
 from components.registry import mlflow_sync, model_registry
 from pipelines.cli import release
-from pipelines.reports import model_card
+from pipelines.reports import after_node, model_card
 
 LINE, RUN = published.LINE, "run-2"
 CONFIG = {
@@ -73,6 +73,7 @@ def run(tmp_path):
         artifacts["pushed"].set_string_custom_property("pushed_destination", str(folder))
         artifacts["pushed"].set_string_custom_property("pushed_version", str(version))
         Registrar.test_call(run=RUN, **artifacts)
+        after_node.draw("Registrar", RUN, {})
         return artifacts["registered"]
 
     return work

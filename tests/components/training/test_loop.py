@@ -167,7 +167,7 @@ def test_the_loss_is_the_cross_entropy_in_nats():
 
 def test_history_is_json_and_becomes_a_picture(fitted, tmp_path):
     history = fitted[2]
-    learning_curves.learning_curves(history, tmp_path / "curves.png")
+    learning_curves.draw(history, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(json.dumps(history)) == history
 
