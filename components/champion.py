@@ -19,8 +19,14 @@ from components.registry import model_registry
 
 
 @component
-def Champion(line: Parameter[str], version: Parameter[int], digest: Parameter[str], model: OutputArtifact[Model]):
-    """version, digest: from `registry/<line>/champion.json`."""
+def Champion(
+    line: Parameter[str],
+    version: Parameter[int],
+    digest: Parameter[str],
+    model: OutputArtifact[Model],
+    code: Parameter[str] = "",
+):
+    """version, digest: from `registry/<line>/champion.json`; code: hash of code and libraries, for the cache."""
     folder = model_registry.verified_folder(line, version, digest)
     link = Path(path_utils.serving_model_dir(model.uri))
     link.parent.mkdir(parents=True, exist_ok=True)

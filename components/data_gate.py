@@ -154,6 +154,7 @@ def DataGate(
     line: Parameter[str],
     labels: Parameter[str],
     limits: Parameter[str],
+    suite: Parameter[str],
     origin: Parameter[str],
     champion: Parameter[str],
     code: Parameter[str],
@@ -162,11 +163,11 @@ def DataGate(
     quarantine: InputArtifact[Quarantine],
     verdict: OutputArtifact[Verdict],
 ):
-    """labels: JSON list; limits: JSON of `DataConfig`; origin, champion: JSON of `origin_of`; code: hash, for the cache."""
+    """labels: JSON list; limits: JSON of `DataConfig`; suite: JSON of the line's `expectations.json`; origin, champion: JSON
+    of `origin_of`; code: hash, for the cache."""
     names, bounds = json.loads(labels), json.loads(limits)
     account = json.loads(Path(quarantine.uri, "report.json").read_text())
     profile = json.loads(Path(quarantine.uri, "profile.json").read_text())
-    suite = json.loads((paths.REPOSITORY / "data_schemas" / line / "expectations.json").read_text())
     card = json.loads(champion)
     before = champion_profile(line, card)
     folder, findings = Path(verdict.uri), checks.account_checks(account, bounds, names)
@@ -176,7 +177,7 @@ def DataGate(
         scan = Scan(examples.uri, train_rows)
         findings += row_checks(examples.uri, scan, account, profile, before, names, bounds)
         findings += anomaly_checks(anomalies.uri)
-        findings += expectation_checks(frame_of(scan.texts, scan.ids, names), suite, folder)
+        findings += expectation_checks(frame_of(scan.texts, scan.ids, names), json.loads(suite), folder)
     findings = checks.configured(findings, bounds["checks"])
     decision = checks.decide(findings)
     told = {

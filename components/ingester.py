@@ -22,7 +22,7 @@ from components.artifacts import Quarantine
 from components.core.fileio import file_hash
 from components.data import file_reader, text_cleaning
 from components.data import tfrecords as records
-from components.data.row_format import BadRow, Form, Row, form_of
+from components.data.row_format import BadRow, Form, Row, form_from
 from components.data.sources import SourceError
 from components.data_quality.label_consistency import Sample, confusion
 from components.data_quality.profile import Profile, words_of
@@ -227,7 +227,7 @@ def _told(unread: list[str], account: Account) -> str:
 @component
 def Ingester(
     files: Parameter[str],
-    line: Parameter[str],
+    form: Parameter[str],
     labels: Parameter[str],
     first_label: Parameter[int],
     eval_fraction: Parameter[float],
@@ -236,13 +236,16 @@ def Ingester(
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
 ):
-    """files: JSON list of `components.data.sources.SourceFile`; labels: JSON list; first_label: number of the first class in files.
+    """files: JSON list of `components.data.sources.SourceFile`; form: JSON of the table `files` in the line's
+    `line.toml`; labels: JSON list; first_label: number of the first class in files.
 
-    code: hash of code, `data_schemas/` and libraries, for the cache.
+    code: hash of code and libraries, for the cache.
     """
-    form = form_of(line, json.loads(labels), first_label)
+    written = form_from(json.loads(form), json.loads(labels), first_label)
     with records.Writer(examples.uri) as writer:
-        account, profile = ingest(json.loads(files), form, eval_fraction, test_fraction, writer, Path(quarantine.uri))
+        account, profile = ingest(
+            json.loads(files), written, eval_fraction, test_fraction, writer, Path(quarantine.uri)
+        )
     Path(quarantine.uri, "report.json").write_text(json.dumps(account, indent=1, ensure_ascii=False))
     Path(quarantine.uri, "profile.json").write_text(json.dumps(profile, ensure_ascii=False))
     examples.split_names = records.split_names()

@@ -29,9 +29,10 @@ def Tokenizer(
     code: Parameter[str],
     examples: InputArtifact[Examples],
     vocabulary: OutputArtifact[Vocabulary],
+    encoders: Parameter[str] = "{}",
 ):
     """network: JSON of the preset's network settings; policy: see `decide`; before: JSON of the champion to go on from or null;
-    code: hash of code and libraries, for the cache."""
+    encoders: JSON of the run's encoders with their content; code: hash of code and libraries; both for the cache."""
     settings, champion = json.loads(network), json.loads(before)
     texts, _ = records.load(examples.uri, "train")
     known, told = [], ""

@@ -48,7 +48,8 @@ class Trainer(base_component.BaseComponent):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
 
     def __init__(self, examples: types.BaseChannel, vocabulary: types.BaseChannel, config: Mapping):
-        """config: family, network, training, seed, labels and `code`, the hash that ties the cache to code and libraries."""
+        """config: family, network, training, seed, labels, the champion to go on from; `code` and `encoders`, the hashes that tie
+        the cache to code, libraries and the content of encoders."""
         super().__init__(
             _Spec(
                 examples=examples,

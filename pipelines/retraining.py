@@ -9,7 +9,6 @@ import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.orchestration import metadata
@@ -20,6 +19,7 @@ from components.canary import Canary
 from components.champion import Champion
 from components.core import paths
 from components.data_gate import DataGate, origin_of
+from components.import_schema import ImportSchemaGen
 from components.ingester import Ingester
 from components.model_gate import ModelGate
 from components.pusher import Pusher
@@ -27,7 +27,7 @@ from components.registrar import Registrar
 from components.registry import model_registry
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
-from pipelines.config.run_config import ConfigError
+from pipelines.config.run_config import ConfigError, line_file
 from pipelines.flow import FLOW
 
 # One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
@@ -58,7 +58,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     Raises:
         ConfigError: the line has no folder in `data_schemas`.
     """
-    config, code = record["config"], record["code"]
+    config, code = record["config"], record["node_code"]
     line, labels = config["line"], json.dumps(config["labels"])
     reviewed = paths.REPOSITORY / "data_schemas" / line
     if not (reviewed / "schema.pbtxt").is_file():
@@ -67,21 +67,25 @@ def nodes(record: dict) -> list[BaseComponent]:
             f"Received: line={line!r}, no {reviewed / 'schema.pbtxt'}"
         )
     limits, gates = json.dumps(config["data"], sort_keys=True), json.dumps(config["gates"], sort_keys=True)
+    encoders = json.dumps(record["encoders"], sort_keys=True)
+    # Not the files but what is in them: an edited one gives another key, and nothing else in their folder does.
+    suite = json.dumps(json.loads((reviewed / "expectations.json").read_text(encoding="utf-8")), sort_keys=True)
+    form = json.dumps(line_file(line).get("files", {}), sort_keys=True)
     pointer = record["champion"] or {"version": 0, "digest": ""}
 
     ingester = Ingester(
-        files=json.dumps(record["files"], sort_keys=True), line=line, labels=labels, code=code,
+        files=json.dumps(record["files"], sort_keys=True), form=form, labels=labels, code=code["Ingester"],
         first_label=config["data"]["first_label"],
         eval_fraction=config["data"]["eval_fraction"], test_fraction=config["data"]["test_fraction"],
     )  # fmt: skip
     examples = ingester.outputs["examples"]
     statistics = StatisticsGen(examples=examples, stats_options=STATISTICS)
-    schema = ImportSchemaGen(schema_file=str(reviewed / "schema.pbtxt"))
+    schema = ImportSchemaGen(str(reviewed / "schema.pbtxt"), code=code["ImportSchemaGen"])
     schema.add_upstream_node(ingester)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     origin, champion_data = origin_of(record)
     data_gate = DataGate(
-        line=line, labels=labels, limits=limits, code=code, examples=examples,
+        line=line, labels=labels, limits=limits, suite=suite, code=code["DataGate"], examples=examples,
         origin=json.dumps(origin, sort_keys=True), champion=json.dumps(champion_data, sort_keys=True),
         anomalies=validator.outputs["anomalies"], quarantine=ingester.outputs["quarantine"],
     )  # fmt: skip
@@ -91,22 +95,26 @@ def nodes(record: dict) -> list[BaseComponent]:
     before = kept if pointer["version"] and policy != "rebuild" else None
     tokenizer = Tokenizer(
         family=config["family"], network=json.dumps(config["network"], sort_keys=True), policy=policy,
-        before=json.dumps(before, sort_keys=True), code=code, examples=examples,
+        before=json.dumps(before, sort_keys=True), encoders=encoders, code=code["Tokenizer"], examples=examples,
     )  # fmt: skip
     tokenizer.add_upstream_node(data_gate)
     trainer = Trainer(
         examples=examples,
         vocabulary=tokenizer.outputs["vocabulary"],
         config={
-            **{key: config[key] for key in ("family", "network", "training", "seed", "labels")}, "code": code,
+            **{key: config[key] for key in ("family", "network", "training", "seed", "labels")},
+            "encoders": record["encoders"], "code": code["Trainer"],
             "champion": before if config["training"]["warm_start"] else None,
         },
     )  # fmt: skip
+    compared = config["baseline"]
     baseline = Baseline(
-        labels=labels, training=json.dumps(config["baseline"], sort_keys=True), seed=1, code=code, examples=examples
-    )
+        family=compared["family"], network=json.dumps(compared["network"], sort_keys=True),
+        training=json.dumps(compared["training"], sort_keys=True), labels=labels, seed=1,
+        encoders=encoders, code=code["Baseline"], examples=examples,
+    )  # fmt: skip
     baseline.add_upstream_node(data_gate)
-    champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"])
+    champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"], code=code["Champion"])
     champion.add_upstream_node(trainer)
     model = trainer.outputs["model"]
     evaluator = Evaluator(
@@ -121,7 +129,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     )  # fmt: skip
     blessing = model_gate.outputs["blessing"]
     canary = Canary(
-        labels=labels, limits=gates, code=code, examples=examples, model=model, model_blessing=blessing,
+        labels=labels, limits=gates, code=code["Canary"], examples=examples, model=model, model_blessing=blessing,
         champion=champion.outputs["model"],
     )  # fmt: skip
     pusher = Pusher(

@@ -10,6 +10,7 @@ from pathlib import Path
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
+from components.core import paths
 from components.data import demo_corpus, sources
 from components.data.row_format import form_of
 from components.data_gate import DataGate
@@ -68,7 +69,8 @@ class Ingested:
         self.examples.uri, self.quarantine.uri = str(out / "examples"), str(out / "quarantine")
         self.limits = run_config.DataConfig(**data)
         Ingester.test_call(
-            files=json.dumps(listed(folder, window)), line="news", labels=json.dumps(LABELS), code="",
+            files=json.dumps(listed(folder, window)), form=json.dumps(run_config.line_file("news")["files"]),
+            labels=json.dumps(LABELS), code="",
             first_label=self.limits.first_label, eval_fraction=self.limits.eval_fraction,
             test_fraction=self.limits.test_fraction, examples=self.examples, quarantine=self.quarantine,
         )  # fmt: skip
@@ -98,6 +100,7 @@ class Judged:
         self.artifact.uri, found.uri = str(self.folder), str(anomalies or out / "none")
         DataGate.test_call(
             line="news", labels=json.dumps(LABELS), limits=json.dumps(dataclasses.asdict(ingested.limits)), code="",
+            suite=(paths.REPOSITORY / "data_schemas" / "news" / "expectations.json").read_text(),
             origin=json.dumps(origin or {"source": "s", "window": "all", "hash": "h", "ignored": ["2026-11-23/: still being written (no _SUCCESS)"]}), champion=json.dumps(champion),
             examples=ingested.examples, anomalies=found, quarantine=ingested.quarantine, verdict=self.artifact,
         )  # fmt: skip

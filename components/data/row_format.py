@@ -67,6 +67,11 @@ class Form:
 def form_of(line: str, labels: Sequence[str], first_label: int = 1, labelled: bool = True) -> Form:
     """The form of a line's files, from `data_schemas/<line>/line.toml`, table `files`."""
     files = tomli.loads((REPOSITORY / "data_schemas" / line / "line.toml").read_text(encoding="utf-8")).get("files", {})
+    return form_from(files, labels, first_label, labelled)
+
+
+def form_from(files: Mapping, labels: Sequence[str], first_label: int = 1, labelled: bool = True) -> Form:
+    """The form of a line's files from that table."""
     how = files.get("columns", {}), files.get("encoding", ""), files.get("delimiter", "")
     return Form(labels, first_label, *how, labelled)
 

@@ -3,6 +3,15 @@
 KINDS = ("pkg", "hf", "hub")
 
 
+class EncoderError(ValueError):
+    """An encoder that cannot be had or cannot work here; the message says which, why, and what to do."""
+
+
+def not_fetched(address: str, error: Exception, instead: str) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return f"{address} could not be fetched ({reason}). Check the name and the network, or fetch it elsewhere and give {instead}"
+
+
 def split_address(address: str) -> tuple[str, str]:
     """("pkg" | "hf" | "hub", where).
 
@@ -13,7 +22,7 @@ def split_address(address: str) -> tuple[str, str]:
     climbing = ".." in where.split("/")
     if not colon or kind not in KINDS or not where or relative or climbing or not where.isprintable() or " " in where:
         raise ValueError(
-            "an encoder's address is pkg:NAME, hf:NAME, hf:/folder, hub:/folder or hub:https://…. "
+            "an encoder's address is pkg:NAME, hf:NAME, hf:NAME@REVISION, hf:/folder, hub:/folder or hub:https://…. "
             f"Received: encoder={str(address)[:80]!r}"
         )
     return kind, where

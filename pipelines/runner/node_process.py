@@ -23,19 +23,15 @@ GRACE = 60  # seconds between SIGTERM and SIGKILL: time for one training step an
 # Only these reach a node: a secret in the scheduler's environment has no way into a log or an artifact.
 _KEPT = (
     *("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"),
-    *(
-        "SSL_CERT_DIR",
-        "SSL_CERT_FILE",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-    ),
+    *("SSL_CERT_DIR", "SSL_CERT_FILE"),
+    # By name, not by "NEWSDESK_": NEWSDESK_SMTP_PASSWORD is the scheduler's alone.
+    *("NEWSDESK_COLD", "NEWSDESK_EVENTS", "NEWSDESK_HOME", "NEWSDESK_SERVER_IDLE"),
+    *("NEWSDESK_SOCKETS", "NEWSDESK_TFX_PYTHON"),
 )
+# An address with a user's name or password in it stays behind.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 # Not the whole of "TF_": Terraform keeps secrets in TF_VAR_….
-_KEPT_PREFIXES = ("LC_", "NEWSDESK_", "OMP_", "TF_CPP_", "TF_ENABLE_", "TF_NUM_", "TF_XLA_", "CUDA_", "NVIDIA_", "XDG_")
+_KEPT_PREFIXES = ("LC_", "OMP_", "TF_CPP_", "TF_ENABLE_", "TF_NUM_", "TF_XLA_", "CUDA_", "NVIDIA_", "XDG_")
 _LINE_LIMIT = 1 << 16  # bytes without a line end after which a piece is handed on
 _RESULT_LIMIT = 1 << 20  # bytes of standard output that are looked at, from its end
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -64,6 +60,7 @@ def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a node's process sees of the caller's environment, with the state folder made explicit."""
     environ = os.environ if environ is None else environ
     kept = {name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+    kept |= {name: environ[name] for name in _PROXIES if name in environ and "@" not in environ[name]}
     return {**kept, "NEWSDESK_HOME": str(paths.home()), "PYTHONUNBUFFERED": "1"}
 
 

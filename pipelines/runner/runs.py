@@ -1,6 +1,6 @@
 """A run's record: what was asked, what it resolved to, what each node said, and how it ended.
 
-    runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, code hash
+    runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, encoders, code
     runs/<run-id>/events.jsonl   one line each time a node starts or ends
     runs/<run-id>/verdict.json   the model gate's decision
     runs/<run-id>/outcome.json   written when the run closes
@@ -9,35 +9,36 @@ Standard library only, but for the resolving of a source.
 """
 
 import hashlib
-import sysconfig
 from datetime import datetime, timezone
-from importlib.metadata import distributions
 
-from components.core import clock, fileio, locks, paths
+from components.core import clock, fileio, locks, paths, run_record
 from components.registry import model_registry
+from pipelines import encoder_content, node_code
 from pipelines.config import run_config
-
-CODE = ("components", "data_schemas")
-
-
-def code_hash() -> str:
-    """sha256 over the code and data that can change what a run computes, and over the installed library versions."""
-    digest = hashlib.sha256()
-    for folder in CODE:
-        for path in sorted((paths.REPOSITORY / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(paths.REPOSITORY)}\0".encode() + path.read_bytes())
-    digest.update(library_hash().encode())
-    return digest.hexdigest()
+from pipelines.flow import Node
 
 
-def library_hash() -> str:
-    """sha256 over the names and versions of the packages installed in this environment.
+class Changed(run_record.RunError):
+    """What a node computes with is no longer what its run was opened with."""
 
-    Its own folder only: setuptools adds one with packages of its own to the path whenever something imports it.
+
+def check_unchanged(record: dict, node: Node) -> None:
+    """Holds the code and, for the nodes that read them, the encoders against the run's record.
+
+    Called before a node starts and before its result counts: a result of other code under this run's cache keys would be
+    taken for the right one by every later run.
+
+    Raises:
+        Changed: they differ; the message names what.
     """
-    found = distributions(path=[sysconfig.get_paths()["purelib"]])
-    return hashlib.sha256("\n".join(sorted(f"{d.metadata['Name']}=={d.version}" for d in found)).encode()).hexdigest()
+    if "code_files" not in record:
+        raise Changed(f"the run was opened by another version of Newsdesk. Received: {record['run']}. Start a new run")
+    changed = node_code.changed(record["code_files"])
+    if node.group == "model":
+        changed += encoder_content.changed(record["encoders"])
+    if changed:
+        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise Changed(f"changed since run {record['run']} was opened: {shown}. Put it back, or start a new run")
 
 
 def open_run(run_id: str, request: run_config.Request, owner: int | None = None) -> dict:
@@ -68,18 +69,24 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
     created = datetime.now(timezone.utc)
     as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
     files, ignored = sources.resolve(run.source, run.window, as_of)
+    resolved = run.to_json()
+    try:
+        encoders = encoder_content.resolve(resolved["network"], resolved["baseline"]["network"])
+    except encoder_content.EncoderError as error:
+        raise run_config.ConfigError(str(error)) from None
     record = {
         "run": run_id,
         "created": created.isoformat(timespec="seconds"),
         "trigger": request.trigger,
         "interval": list(request.interval) if request.interval else None,
         "as_of": as_of.isoformat(timespec="seconds"),
-        "config": run.to_json(),
+        "config": resolved,
         "files": [f.to_json() for f in files],
         "ignored": ignored,
         "data_hash": hashlib.sha256("\n".join(f"{f.split} {f.sha256}" for f in files).encode()).hexdigest(),
         "champion": model_registry.champion(run.line),
-        "code": code_hash(),
+        "encoders": encoders,
+        **node_code.snapshot(),
     }
     fileio.write_json(paths.run_dir(run_id) / "run.json", record)
     return record

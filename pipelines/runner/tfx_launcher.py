@@ -8,6 +8,7 @@ failed or was retired would be taken up again with its output folder, so `_Launc
 import components  # noqa: F401  # first of all: it sets what TensorFlow reads from the environment at its import
 
 # isort: split
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines import retraining
 from pipelines.flow import NODES
+from pipelines.runner import runs
 from pipelines.runner.mlmd_store import mend
 
 _ENDED_WELL = {mlmd.Execution.COMPLETE: "done", mlmd.Execution.CACHED: "cached"}
@@ -46,6 +48,7 @@ def launch(record: dict, name: str, again: bool = False) -> Launched:
 
     Raises:
         NodeFailed: an input is missing or was not produced. Whatever the node itself raises comes through.
+        runs.Changed: the node computed with other code or another encoder than its run was opened with.
     """
     ir = compiler.Compiler().compile(retraining.pipeline(record))
     run_context = f"{record['config']['line']}.{record['run']}"
@@ -60,6 +63,7 @@ def launch(record: dict, name: str, again: bool = False) -> Launched:
         _retire(connection, run_context, node)
     try:
         _Launcher(
+            lambda: runs.check_unchanged(record, NODES[name]),
             pipeline_node=node,
             mlmd_connection=connection,
             pipeline_info=ir.pipeline_info,
@@ -78,7 +82,17 @@ class _Launcher(launcher.Launcher):
 
     TFX names output folders by the execution, and ImportSchemaGen and Great Expectations refuse a folder in which an earlier
     attempt left its files. An execution still open belongs to an attempt that was killed: a run starts a node once at a time.
+
+    check: raises where the result must not be published under the node's cache key.
     """
+
+    def __init__(self, check: Callable[[], None], **spec):
+        super().__init__(**spec)
+        self._check = check
+
+    def _publish_successful_execution(self, *args, **more):
+        self._check()
+        super()._publish_successful_execution(*args, **more)
 
     def _register_or_reuse_execution(self, metadata_handle, contexts, input_artifacts=None, exec_properties=None):
         earlier = execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts)

@@ -20,6 +20,11 @@ from components.data import tfrecords as records
 from components.data.sources import SourceError
 from components.data_quality.profile import EDGES, Profile, words_of
 
+SPLITS_OF_FORTY = (
+    "tr tr tr te tr tr tr tr tr tr tr tr tr tr tr tr tr tr tr tr "
+    "tr ev tr tr tr ev tr tr tr tr tr tr tr tr tr tr tr tr tr tr"
+)
+
 QUICK = settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 
 
@@ -69,6 +74,22 @@ def test_a_row_keeps_its_split_when_more_data_arrives(tmp_path):
         done = Ingested(folder, tmp_path / f"{name}.out")
         splits.append({split: set(texts(done.examples, split)) for split in records.SPLITS})
     assert all(splits[0][split] < splits[1][split] for split in records.SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("row_hash", "split"),
+    [
+        ("00000000ffffffff", "test"), ("19999999ffffffff", "test"), ("1999999a00000000", "eval"),
+        ("3333333300000000", "eval"), ("3333333400000000", "train"), ("ffffffff00000000", "train"),
+    ],
+)  # fmt: skip
+def test_the_place_of_a_hash_never_changes_or_old_train_rows_would_become_test_rows(row_hash, split):
+    assert ingester.place(row_hash, 0.1, 0.1) == split
+
+
+def test_the_split_of_an_article_is_the_same_in_every_release():
+    found = [ingester.place(text_cleaning.row_hash(f"Article {number}"), 0.1, 0.1)[:2] for number in range(40)]
+    assert " ".join(found) == SPLITS_OF_FORTY
 
 
 def test_train_rows_that_are_test_rows_are_left_out_however_they_are_printed(tmp_path):

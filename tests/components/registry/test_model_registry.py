@@ -64,6 +64,16 @@ def test_a_decision_made_against_another_champion_does_not_move_the_pointer():
     assert model_registry.champion(LINE)["version"] == 2
 
 
+def test_a_decision_made_against_other_content_under_the_same_number_does_not_move_the_pointer():
+    make(1)
+    make(2, "model 2")
+    move(1)
+    seen = {**model_registry.champion(LINE), "digest": "0" * 64}
+    with pytest.raises(model_registry.PointerMoved):
+        model_registry.move_champion(LINE, seen, 2, "release", "against another model", {})
+    assert model_registry.champion(LINE)["version"] == 1
+
+
 def test_a_held_version_stays_held_when_the_decision_comes_too_late():
     make(1)
     make(2, "other", held=True)

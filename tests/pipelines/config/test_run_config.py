@@ -26,7 +26,7 @@ def test_overrides_win_over_the_file_and_the_file_wins_over_the_defaults():
 
 
 def test_a_lines_own_training_settings_go_before_the_presets_and_after_overrides():
-    assert resolve(Request()).training["epochs"] == resolve(Request()).baseline["epochs"] == 8
+    assert resolve(Request()).training["epochs"] == resolve(Request()).baseline["training"]["epochs"] == 8
     assert resolve(Request(source="/data/ag")).training["epochs"] == PRESETS["transformer"].training["epochs"]
     assert resolve(Request(set={"training.epochs": 2})).training["epochs"] == 2
 

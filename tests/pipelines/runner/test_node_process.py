@@ -47,6 +47,20 @@ def test_only_named_variables_pass_to_a_node(monkeypatch):
     assert passed["NEWSDESK_HOME"] == "/tmp/x"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "passes"),
+    [
+        ("NEWSDESK_SMTP_PASSWORD", "secret", False),
+        ("NEWSDESK_SOCKETS", "/s", True),
+        ("HTTPS_PROXY", "http://user:secret@proxy:3128", False),
+        ("https_proxy", "user:secret@proxy:3128", False),
+        ("HTTPS_PROXY", "http://proxy:3128", True),
+    ],
+)
+def test_no_secret_of_newsdesk_s_own_or_of_a_proxy_passes_to_a_node(name, value, passes):
+    assert (node_process.environment({name: value}).get(name) == value) == passes
+
+
 def test_the_log_comes_line_by_line_and_the_last_line_of_output_is_the_result():
     said = []
     script = (

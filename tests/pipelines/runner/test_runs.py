@@ -1,12 +1,14 @@
 """A run's record: fixed once, and its outcome told from what its nodes said."""
 
+import json
 import threading
 
 import pytest
 
 from components.core import fileio, locks, paths, run_record
-from pipelines import run_node
+from pipelines import encoder_content, node_code, run_node
 from pipelines.config import run_config
+from pipelines.flow import NODES
 from pipelines.runner import runs
 
 
@@ -98,10 +100,10 @@ def test_events_go_to_the_run_and_to_the_file_that_a_follower_named(source, tmp_
 def test_the_library_hash_is_the_same_whatever_was_imported_before():
     import sys
 
-    before = runs.library_hash()
+    before = node_code.library_hash()
     sys.path.append(str(paths.REPOSITORY))
     try:
-        assert runs.library_hash() == before
+        assert node_code.library_hash() == before
     finally:
         sys.path.pop()
 
@@ -163,3 +165,58 @@ def test_two_lines_on_one_cron_have_runs_of_their_own():
     first, second = run_record.run_of("news_retrain", theirs), run_record.run_of("news_retrain_sports", theirs)
     assert first == run_record.run_id_from(theirs) != second
     assert run_record.airflow_id(first, "scheduled") == run_record.airflow_id(second, "scheduled") == theirs
+
+
+@pytest.mark.parametrize("family", ["bag", "transformer"])
+def test_a_candidate_of_the_baseline_s_own_family_is_compared_with_no_baseline(source, family):
+    record = opened(source, model="bag")
+    record["config"]["baseline"]["family"] = family
+    assert bool(run_node._skip(record, NODES["Baseline"])) == (family == "bag")
+
+
+def record_of(code_files=None, **more) -> dict:
+    return {
+        "run": "r1",
+        "encoders": {},
+        **node_code.snapshot(),
+        **({"code_files": code_files} if code_files else {}),
+        **more,
+    }
+
+
+def test_a_node_of_a_run_whose_code_changed_refuses_and_names_the_file(source, capsys):
+    record = opened(source)
+    record["code_files"]["components/data/row_format.py"] = "another hash"
+    fileio.write_json(paths.run_dir("r1") / "run.json", record)
+    assert run_node.execute(run_node.parse(["--node", "Tokenizer", "--run-id", "r1"])) == 1
+    (reason,) = json.loads(capsys.readouterr().out)["reasons"]
+    assert "changed since run r1 was opened: components/data/row_format.py. Put it back, or start a new run" in reason
+
+
+def test_a_run_of_a_version_that_kept_no_list_of_code_is_to_be_started_anew(source):
+    record = opened(source)
+    del record["code_files"]
+    with pytest.raises(runs.Changed, match="another version of Newsdesk"):
+        runs.check_unchanged(record, NODES["Trainer"])
+
+
+def test_an_encoder_overwritten_while_a_run_is_open_stops_the_nodes_that_read_it(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    network = {"encoder": f"hf:{tmp_path}"}
+    record = record_of(encoders=encoder_content.resolve(network))
+    runs.check_unchanged(record, NODES["Trainer"])
+    (tmp_path / "config.json").write_text("[]")
+    runs.check_unchanged(record, NODES["StatisticsGen"])
+    with pytest.raises(runs.Changed, match=f"hf:{tmp_path}"):
+        runs.check_unchanged(record, NODES["Trainer"])
+
+
+def test_a_run_records_the_content_of_an_encoder_that_is_used_for_word_vectors_alone(source):
+    record = opened(source, model="transformer")
+    assert record["config"]["network"]["vectors"] in record["encoders"]
+
+
+def test_a_run_with_an_encoder_that_is_not_there_does_not_open_and_gives_the_line_back(source):
+    with pytest.raises(run_config.ConfigError, match="must hold its files"):
+        opened(source, model="bert-frozen", set={"network.encoder": "hf:/no/such/folder"})
+    assert locks.holder("news") is None
