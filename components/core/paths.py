@@ -8,15 +8,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from components.core import fileio
+from components.core import errors, fileio
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAMP = "1"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-
-
-class HomeError(Exception):
-    """The state folder cannot be used: unwritable, or written by another version."""
 
 
 def home() -> Path:
@@ -31,6 +27,11 @@ def ensure() -> Path:
         HomeError: it cannot be created or written, or carries another version's stamp.
     """
     root = home()
+    if "?" in str(root):
+        raise errors.HomeError(
+            "NEWSDESK_HOME must be a path without `?`, behind which a database's address has its options. "
+            f"Received: {root}. Set NEWSDESK_HOME to another folder."
+        )
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = root / "VERSION"
@@ -39,17 +40,22 @@ def ensure() -> Path:
         with tempfile.TemporaryFile(dir=root):
             pass
     except OSError as error:
-        raise HomeError(
+        raise errors.HomeError(
             f"NEWSDESK_HOME must be a folder this user can write to. Received: {root} ({error.strerror}). "
             "Free space or permissions there, or set NEWSDESK_HOME to another folder."
         ) from error
     found = stamp.read_text().strip()
     if found != STAMP:
-        raise HomeError(
+        raise errors.HomeError(
             f"NEWSDESK_HOME must carry version stamp {STAMP}. Received: {stamp} says {found!r}. "
             "Use the Newsdesk version that wrote it, or set NEWSDESK_HOME to a new folder."
         )
     return root
+
+
+def restrict_umask() -> None:
+    """Keeps what this process makes from being writable for everybody, whatever the umask that it was started with."""
+    os.umask(os.umask(0o077) | 0o002)
 
 
 def safe_name(name: str, what: str) -> str:

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from components.core import locks, paths
+from components.core import errors, locks, paths
 from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.presets import PRESETS
@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
         move = add(name, help)
         if name == "promote":
             move.add_argument("version", type=int)
+        else:
+            move.add_argument("--to", type=int, metavar="VERSION", help="only if this is the version it returns to")
+        move.add_argument(
+            "--after", type=int, metavar="MOVE", help="only if the line's last move has this number; 0: none"
+        )
         move.add_argument("--reason", required=True)
         move.add_argument("--line", default="")
     for name, help in (
@@ -220,6 +225,7 @@ def show(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    paths.restrict_umask()
     try:
         paths.safe_name(getattr(args, "line", "") or run_config.REAL_LINE, "line")
     except ValueError as error:
@@ -227,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         return _run(args)
-    except (run_config.ConfigError, paths.HomeError) as error:
+    except (run_config.ConfigError, errors.HomeError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 2 if isinstance(error, run_config.ConfigError) else 1
     except locks.Locked as error:

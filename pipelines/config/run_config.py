@@ -167,7 +167,10 @@ def settings(path=None) -> dict:
     except tomli.TOMLDecodeError as error:
         raise ConfigError(f"newsdesk.toml must be TOML ({error}). Received: {path}") from None
     for line, sections in value.items():
-        paths.safe_name(line, "line")
+        try:
+            paths.safe_name(line, "line")
+        except ValueError as error:
+            raise ConfigError(f"newsdesk.toml: {error}") from None
         check(isinstance(sections, dict), "a line in newsdesk.toml must be a table", line=line)
         unknown = sorted(set(sections) - set(SECTIONS))
         check(not unknown, f"sections of a line must be among {', '.join(SECTIONS)}", line=line, unknown=unknown)
@@ -270,8 +273,23 @@ def line_file(line: str) -> dict:
 
 
 def labels_of(line: str) -> tuple[str, ...]:
-    """The class names of a line; one without a folder has the usual ones."""
-    return tuple(line_file(line).get("labels", LABELS))
+    """The class names of a line; one without a folder has the usual ones.
+
+    Raises:
+        ConfigError: names that no page, file or catalogue could show.
+    """
+    labels = line_file(line).get("labels", LABELS)
+    usable = isinstance(labels, (list, tuple)) and all(
+        isinstance(label, str) and label.strip() == label and label.isprintable() and 0 < len(label) <= 100
+        for label in labels
+    )
+    check(
+        usable and len(labels) > 1 and len(set(labels)) == len(labels),
+        f"labels in data_schemas/{line}/line.toml must be two or more different names of 1 to 100 printable characters, without "
+        "blanks at their ends",
+        labels=labels,
+    )
+    return tuple(labels)
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:

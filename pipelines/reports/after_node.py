@@ -61,6 +61,8 @@ def _model_cards(run_id: str, artifacts: Mapping[str, str]) -> None:
 
     line = fileio.read_json(paths.run_dir(run_id) / "run.json")["config"]["line"]
     release = fileio.read_json(paths.run_dir(run_id) / "release.json")
+    if not release:  # refused by the Registrar
+        return model_verdict(run_id, artifacts)
     for version in {release["version"], *model_registry.aliases(line)}:
         model_card.write(line, version)
 
@@ -74,5 +76,6 @@ _DRAWERS = {
     "Trainer": _learning_curves,
     "ModelGate": model_verdict,
     "Canary": model_verdict,
+    "Pusher": model_verdict,
     "Registrar": _model_cards,
 }

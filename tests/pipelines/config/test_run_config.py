@@ -143,3 +143,25 @@ def test_override_texts_are_json_where_they_can_be():
         "d": "mean",
         "e": True,
     }
+
+
+def test_a_line_s_name_that_can_be_no_folder_is_a_configuration_error(tmp_path):
+    path = tmp_path / "newsdesk.toml"
+    path.write_text('["my line".schedule]\ncron = "0 3 * * *"\n')
+    with pytest.raises(run_config.ConfigError, match=r"newsdesk.toml: line must be .*my line"):
+        run_config.settings(path)
+
+
+@pytest.mark.parametrize(
+    "labels", [[], ["one"], ["a", "a"], ["a", ""], ["a", " b"], ["a", "b\n"], ["a", 1], ["a", "x" * 101], "ab"]
+)
+def test_labels_that_cannot_be_shown_are_refused_before_any_work(monkeypatch, labels):
+    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    with pytest.raises(run_config.ConfigError, match=r"labels in data_schemas/news-demo/line\.toml must be"):
+        run_config.resolve(run_config.Request(source="demo", line="news"), {})
+
+
+def test_labels_with_marks_of_any_kind_are_fine(monkeypatch):
+    labels = ["Arts & Life", "Health (US)", "Children's", "A+B", "日本"]
+    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    assert run_config.labels_of("news") == tuple(labels)

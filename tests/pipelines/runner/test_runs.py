@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from components.core import fileio, locks, paths, run_record
+from components.core import errors, fileio, locks, paths, run_record
 from pipelines import encoder_content, node_code, run_node
 from pipelines.config import run_config
 from pipelines.flow import NODES
@@ -111,14 +111,14 @@ def test_the_library_hash_is_the_same_whatever_was_imported_before():
 def test_the_state_folder_of_another_version_is_refused_with_words(newsdesk_home):
     newsdesk_home.mkdir()
     (newsdesk_home / "VERSION").write_text("99\n")
-    with pytest.raises(paths.HomeError, match="99"):
+    with pytest.raises(errors.HomeError, match="99"):
         paths.ensure()
 
 
 def test_an_unwritable_state_folder_is_refused_before_anything_runs(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(paths.HomeError, match="this user can write"):
+    with pytest.raises(errors.HomeError, match="this user can write"):
         paths.ensure()
 
 
@@ -220,3 +220,10 @@ def test_a_run_with_an_encoder_that_is_not_there_does_not_open_and_gives_the_lin
     with pytest.raises(run_config.ConfigError, match="must hold its files"):
         opened(source, model="bert-frozen", set={"network.encoder": "hf:/no/such/folder"})
     assert locks.holder("news") is None
+
+
+@pytest.mark.parametrize("name", ["~", "...", "日本"])
+def test_a_run_id_without_a_letter_or_digit_gets_a_folder_name(name):
+    folder = run_record.run_id_from(name)
+    assert paths.safe_name(folder, "run id").startswith("run.")
+    assert run_record.run_id_from(folder) == folder
