@@ -16,6 +16,7 @@ from importlib.metadata import distributions
 from components.core import clock, fileio, locks, paths
 from components.registry import model_registry
 from pipelines.config import run_config
+from pipelines.config.settings import zone
 
 CODE = ("components", "data_schemas")
 
@@ -67,13 +68,16 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
 
     created = datetime.now(timezone.utc)
     as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
-    files, ignored = sources.resolve(run.source, run.window, as_of)
+    schedule = run_config.section(run_config.settings(), run.line, "schedule")
+    last = sources.last_moment(as_of, request.interval is not None, zone(schedule.timezone))
+    files, ignored = sources.resolve(run.source, run.window, last)
     record = {
         "run": run_id,
         "created": created.isoformat(timespec="seconds"),
         "trigger": request.trigger,
         "interval": list(request.interval) if request.interval else None,
         "as_of": as_of.isoformat(timespec="seconds"),
+        "last_day": last.date().isoformat(),
         "config": run.to_json(),
         "files": [f.to_json() for f in files],
         "ignored": ignored,
