@@ -18,6 +18,7 @@ from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
+from components import quarantine
 from components.artifacts import Quarantine
 from components.core.fileio import file_hash
 from components.data import file_reader, text_cleaning
@@ -28,7 +29,6 @@ from components.data_quality.label_consistency import Sample, confusion
 from components.data_quality.profile import Profile, words_of
 from components.evaluation import seen_rows
 
-_SHOWN = 200  # characters of a value in the quarantine file
 _TOLD = 8  # bad rows that the verdict shows, of different kinds
 _FOREIGN = 50  # different labels that the account names
 _SPAN_WORDS = 2000  # words that a span's profile keeps
@@ -40,11 +40,6 @@ def place(row_hash: str, eval_fraction: float, test_fraction: float) -> str:
     if point < test_fraction:
         return "test"
     return "eval" if point < test_fraction + eval_fraction else "train"
-
-
-def spreadsheet_safe(value: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return "'" + value if value[:1] in "=+-@\t\r\n" else value
 
 
 def read_file(file: dict, form: Form) -> Iterator[Row | BadRow]:
@@ -106,8 +101,8 @@ class Account:
         """Writes the row to the quarantine file and remembers the first of each kind for the verdict."""
         self.own["quarantined"] += 1
         path = self.own["path"]
-        shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-        self.log.writerow([spreadsheet_safe(path), row.line, row.column, spreadsheet_safe(shown), row.reason])
+        shown = quarantine.shown(row.value)
+        self.log.writerow(quarantine.cells(path, row))
         finding = f"{path}, line {row.line}, column {row.column}: {row.value[:60]!r} {row.reason}"
         if len(self.first_quarantined) < _TOLD:  # one of each kind says more than five of the first
             self.first_quarantined.setdefault((row.column, row.reason), finding)
@@ -143,7 +138,7 @@ class Account:
 
 
 def ingest(
-    files: list[dict], form: Form, eval_fraction: float, test_fraction: float, writer, quarantine: Path
+    files: list[dict], form: Form, eval_fraction: float, test_fraction: float, writer, kept_out: Path
 ) -> tuple[dict, dict]:
     """Writes every row to its split or to the quarantine file; returns the account of rows and the profile of train rows.
 
@@ -189,13 +184,14 @@ def ingest(
                 own.add(row.title, joined, words, row.label)
         writer.write(split, joined, row.label)
 
-    quarantine.mkdir(parents=True, exist_ok=True)
-    with open(quarantine / "rows.csv", "w", newline="", encoding="utf-8") as out:
+    kept_out.mkdir(parents=True, exist_ok=True)
+    with open(kept_out / "rows.csv", "w", newline="", encoding="utf-8") as out:
         log = csv.writer(out)
         log.writerow(["source", "line", "column", "value", "reason"])
         account, span, own = Account(form, log), None, Profile(form.labels)
         # Test files first, so that a train row that is also a test row is known when it comes by; the rest span by span.
-        for file in sorted(files, key=lambda f: (f["split"] != "test", f["span"], f["path"])):
+        ordered = sorted(files, key=lambda f: (f["split"] != "test", f["span"], f["path"]))
+        for file, after in zip(ordered, [*ordered[1:], None]):
             if file["split"] == "train" and file["span"] != span:
                 span, own = file["span"], Profile(form.labels)
             account.open(file)
@@ -205,11 +201,11 @@ def ingest(
             except SourceError as error:
                 unread.append(str(error))
             account.close()
-            if span:
+            if span and (after is None or after["span"] != span):
                 spans[span] = own.to_json(_SPAN_WORDS)
     if unread:
         raise SourceError(_told(unread, account))
-    seen_rows.save(quarantine / seen_rows.FILE, known)
+    seen_rows.save(kept_out / seen_rows.FILE, known)
     profile = whole.to_json()
     profile["agreement"] = {split: confusion(profile, sample.rows) for split, sample in held_out.items()}
     return account.to_json(), {"train": profile, "spans": spans}

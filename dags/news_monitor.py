@@ -5,12 +5,13 @@ import json
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from newsdesk_dags.article_forms import monitor_form
 from newsdesk_dags.form_parts import checked
 from newsdesk_dags.newsdesk_cli import newsdesk
 from newsdesk_dags.notifications import say
 
+from pipelines import drift_notices
 from pipelines.config import run_config
 from pipelines.notifications import notices
 
@@ -19,7 +20,8 @@ DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor
 confidence against the champion's train rows, and chooses the texts that a person should label. A batch that was scored by this
 champion before is not scored again. Files: `monitor/<line>/` in NEWSDESK_HOME, the page `report.html` among them.
 
-A drifted batch is a green run: `tell` names the rule, the limit and the number, and is skipped where there is nothing to tell. The
+A drifted batch is a green run: `tell` names the rule, the limit and the number of what nobody was told of yet, and is skipped where there
+is nothing to tell. Files that cannot be read fail `read`, after all others were scored and told of. The
 labels that drift asks for come back by `newsdesk label QUEUE.csv --into SOURCE`; the dated folder that this makes starts `news_retrain`.
 """
 
@@ -51,31 +53,37 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
         def look(params=None, dag_run=None) -> dict:
             asked = checked(fields, params, dag_run.conf)
             words = ["monitor", asked["folder"], "--window", asked["window"], "--line", asked["line"], "--json"]
-            said = json.loads(newsdesk(words, print))
+            said = json.loads(newsdesk(words, print, partly=True))
+            if "batches" not in said:
+                raise AirflowFailException("\n  ".join([said["headline"], *said["reasons"]]))
             print(said["headline"])
-            new = [batch for batch in said["batches"] if batch["batch"] in said["new"]]
-            return {
-                "headline": said["headline"],
-                "report": said["report"],
-                "line": said["line"],
-                "warnings": [f"{batch['day']}: {w['message']}" for batch in new for w in batch["warnings"]],
-                "to_label": sum(batch["queue"] for batch in new),
-            }
+            return {name: said[name] for name in ("headline", "report", "line", "untold", "unread")}
 
         @task(
-            doc_md="Names what is over its limit in the batches scored now, in the log and as a notice; skipped without any."
+            doc_md="Names what is over its limit and nobody was told of, in the log and as a notice; skipped without any."
         )
         def tell(said: dict) -> list[str]:
-            if not said["warnings"]:
+            if not said["untold"]:
                 raise AirflowSkipException("no warning")
-            text = "\n".join([f"{said['line']}: recent articles have drifted", *(f"- {w}" for w in said["warnings"])])
-            text += f"\n{said['to_label']:,} texts to label; drift over time: {said['report']}"
+            warnings = [f"{found['day']}: {found['message']}" for found in said["untold"]]
+            text = "\n".join([f"{said['line']}: recent articles have drifted", *(f"- {each}" for each in warnings)])
+            to_label = sum({found["batch"]: found["queue"] for found in said["untold"]}.values())
+            text += f"\n{to_label:,} texts to label; drift over time: {said['report']}"
             print(text)
             run = get_current_context()["dag_run"].run_id
             say(notices.Notice("drifted", said["line"], run, text), told)
-            return said["warnings"]
+            # After the notice: a crash in between means one too many, not one too few.
+            drift_notices.mark(said["line"], said["untold"], run)
+            return warnings
 
-        tell(look())
+        @task(doc_md="Fails where files could not be read; all others were scored.")
+        def read(said: dict) -> None:
+            if said["unread"]:
+                raise AirflowFailException("\n  ".join(said["unread"]))
+
+        said = look()
+        tell(said)
+        read(said)
     return dag
 
 

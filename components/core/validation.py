@@ -1,7 +1,8 @@
 """One table of `newsdesk.toml` as a dataclass: its keys are the fields, its values have the fields' types."""
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -24,6 +25,14 @@ def _short(value: Any) -> str:
     return repr(value[:80]) if isinstance(value, str) else repr(value)[:80]
 
 
+def nearest(name: str, known: Collection[str]) -> str:
+    """How a message goes on about a name that is none of the known ones: with the nearest of them, else with all."""
+    last = {each.rpartition(".")[2]: each for each in reversed(list(known))}  # of two with one last part, the first
+    found = difflib.get_close_matches(name, known, 1)
+    found = found or [last[each] for each in difflib.get_close_matches(name.rpartition(".")[2], last, 1)]
+    return f" (did you mean {found[0]}?)" if found else f": {', '.join(known)}"
+
+
 def within(thing: Any, section: str, low: float, high: float, *names: str) -> None:
     """Raises ConfigError where one of these fields does not lie in low..high; NaN does not."""
     for name in names:
@@ -36,7 +45,8 @@ def check_keys(kind: type, table: Any, where: str) -> None:
     check(isinstance(table, Mapping), f"{where} must be a table", value=table)
     known = [field.name for field in fields(kind)]
     unknown = sorted(set(table) - set(known))
-    check(not unknown, f"keys of {where} must be among {', '.join(known)}", unknown=unknown)
+    hint = nearest(unknown[0], known) if len(unknown) == 1 else f": {', '.join(known)}"
+    check(not unknown, f"a key of {where} must be known{hint}", unknown=unknown)
 
 
 def read(kind: type[T], table: Mapping[str, Any], where: str) -> T:

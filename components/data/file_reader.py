@@ -17,8 +17,8 @@ from components.data.sources import SourceError
 from components.data.text_stream import NUL, LongLine, open_bytes, open_lines
 
 
-def read(path: Path, form: Form) -> Iterator[Row | BadRow]:
-    """All rows of one file, in order. Blank lines are no rows.
+def read(path: Path, form: Form, least: int = 1) -> Iterator[Row | BadRow]:
+    """All rows of one file, in order. Blank lines are no rows. least: 0 where a file with a header alone is no fault.
 
     Raises:
         SourceError: the file is empty, damaged, cut off, not of its format, or lacks a column.
@@ -32,7 +32,7 @@ def read(path: Path, form: Form) -> Iterator[Row | BadRow]:
             yield fields if isinstance(fields, BadRow) else _row(line, fields, form)
     except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
-    if not found:
+    if least and not found:
         raise SourceError(f"a data file must hold rows. Received: {path}, which has none")
 
 

@@ -5,13 +5,19 @@ A folder holds files named `train*` and `test*` (any other data file counts as t
 old; where any dated folder of the source carries the marker, all must. A train file outside dated folders has no date and
 is read with window `all` only; a test file there always is. Names that begin with `.` or `_` are not data, as on Hadoop.
 
+A dated folder holds what arrived on that calendar day of the schedule's timezone. A run that covers an interval of the time table
+reads up to the day in which the interval's last moment lies: the one from the 23rd to the 24th at midnight reads up to the 23rd,
+and `last 1d` is the 23rd. With a schedule at 03:00 it is the 24th, which began before the interval ended. Any other run reads
+up to the day of its `as_of`.
+
 A folder may carry `SHA256SUMS` (as `sha256sum` writes it): a file named there must have that content.
 """
 
+import os
 import re
 import time
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from components.core import paths
@@ -48,6 +54,8 @@ class SourceFile:
 def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile], list[str]]:
     """The files of a run, ordered, and one line for each thing in the source that is not read.
 
+    as_of: its date, in its own timezone, is the last day that is read; `last_moment` makes it.
+
     Raises:
         SourceError: no such source, no data file in it, or none in the window.
     """
@@ -66,6 +74,14 @@ def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile]
         return _folder(folder.resolve(), window, as_of)
     except OSError as error:
         raise SourceError(f"a source must be readable. Received: source={source!r} ({error})") from error
+
+
+def last_moment(as_of: datetime, is_end: bool, zone: tzinfo) -> datetime:
+    """The last moment that a run is about, in the timezone whose days the dated folders are.
+
+    is_end: whether `as_of` is the end of an interval, which the next interval begins with.
+    """
+    return (as_of - timedelta(microseconds=1) if is_end else as_of).astimezone(zone)
 
 
 def finished_spans(root: Path, last: date) -> list[Path]:
@@ -167,8 +183,18 @@ def _unfinished(path: Path, marked: bool) -> str:
         return ""
     if marked:
         return "still being written (no _SUCCESS)"
-    newest = max((file.stat().st_mtime for file in path.iterdir()), default=time.time())
+    # A file that was moved in keeps the time of its writing; the time of its move is that of its status.
+    changes = [max(found.st_mtime, found.st_ctime) for _, found in entries(path)]
+    newest = max(changes, default=time.time())
     return "" if time.time() - newest >= SETTLED else f"still being written (changed in the last {SETTLED} s)"
+
+
+def entries(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """Name and status of what a dated folder holds, sorted by name; the status of a link itself, whose target may be gone.
+
+    Names that begin with a dot are left out: editors and copying tools use them for locks and half-written files.
+    """
+    return sorted((path.name, path.lstat()) for path in folder.iterdir() if path.name[0] != ".")
 
 
 def _demo() -> Path:

@@ -6,13 +6,14 @@ It runs in the triggerer, beside every other trigger, so it imports little and l
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from components.data import sources
+from pipelines.config.settings import zone
 
 SECONDS = 10.0  # between two looks
 _KNOWN = "spans"  # key in the asset's state
@@ -24,24 +25,24 @@ class SpanTrigger(BaseEventTrigger):
     What was there at the first look is known already. What it knows is kept in the asset's state, so a folder that arrives
     while Airflow is down, or while the DAG is off, is found afterwards.
 
-    line: makes the trigger the line's own, where two lines read one folder. folder: absolute path.
+    line: makes the trigger the line's own, where two lines read one folder. folder: absolute path. timezone: of the folders' days.
     """
 
-    def __init__(self, line: str, folder: str, seconds: float = SECONDS):
+    def __init__(self, line: str, folder: str, seconds: float = SECONDS, timezone: str = "UTC"):
         super().__init__()
-        self.line, self.folder, self.seconds = line, folder, seconds
+        self.line, self.folder, self.seconds, self.timezone = line, folder, seconds, timezone
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
             f"{SpanTrigger.__module__}.SpanTrigger",
-            {"line": self.line, "folder": self.folder, "seconds": self.seconds},
+            {"line": self.line, "folder": self.folder, "seconds": self.seconds, "timezone": self.timezone},
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         known = await self.asset_state_store.aget(_KNOWN) if self.asset_state_store else None
         while True:
             try:
-                found = await asyncio.to_thread(spans, Path(self.folder))
+                found = await asyncio.to_thread(spans, Path(self.folder), self.timezone)
             except OSError as error:  # unmounted, or taken away in the middle of the look
                 self.log.warning("The source cannot be listed, next look in %s s: %s", self.seconds, error)
             else:
@@ -57,13 +58,11 @@ class SpanTrigger(BaseEventTrigger):
             await asyncio.sleep(self.seconds)
 
 
-def spans(root: Path) -> dict[str, str]:
-    """Name and mark of each finished dated folder; the mark changes when a file in it does."""
-    return {path.name: _mark(path) for path in sources.finished_spans(root, datetime.now(timezone.utc).date())}
+def spans(root: Path, timezone: str = "UTC") -> dict[str, str]:
+    """Name and mark of each finished dated folder up to today; the mark changes when a file in it does."""
+    return {path.name: _mark(path) for path in sources.finished_spans(root, datetime.now(zone(timezone)).date())}
 
 
 def _mark(folder: Path) -> str:
-    told = sorted(
-        (path.name, status.st_size, status.st_mtime_ns) for path in folder.iterdir() for status in [path.stat()]
-    )
+    told = [(name, status.st_size, status.st_mtime_ns) for name, status in sources.entries(folder)]
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

@@ -11,8 +11,10 @@ from pipelines.runner import node_process
 _LIMIT = 1 << 20  # bytes of standard output that are kept, from its end
 
 
-def newsdesk(words: list[str], say: Callable[[str], None]) -> str:
+def newsdesk(words: list[str], say: Callable[[str], None], partly: bool = False) -> str:
     """Standard output of a command that ended well; standard error goes to `say` line by line.
+
+    partly: a stop is good as well, where the command says on standard output what it did before.
 
     Raises:
         AirflowFailException: bad usage, a stop, or a line that another run holds: trying again would change nothing.
@@ -37,7 +39,7 @@ def newsdesk(words: list[str], say: Callable[[str], None]) -> str:
             process.stderr.close()
         output.seek(max(0, output.seek(0, 2) - _LIMIT))
         text = output.read().decode("utf-8", "replace")
-    if code != node_process.DONE:
+    if code != node_process.DONE and not (partly and code == node_process.STOPPED and text.strip()):
         known = code in (node_process.USAGE, node_process.STOPPED, node_process.LOCKED)
         error = AirflowFailException if known else AirflowException
         raise error(f"newsdesk {words[0]} ended with exit code {code}: {' '.join(said[-5:]) or text[-500:]}")

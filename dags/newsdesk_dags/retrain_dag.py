@@ -29,14 +29,14 @@ from pipelines.flow import FLOW, Node
 def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable[Node] = FLOW) -> DAG:
     """The retraining DAG of a line. lines: `newsdesk.toml` as `config.settings()` gives it.
 
-    `news_retrain` takes any source, and the source decides on the line; any other DAG works for its own line alone.
+    `news_retrain` takes any source: its own works for its line, any other decides on the line. Every other DAG works for its line alone.
 
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
     flow, told = tuple(flow), run_config.section(lines, line, "notify")
     planned = run_config.section(lines, line, "schedule")
-    own = "" if dag_id == "news_retrain" else line
+    own = planned.source if dag_id == "news_retrain" else ""
     with DAG(
         dag_id=dag_id,
         dag_display_name=dag_id,
@@ -55,7 +55,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
     ) as dag:
         build_tasks(
             flow,
-            request=partial(request_of, line=own),
+            request=partial(request_of, line=line, own=own),
             more={
                 "Champion": {"inlets": [asset(assets.champion_name(line))]},
                 "Registrar": {"outlets": [CHAMPIONS], "then": registered},
@@ -70,7 +70,7 @@ def schedule(line: str, planned: Schedule) -> AssetOrTimeSchedule:
     source = planned.source
     watchers = []
     if PurePath(source).is_absolute():
-        watchers = [AssetWatcher(name=f"{line}.spans", trigger=SpanTrigger(line, source))]
+        watchers = [AssetWatcher(name=f"{line}.spans", trigger=SpanTrigger(line, source, timezone=planned.timezone))]
     return AssetOrTimeSchedule(
         timetable=CronDataIntervalTimetable(planned.cron, planned.timezone),
         assets=[asset(assets.data_name(line), watchers=watchers)],

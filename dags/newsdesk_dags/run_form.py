@@ -91,10 +91,10 @@ def form(schedule: Schedule) -> dict[str, Param]:
 FORM_FIELDS = tuple(form(Schedule()))
 
 
-def request_of(run, params: Mapping[str, Any], line: str = "") -> dict:
+def request_of(run, params: Mapping[str, Any], line: str = "", own: str = "") -> dict:
     """What the door is asked for: the form's fields, and when and how the run came about.
 
-    line: where the DAG works for one line alone; empty where the source decides.
+    line: the DAG's. own: the source of its schedule, where the DAG takes others too and these decide on the line.
 
     Raises:
         AirflowFailException: a parameter that no field knows.
@@ -106,9 +106,10 @@ def request_of(run, params: Mapping[str, Any], line: str = "") -> dict:
     asked = {name: params[name] for name in FORM_FIELDS if params.get(name) is not None}
     if kind == "backfill":
         asked.setdefault("release", "never")
+    works_for_it = line and (not own or run_config.same_source(str(asked.get("source", own)), own))
     value = {
         **asked,
-        **({"line": line} if line else {}),
+        **({"line": line} if works_for_it else {}),
         "as_of": _utc(run.data_interval_end if by_interval else run.run_after),
         "trigger": kind,
         "interval": [_utc(run.data_interval_start), _utc(run.data_interval_end)] if by_interval else None,

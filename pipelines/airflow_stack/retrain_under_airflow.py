@@ -53,19 +53,21 @@ def request_from(environ: Mapping[str, str], folder: Path) -> dict:
         raise run_config.ConfigError(
             f"SET must be key=value words ({error}). Received: {environ['SET'][:80]!r}"
         ) from None
-    seed = environ.get("SEED") or "1"
-    if not (seed.isascii() and seed.isdigit() and len(seed) < 11):
+    seed = environ.get("SEED", "")
+    if seed and not (seed.isascii() and seed.isdigit() and len(seed) < 11):
         raise run_config.ConfigError(f"SEED must be a whole number. Received: {seed[:80]!r}")
+    lines = run_config.settings()
     request = run_config.Request(
         source=source,
-        window=environ.get("WINDOW") or "all",
+        window=environ.get("WINDOW", ""),
         model=environ.get("MODEL", ""),
         set=run_config.parse_overrides(words),
-        seed=int(seed),
+        seed=int(seed) if seed else None,
         release=environ.get("RELEASE", ""),
         force=_flag(environ.get("FORCE", "")),
+        line=run_config.own_line(lines, run_config.scheduled_line(lines), source),
     )
-    run = run_config.resolve(request, run_config.settings())
+    run = run_config.resolve(request, lines)
     release = {"release": request.release} if request.release else {}
     overrides = {key: value for key, value in request.set.items() if key != "seed"}
     return {
@@ -265,6 +267,7 @@ def main() -> int:
     try:
         paths.ensure()
         conf = request_from(os.environ, Path.cwd())
+        run_config.check_folder(conf["source"])
         return 0 if retrain(conf) else 1
     except run_config.ConfigError as error:
         print(error, file=sys.stderr)

@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
         "check", help="the data verdict of a source"
     )
     check.add_argument("source")
-    check.add_argument("--window", default="all")
+    check.add_argument("--line", default="", help="default: the one whose schedule reads the source, else news")
+    check.add_argument("--window", default="", help="default: the schedule's, else all")
     check.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     check.add_argument("--json", action="store_true")
     predict = add("predict", "label and probabilities of texts")
@@ -117,13 +118,20 @@ def parser() -> argparse.ArgumentParser:
 def run_arguments(target: argparse.ArgumentParser) -> None:
     """The parameters of a run, the same wherever one starts."""
     target.add_argument("--source", default="", help="demo, tfds, or a folder (default: newsdesk.toml's, else demo)")
-    target.add_argument("--window", default="all", help="all, 'last Nd', or one day YYYY-MM-DD")
-    target.add_argument("--as-of", default="", help="the end of the window as an ISO time (default: now)")
+    target.add_argument(
+        "--line", default="", help="default: the one whose schedule reads the source, else news; demo: news-demo"
+    )
+    target.add_argument(
+        "--window", default="", help="all, 'last Nd', or one day YYYY-MM-DD (default: the schedule's, else all)"
+    )
+    target.add_argument(
+        "--as-of", default="", help="the window's last moment as an ISO time, in UTC unless it says else (default: now)"
+    )
     target.add_argument("--model", default="", choices=["", *PRESETS], metavar="PRESET", help=", ".join(PRESETS))
     target.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as training.epochs=2 seed=2"
     )
-    target.add_argument("--seed", type=int, default=1)
+    target.add_argument("--seed", type=int, help="default: the schedule's, else 1")
     target.add_argument("--release", default="", choices=["", *run_config.RELEASES], metavar="auto|hold|never")
     target.add_argument("--force", action="store_true", help="train anew although nothing changed")
     target.add_argument("--json", action="store_true", help="the outcome as JSON on standard output")
@@ -133,15 +141,29 @@ def request_of(args: argparse.Namespace) -> dict:
     """A run's parameters from the command line, as the door takes them."""
     return {
         "source": absolute(args.source), "window": args.window, "model": args.model, "set": run_config.parse_overrides(args.set),
-        "seed": args.seed, "release": args.release, "force": args.force, "as_of": args.as_of, "trigger": "cli",
+        "seed": args.seed, "release": args.release, "force": args.force, "as_of": args.as_of, "trigger": "cli", "line": args.line,
     }  # fmt: skip
 
 
 def absolute(source: str) -> str:
     """A folder against the caller's working folder; names of sources stay."""
-    if source in ("", "demo", "tfds") or source.startswith("tfds:"):
+    if not run_config.is_folder(source):
         return source
     return os.path.normpath(Path(source).expanduser().absolute())
+
+
+def known_lines() -> list[str]:
+    """The lines that have a schema, a champion or a version, or a table in `newsdesk.toml`."""
+    schemas = {path.name for path in (paths.REPOSITORY / "data_schemas").iterdir() if path.is_dir()}
+    used = {line for line in model_registry.lines() if model_registry.versions(line) or model_registry.champion(line)}
+    return sorted({run_config.REAL_LINE, run_config.DEMO_LINE, *schemas, *used, *run_config.settings()})
+
+
+def check_line(line: str) -> None:
+    """Raises ConfigError where no part of Newsdesk knows a line that was asked for."""
+    if line and line not in (run_config.REAL_LINE, run_config.DEMO_LINE):
+        known = known_lines()
+        run_config.check(line in known, f"Unknown line {line!r}. Known lines: {', '.join(known)}")
 
 
 def default_line(asked: str) -> str:
@@ -232,6 +254,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 2
     try:
+        check_line(getattr(args, "line", ""))
         return _run(args)
     except (run_config.ConfigError, errors.HomeError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)
@@ -264,7 +287,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "data":
         from pipelines.cli import retrain
 
-        asked = {"source": absolute(args.source), "window": args.window, "set": run_config.parse_overrides(args.set)}
+        asked = {"source": absolute(args.source), "window": args.window, "line": args.line}
+        asked["set"] = run_config.parse_overrides(args.set)
         return retrain.check(asked, as_json=args.json)
     if args.command == "predict":
         from pipelines.cli import predict

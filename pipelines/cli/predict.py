@@ -11,14 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.core import csv_escape, fileio
+from components.data import file_reader
+from components.data.row_format import BadRow, Form, Row, form_of
+from components.data.sources import SourceError
+from components.data.text_cleaning import join
+from pipelines.config import run_config
+from pipelines.monitoring import batch_files
 
 CHUNK = 4096  # rows between two signs of progress
-LONGEST_CELL = 1 << 24  # characters; the csv module's own limit of 131,072 is under one long article
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
 def run(args: argparse.Namespace, line: str) -> int:
-    """Scores texts or a file; returns the exit code."""
+    """Scores texts or a file; returns the exit code: 3 where a file, or every row of it, cannot be read."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
     wrong = misused(args)
@@ -28,15 +33,28 @@ def run(args: argparse.Namespace, line: str) -> int:
     from pipelines import client
 
     try:
-        texts = [readable(text) for text in args.texts] or read_texts(args.file)
         model = client.Client(line, None if args.model == "@champion" else int(args.model))
+        if args.texts:
+            rows, bad, texts = [], [], [readable(text) for text in args.texts]
+        else:
+            args.file.stat()  # one that is not there is no data fault
+            first = run_config.section(run_config.settings(), line, "data").first_label
+            rows, bad = read_file(args.file, form_of(line, model.labels, first, labelled=False))
+            texts = [join(row.title, row.description) for row in rows]
         answers = score(model, texts)
+        for answer, row in zip(answers, rows):
+            answer["line"] = row.line  # rows may be missing: it says which one this is
         if args.json:
             shown = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
         else:
             shown = table(texts, answers) if args.texts else as_csv(texts, answers)
         if args.output:
             write(args.output, shown)
+        if bad:
+            print(f"newsdesk predict: {quarantine(args.file, bad, args.output)}", file=sys.stderr)
+    except SourceError as error:
+        print(f"newsdesk predict: {error}", file=sys.stderr)
+        return 3
     except (client.NoModel, OSError, ValueError) as error:
         print(f"newsdesk predict: {error}", file=sys.stderr)
         return 1
@@ -88,70 +106,32 @@ def score(model, texts: Sequence[str]) -> list[dict]:
     return answers
 
 
-def read_texts(path: Path) -> list[str]:
-    """The model's input texts from a file: CSV with a header, JSONL or Parquet, with `title` and `description` (either may lack).
-
-    Bytes that are no UTF-8 become U+FFFD.
+def read_file(path: Path, form: Form) -> tuple[list[Row], list[BadRow]]:
+    """The rows of a file that can be scored, in order, and those that cannot be read; by the reader of a run.
 
     Raises:
-        ValueError: another format, or neither column; the message names the line. OSError: unreadable.
+        SourceError: the file cannot be read as a whole, or none of its rows can.
     """
-    from components.data.text_cleaning import join
-
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        rows = _csv_rows(path)
-    elif suffix == ".jsonl":
-        rows = _jsonl_rows(path)
-    elif suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        rows = pq.read_table(path).to_pylist()
-    else:
-        raise ValueError(f"a file to score must be one of {', '.join(SUFFIXES)}. Received: {path.name}")
-    if rows and not any({"title", "description"} & set(row) for row in rows):
-        names = ", ".join(map(str, rows[0]))[:200]
-        raise ValueError(f"a file to score must have the columns title and description. Received: {names}")
-    return [join(_cell(row.get("title")), _cell(row.get("description"))) for row in rows]
+    good, bad = [], []
+    for row in file_reader.read(path, form, least=0):
+        (bad if isinstance(row, BadRow) else good).append(row)
+    if bad and not good:
+        raise SourceError(f"No row of {path} can be read. {_first(bad)}")
+    return good, bad
 
 
-def _csv_rows(path: Path) -> list[dict]:
-    before = csv.field_size_limit(LONGEST_CELL)
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.DictReader(line.replace("\0", " ") for line in file)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-            return list(reader)
-    except csv.Error as error:
-        raise ValueError(
-            f"a file to score must be CSV. Received: {path.name} line {reader.line_num}: {error}"
-        ) from None
-    finally:
-        csv.field_size_limit(before)
+def _first(bad: list[BadRow]) -> str:
+    return f"The first is line {bad[0].line}, column {bad[0].column}: {bad[0].value[:60]!r} {bad[0].reason}"
 
 
-def _jsonl_rows(path: Path) -> list[dict]:
-    rows = []
-    # Not splitlines(): it would also cut at U+2028 within a string.
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"a line must be JSON. Received: {path.name} line {number}: {error}") from None
-        if not isinstance(row, dict):
-            raise ValueError(f"a line must be a JSON object. Received: {path.name} line {number}: {line[:80]!r}")
-        rows.append(row)
-    return rows
-
-
-def _cell(value) -> str:
-    """A cell as text; bytes and lone surrogates become what can be printed."""
-    if value is None:
-        return ""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    return text.encode("utf-8", "replace").decode()
+def quarantine(path: Path, bad: list[BadRow], output: Path | None) -> str:
+    """Writes the rows that cannot be read beside the answers, where these are a file; returns what to say about them."""
+    said = f"{len(bad):,} rows of {path} cannot be read and have no answer. {_first(bad)}"
+    if output is None or not output.is_file():
+        return said
+    beside = output.with_name(f"{output.name}.quarantine.csv")
+    write(beside, batch_files.quarantine([(str(path), row) for row in bad]))
+    return f"{said}\n  all of them: {beside}"
 
 
 def table(texts: list[str], answers: list[dict]) -> str:
@@ -167,15 +147,16 @@ def as_csv(texts: list[str], answers: list[dict]) -> str:
     """Scores as CSV; a text that a spreadsheet would take for a formula gets an apostrophe (`spreadsheet.restored` undoes it)."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["text", "label", "label_id", "probability", "model_version"])
+    writer.writerow(["text", "label", "label_id", "probability", "model_version", "line"])
     for text, answer in zip(texts, answers, strict=True):
         writer.writerow(
             [
                 csv_escape.safe(text),
-                answer["label"],
+                csv_escape.safe(answer["label"]),
                 answer["label_id"],
                 max(answer["probabilities"]),
                 answer["model_version"],
+                answer.get("line", ""),
             ]
         )
     return out.getvalue()

@@ -9,7 +9,8 @@ import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 
-from components.core import fileio, paths, run_record
+from components.core import fileio, locks, paths, run_record
+from pipelines.config import run_config
 from pipelines.flow import FLOW, Node
 
 DATA_NODES = tuple(node for node in FLOW if node.group == "data")
@@ -20,8 +21,22 @@ def new_run_id(kind: str) -> str:
     return f"{kind}.{datetime.now(timezone.utc):%Y%m%dT%H%M%S}.{uuid.uuid4().hex[:6]}"
 
 
+def check_request(request: dict) -> None:
+    """What can be known without TensorFlow, so that it is said within a second and before a run opens.
+
+    Raises:
+        ConfigError: a request that no run could meet, or a folder that is not there. Locked: another run holds the line.
+    """
+    run = run_config.resolve(run_config.Request.from_json(request), run_config.settings())
+    run_config.check_folder(run.source)
+    holder = locks.holder(run.line)
+    if holder and holder["lives"]:
+        raise locks.Locked(run.line, holder)
+
+
 def run(request: dict, as_json: bool) -> int:
-    """One run; prints a line a node and the verdict. Returns the command's exit code."""
+    """One run; prints a line a node and the verdict. Returns the command's exit code; raises as `check_request`."""
+    check_request(request)
     run_id = new_run_id("cli")
     ended = _nodes(run_id, FLOW, request)
     outcome = _door("close", run_id, {})[1].get("outcome", {})
@@ -36,6 +51,7 @@ def run(request: dict, as_json: bool) -> int:
 
 def check(request: dict, as_json: bool) -> int:
     """The data verdict of a source, without training. Its run leaves no model and no pointer behind."""
+    check_request(request)
     run_id = new_run_id("check")
     ended = _nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
     verdict = _verdict(run_id)

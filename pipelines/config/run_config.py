@@ -7,6 +7,7 @@ Standard library and tomli only, so that both environments can use it.
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from typing import Any
 import tomli
 
 from components.core import clock, paths
-from components.core.validation import ConfigError, check, check_keys, read
+from components.core.validation import ConfigError, check, check_keys, nearest, read
 from pipelines.config import hyperparameters
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.config.settings import RELEASES, SECTIONS, DataConfig, GateConfig, check_window
@@ -80,16 +81,16 @@ class Request:
     """What a person, a schedule or an API asks for; the same fields from form, REST, command line and backfill."""
 
     source: str = ""
-    window: str = "all"
+    window: str = ""  # empty: the schedule's where the source is the schedule's own, else "all"
     model: str = ""
     set: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 1
+    seed: int | None = None  # none: the schedule's
     release: str = ""
     force: bool = False
     as_of: str = ""
     trigger: str = "cli"
-    interval: tuple[str, str] | None = None
-    line: str = ""  # empty: the line whose schedule has this source, else the real one; the demo source has its own
+    interval: tuple[str, str] | None = None  # the stretch of the time table that the run covers; its end is `as_of`
+    line: str = ""  # empty: see `line_of`
 
     def __post_init__(self):
         for name in ("source", "window", "model", "release", "as_of", "trigger", "line"):
@@ -101,7 +102,7 @@ class Request:
                 **{name: value},
             )
         check(
-            _is_int(self.seed) and 0 <= self.seed < 2**31,
+            self.seed is None or (_is_int(self.seed) and 0 <= self.seed < 2**31),
             "seed must be a whole number in 0..2147483647",
             seed=self.seed,
         )
@@ -109,7 +110,8 @@ class Request:
         check(isinstance(self.set, Mapping), "set must map keys to values", set=self.set)
         check(self.release in ("", *RELEASES), f"release must be one of {', '.join(RELEASES)}", release=self.release)
         check(self.model in ("", *PRESETS), f"model must be one of {', '.join(PRESETS)}", model=self.model)
-        check_window(self.window)
+        if self.window:
+            check_window(self.window)
         if self.as_of:
             clock.parse_time(self.as_of, "as_of")
         try:
@@ -214,13 +216,9 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         ConfigError: an override that names no setting, or a value of the wrong type or out of range.
     """
     lines = lines or {}
-    source = request.source or section(lines, request.line or scheduled_line(lines), "schedule").source
-    line = (
-        DEMO_LINE
-        if source == "demo"
-        else request.line
-        or next((name for name, s in lines.items() if s.get("schedule", {}).get("source") == source), REAL_LINE)
-    )
+    planned = request.line or scheduled_line(lines)
+    source = request.source or section(lines, planned, "schedule").source
+    line = line_of(lines, source, request.line if request.source else planned)
     schedule = section(lines, line, "schedule")
     preset, baseline = PRESETS[request.model or schedule.preset], PRESETS[BASELINE]
     line_training = line_file(line).get("training", {})
@@ -230,22 +228,22 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         "data": dataclasses.asdict(section(lines, line, "data")),
         "gates": dataclasses.asdict(section(lines, line, "gates")),
     }
-    top = {"seed": request.seed}
+    top = {"seed": schedule.seed if request.seed is None else request.seed}
     for key, value in request.set.items():
         part, _, name = str(key).rpartition(".")
         target = sections.get(part) if part else top
+        known = [*top, *(f"{section}.{name}" for section, names in sections.items() for name in names)]
         check(
             target is not None and name in target,
-            "an override must name a setting: " + _known(sections, top),
+            f"an override must name a setting{nearest(str(key), known)}",
             override=key,
         )
         target[name] = _typed(key, value, target[name])
-    if top["seed"] != request.seed:
-        request = dataclasses.replace(request, seed=top["seed"])
+    request = dataclasses.replace(request, seed=top["seed"])
     return RunConfig(
         line=line,
         source=source,
-        window=request.window,
+        window=request.window or (schedule.window if same_source(source, schedule.source) else "all"),
         preset=preset.name,
         family=preset.family,
         seed=request.seed,
@@ -264,6 +262,52 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         gates=GateConfig(**sections["gates"]),
         labels=labels_of(line),
     )
+
+
+def line_of(lines: Mapping[str, Any], source: str, asked: str = "") -> str:
+    """The line that a run on this source works for: the demo's own for the demo, else the one asked for, else the line whose
+    schedule reads this source, else the real one.
+
+    Raises:
+        ConfigError: no line was asked for, and several schedules read this source.
+    """
+    if source == "demo" or asked:
+        return DEMO_LINE if source == "demo" else asked
+    found = [
+        name
+        for name, sections in lines.items()
+        if "schedule" in sections and same_source(source, section(lines, name, "schedule").source)
+    ]
+    check(
+        len(found) < 2, f"several lines read this source; say which: --line {' or --line '.join(found)}", source=source
+    )
+    return found[0] if found else REAL_LINE
+
+
+def own_line(lines: Mapping[str, Any], line: str, source: str) -> str:
+    """`line` where its schedule reads this source; empty where it does not, and the source decides on the line."""
+    return line if same_source(source, section(lines, line, "schedule").source) else ""
+
+
+def is_folder(source: str) -> bool:
+    """Whether a source is a path, and not the name of a built-in one."""
+    return source not in ("", "demo", "tfds") and not source.startswith("tfds:")
+
+
+def same_source(one: str, other: str) -> bool:
+    """Whether two texts name one source: paths are compared without links, `..` and closing slashes."""
+    return _real(one) == _real(other)
+
+
+def _real(source: str) -> str:
+    if is_folder(source):
+        return os.path.realpath(os.path.expanduser(source))
+    return "tfds:ag_news_subset" if source == "tfds" else source
+
+
+def check_folder(source: str) -> None:
+    """Raises ConfigError where a source is a folder that is not there."""
+    check(not is_folder(source) or os.path.isdir(os.path.expanduser(source)), f"Folder not found: {source}")
 
 
 def line_file(line: str) -> dict:
@@ -316,10 +360,6 @@ def _checked_training(training: Mapping[str, Any]) -> Mapping[str, Any]:
         vocabulary_policy=training["vocabulary_policy"],
     )
     return _checked("training", training)
-
-
-def _known(sections: Mapping[str, Mapping], top: Mapping) -> str:
-    return ", ".join([*top, *(f"{section}.{name}" for section, names in sections.items() for name in names)])
 
 
 def _is_int(value: Any) -> bool:

@@ -4,8 +4,10 @@ Standard library and tomli only, so that both environments can use it.
 """
 
 import re
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timezone, tzinfo
 from pathlib import PurePath
 
 from components.core.validation import ConfigError, check, within
@@ -27,9 +29,23 @@ def check_window(window: str) -> None:
     check(right, "window must be 'all', 'last Nd' or a date YYYY-MM-DD", window=window)
 
 
+def zone(name: str) -> tzinfo:
+    """A time zone by its name. UTC needs no database of zones.
+
+    Raises:
+        ConfigError: no such zone on this machine.
+    """
+    try:
+        return timezone.utc if name == "UTC" else zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"timezone must be a name such as 'Europe/Vienna'. Received: timezone={name[:80]!r}"
+        ) from None
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """cron, timezone: when the line is retrained. source, window, preset, seed: what a scheduled run asks for, and what stands in the
+    """cron, timezone: when the line is retrained; a dated folder holds a calendar day of that timezone. source, window, preset, seed: what a scheduled run asks for, and what stands in the
     trigger form at first. release: what becomes of a candidate that the gate blessed."""
 
     cron: str = "0 3 * * *"
@@ -42,6 +58,7 @@ class Schedule:
 
     def __post_init__(self):
         check_window(self.window)
+        zone(self.timezone)
         check(self.preset in PRESETS, f"preset must be one of {', '.join(PRESETS)}", preset=self.preset)
         within(self, "schedule", 0, 2**31 - 1, "seed")
         check(self.release in RELEASES, f"release must be one of {', '.join(RELEASES)}", release=self.release)
@@ -153,7 +170,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class MonitorSettings:
-    """folder: recent articles. cron, timezone: when Airflow looks at them; without a cron only when asked. window: as of a run.
+    """folder: recent articles. cron, timezone: when Airflow looks at them; without a cron only when asked. window: as of a run,
+    up to today in that timezone.
 
     max_words, max_lengths, max_classes: distance of a batch from the champion's train rows, 0..1 (`components.data_quality.drift`).
     max_confidence_drop: by how much the mean confidence may lie below the champion's on its own test rows.
@@ -180,6 +198,7 @@ class MonitorSettings:
         within(self, "monitor", 0, 1, *shares)
         within(self, "monitor", 0, 1_000_000, "min_rows", "queue_rows")
         check_window(self.window)
+        zone(self.timezone)
         right = not self.folder or PurePath(self.folder).is_absolute()
         check(right, "monitor.folder must be an absolute path", folder=self.folder)
         check(bool(self.folder) or not self.cron, "monitor.cron needs monitor.folder", cron=self.cron)

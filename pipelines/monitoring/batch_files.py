@@ -2,13 +2,16 @@
 
 import csv
 import io
+import json
 import shutil
 from pathlib import Path
 
-from components.core import csv_escape, fileio
+from components.core import fileio
+from components.quarantine import cells
+from pipelines.config.settings import MonitorSettings
 
 PREDICTIONS = "predictions.parquet"
-_SHOWN = 200  # characters of a bad value in the quarantine file
+LIMITS = ("max_words", "max_lengths", "max_classes", "max_confidence_drop", "max_quarantined", "min_rows")
 
 
 def in_history(report: dict) -> dict:
@@ -25,6 +28,22 @@ def mend(root: Path) -> None:
     for path in sorted(root.glob("*/report.json")):
         if path.parent.name not in written:
             fileio.append_json(root / "history.jsonl", in_history(fileio.read_json(path)))
+
+
+def judged_anew(root: Path, settings: MonitorSettings) -> tuple[list[dict], bool]:
+    """The history with its warnings by the limits of today, and whether any entry changed; it is rewritten then. Under the lock."""
+    from pipelines.monitoring import batch_check
+
+    history, changed = fileio.read_json_lines(root / "history.jsonl"), False
+    for entry in history:
+        limits = {name: getattr(settings, name) for name in LIMITS}
+        if any(entry["limits"].get(name) != limit for name, limit in limits.items()):
+            found = batch_check.warnings(entry, entry["rows"], entry["expected_confidence"], settings)
+            entry.update(limits={**entry["limits"], **limits}, warnings=found)
+            changed = True
+    if changed:
+        fileio.write_text(root / "history.jsonl", "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in history))
+    return history, changed
 
 
 def asked(root: Path) -> set[str]:
@@ -65,7 +84,5 @@ def quarantine(bad: list) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["file", "line", "column", "value", "reason"])
-    for file, row in bad:
-        shown = row.value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-        writer.writerow([csv_escape.safe(file), row.line, row.column, csv_escape.safe(shown), row.reason])
+    writer.writerows(cells(file, row) for file, row in bad)
     return out.getvalue()

@@ -15,12 +15,13 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from pathlib import Path
 
 from components.core import csv_escape, fileio, paths
 from components.data import sources
 from pipelines.config import run_config
+from pipelines.config.settings import zone
 
 _TOLD = 20  # faults that are listed
 _DAY = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")  # as `components.data.sources` reads folder names
@@ -37,8 +38,9 @@ def run(args: argparse.Namespace, line: str) -> int:
     lines = run_config.settings()
     told_into = args.into or lines.get(line, {}).get("schedule", {}).get("source", "")
     into = paths.home() / "demo" if told_into == "demo" else Path(told_into).expanduser().absolute()
-    span = args.span or datetime.now(timezone.utc).date().isoformat()
-    wrong = misused(told_into, into, span)
+    today = datetime.now(zone(run_config.section(lines, line, "schedule").timezone)).date()
+    span = args.span or today.isoformat()
+    wrong = misused(told_into, into, span, today)
     if wrong:
         print(f"newsdesk label: {wrong}", file=sys.stderr)
         return 2
@@ -63,17 +65,17 @@ def run(args: argparse.Namespace, line: str) -> int:
     return 0
 
 
-def misused(told: str, into: Path, span: str) -> str:
+def misused(told: str, into: Path, span: str, today: date) -> str:
     """What is wrong with the arguments; empty where nothing is."""
     if not told or told.startswith("tfds"):
         return f"--into must be a source folder, the one that the line's schedule reads. Received: --into={told!r:.80}"
     if not into.is_dir():
-        return f"--into must be a folder that exists. Received: {into}"
+        return f"Folder not found: {into}"
     try:
         day = date.fromisoformat(span)
     except ValueError:
         return f"--span must be a date YYYY-MM-DD. Received: --span={span!r:.80}"
-    if day.isoformat() != span or day > datetime.now(timezone.utc).date():
+    if day.isoformat() != span or day > today:
         return f"--span must be a date YYYY-MM-DD, today or before, or no run would read it yet. Received: --span={span!r:.80}"
     return ""
 

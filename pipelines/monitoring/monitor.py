@@ -1,8 +1,10 @@
 """`newsdesk monitor FOLDER`: the champion on recent articles, what drifts, and which texts a person should label.
 
-A batch is what one dated folder holds, or the files of a folder without dates. The same batch and champion are scored once.
+A batch is what one dated folder holds, or the files of a folder without dates. The same batch, champion and form of files are scored
+once; its warnings follow from the kept figures by the limits of today.
 
-    monitor/<line>/history.jsonl                        one line a batch scored, append-only
+    monitor/<line>/history.jsonl                        one line a batch scored
+                  /told.jsonl                           the warnings that a notice has gone out for, see `pipelines.drift_notices`
     monitor/<line>/report.html, drift.png               the history as a page
     monitor/<line>/<date>.<key>/predictions.parquet     one row an article
                                /quarantine.csv          rows that cannot be read
@@ -19,17 +21,18 @@ import shutil
 import sys
 import tempfile
 import warnings
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from components.core import clock, fileio, locks, paths
 from components.data import sources
+from components.data.row_format import Form, form_of
 from components.registry import model_registry
+from pipelines import drift_notices
 from pipelines.config import run_config
-from pipelines.config.settings import MonitorSettings
+from pipelines.config.settings import MonitorSettings, zone
 from pipelines.monitoring import batch_files
 
-FORMAT = 1  # of a batch's folder; another one is scored anew
 _KEY = 16  # hex digits of a batch's key, as part of its folder's name
 _CHUNK = 8192  # rows between two signs of progress
 
@@ -52,7 +55,9 @@ def run(args: argparse.Namespace, line: str) -> int:
     window = args.window or settings.window
     run_config.Request(window=window)
     try:
-        told = monitor(line, os.path.abspath(Path(folder).expanduser()), window, settings)
+        folder = os.path.abspath(Path(folder).expanduser())
+        run_config.check_folder(folder)
+        told = monitor(line, folder, window, settings)
     except NothingServes as error:
         print(f"newsdesk monitor: {error}", file=sys.stderr)
         return 1
@@ -66,15 +71,20 @@ def run(args: argparse.Namespace, line: str) -> int:
             )
         return 3
     print(json.dumps(told, ensure_ascii=False) if args.json else table(told))
-    return 0
+    for error in told["unread"]:
+        print(f"newsdesk monitor: {error}", file=sys.stderr)
+    return 3 if told["unread"] else 0
 
 
 def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> dict:
     """Scores the batches of a folder that are new to the champion; returns the history's lines of all its batches.
 
+    `unread` holds what is wrong with batches that cannot be read as a whole, `untold` the warnings of the whole history that no
+    notice has gone out for.
+
     Raises:
         NothingServes: there is no champion.
-        SourceError: no such folder, nothing in it, or a file that cannot be read as a whole; what can be read is scored first.
+        SourceError: nothing in the folder.
         RegistryError: the champion is damaged.
     """
     pointer = model_registry.champion(line)
@@ -82,59 +92,67 @@ def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> d
         raise NothingServes(
             f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
         )
-    now = datetime.now(timezone.utc)
-    if not Path(folder).is_dir():
-        raise sources.SourceError(f"a folder of articles must exist. Received: {folder!r}")
+    now = datetime.now(zone(settings.timezone))
     files, ignored = sources.resolve(folder, window, now)
     spans: dict[str, list[sources.SourceFile]] = {}
     for file in files:
         spans.setdefault(file.span, []).append(file)
-    found, unread, scorer, new = [], [], None, []
+    names, unread, scorer, new = [], [], None, []
+    form = form_of_articles(line)
     paths.ensure()
     with locks.line_lock(line, "monitor"):
         root = paths.monitor_dir(line)
         batch_files.mend(root)
         for span, own in sorted(spans.items()):
-            key = batch_key(own, pointer["digest"])
+            key = batch_key(own, pointer["digest"], form, folder)
             known = next(iter(sorted(root.glob(f"*.{key}"))), None)
             if known is None:
-                scorer = scorer or Scorer(line, pointer, settings)
+                scorer = scorer or Scorer(line, pointer, settings, form)
                 try:
                     known = scorer.score(root, f"{span or now.date()}.{key}", own, folder)
                     new.append(known.name)
                 except sources.SourceError as error:
                     unread.append(str(error))
                     continue
-            found.append(batch_files.in_history(fileio.read_json(known / "report.json")))
-        if new or not (root / "report.html").exists():
+            names.append(known.name)
+        history, changed = batch_files.judged_anew(root, settings)
+        if new or changed or not (root / "report.html").exists():
             draw(line, root)
-    if unread:
-        raise sources.SourceError("\n  ".join(unread))
+    entries = {entry["batch"]: entry for entry in history}
+    found = [entries[name] for name in names]
     return {
         "line": line, "version": pointer["version"], "folder": folder, "headline": headline(found, len(new)), "new": new,
-        "batches": found, "ignored": ignored, "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
+        "batches": found, "ignored": ignored, "unread": unread, "untold": drift_notices.untold(line, history), "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
     }  # fmt: skip
 
 
-def batch_key(files: list[sources.SourceFile], digest: str) -> str:
-    """What the answers depend on: the files' content, the champion and the form of the result."""
-    content = [FORMAT, digest, sorted(file.sha256 for file in files)]
+def form_of_articles(line: str) -> Form:
+    """How a line's recent articles are written: as its train files, but they need no label."""
+    first = run_config.section(run_config.settings(), line, "data").first_label
+    return form_of(line, run_config.labels_of(line), first, labelled=False)
+
+
+def batch_key(files: list[sources.SourceFile], digest: str, form: Form, folder: str) -> str:
+    """What a batch's result depends on: each file's name, day and content, how files are read, the champion and the result's form.
+
+    Limits are no part of it: `monitor_files.judged_anew` judges by those of today.
+    """
+    own = [[os.path.relpath(file.path, os.path.realpath(folder)), file.span, file.sha256] for file in files]
+    content = [drift_notices.FORMAT, digest, dataclasses.asdict(form), sorted(own)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:_KEY]
 
 
 class Scorer:
     """A champion and what its batches are compared with; it is loaded when the first new batch comes by."""
 
-    def __init__(self, line: str, pointer: dict, settings: MonitorSettings):
-        from components.data.row_format import form_of
+    def __init__(self, line: str, pointer: dict, settings: MonitorSettings, form: Form):
         from pipelines import client
 
         self.line, self.pointer, self.settings = line, pointer, settings
         self.card = model_registry.card(line, pointer["version"])
         self.profile = fileio.read_json(paths.registry_dir(line) / "versions" / f"{pointer['version']}.profile.json")
         self.model = client.Client(line, pointer["version"])
-        first = run_config.section(run_config.settings(), line, "data").first_label
-        self.form = form_of(line, self.model.labels, first, labelled=False)
+        self.form = dataclasses.replace(form, labels=self.model.labels)
 
     def score(self, root: Path, name: str, files: list[sources.SourceFile], folder: str) -> Path:
         """Writes one batch's folder, whole or not at all, and its line in the history."""
@@ -164,7 +182,7 @@ class Scorer:
             batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike
         )
         report = {
-            "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
+            "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
             "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **said,
             "expected_confidence": expected, "limits": dataclasses.asdict(settings), "queue": len(questions),
             "warnings": batch_check.warnings(said, batch.rows, expected, settings),

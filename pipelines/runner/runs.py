@@ -15,6 +15,7 @@ from components.core import clock, fileio, locks, paths, run_record
 from components.registry import model_registry
 from pipelines import encoder_content, node_code
 from pipelines.config import run_config
+from pipelines.config.settings import zone
 from pipelines.flow import Node
 
 
@@ -68,7 +69,9 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
 
     created = datetime.now(timezone.utc)
     as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
-    files, ignored = sources.resolve(run.source, run.window, as_of)
+    schedule = run_config.section(run_config.settings(), run.line, "schedule")
+    last = sources.last_moment(as_of, request.interval is not None, zone(schedule.timezone))
+    files, ignored = sources.resolve(run.source, run.window, last)
     resolved = run.to_json()
     try:
         encoders = encoder_content.resolve(resolved["network"], resolved["baseline"]["network"])
@@ -80,6 +83,7 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
         "trigger": request.trigger,
         "interval": list(request.interval) if request.interval else None,
         "as_of": as_of.isoformat(timespec="seconds"),
+        "last_day": last.date().isoformat(),
         "config": resolved,
         "files": [f.to_json() for f in files],
         "ignored": ignored,

@@ -229,3 +229,19 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     assert gzip.decompress(first.read_bytes()) == gzip.decompress(second.read_bytes())
     raw = next(iter(tf.data.TFRecordDataset(str(first), compression_type="GZIP"))).numpy()
     assert raw.index(b"label") < raw.index(b"text")  # a map's order is chance unless it is asked for
+
+
+def test_a_span_of_many_files_is_summed_up_once(tmp_path, monkeypatch):
+    made, original = [], Profile.to_json
+    monkeypatch.setattr(Profile, "to_json", lambda self, *words: made.append(words) or original(self, *words))
+    rows = articles(40)
+    for day, own in (("2026-11-20", rows[:20]), ("2026-11-21", rows[20:])):
+        folder = span(tmp_path / "s", day, own[:1])
+        for number, row in enumerate(own[1:]):
+            (folder / f"part-{number}.csv").write_bytes(as_csv([row]))
+    done = Ingested(tmp_path / "s", tmp_path, test_fraction=0.0001, eval_fraction=0.0001)
+    assert {day: profile["rows"] for day, profile in done.profile["spans"].items()} == {
+        "2026-11-20": 20,
+        "2026-11-21": 20,
+    }
+    assert len(made) == 3  # a span each, and the whole

@@ -14,6 +14,7 @@ from conftest import REPOSITORY
 from news_monitor import monitor_dag
 
 from components.core import fileio, paths
+from pipelines import drift_notices
 from pipelines.config import run_config
 
 CALM = {"batch": "2026-01-31.a", "day": "2026-01-31", "warnings": [], "queue": 10}
@@ -28,7 +29,11 @@ SAID = {
     "headline": "2 batches",
     "report": "/x/report.html",
     "batches": [CALM, DRIFTED],
-    "new": ["2026-02-07.b"],
+    "new": [],
+    "untold": [
+        {"batch": "2026-02-07.b", "day": "2026-02-07", "queue": 100, "rule": "words", "message": "other words: 0.39"}
+    ],
+    "unread": [],
 }
 FORM = {"folder": "/data/in", "window": "all", "line": "news"}
 
@@ -50,27 +55,41 @@ def words(record):
     return [json.loads(line)["arguments"] for line in record.read_text().splitlines()]
 
 
-def test_look_calls_the_command_and_hands_on_what_is_new(fake_door):
+def test_look_calls_the_command_and_hands_on_what_nobody_was_told_of(fake_door):
     record = fake_door(f"print(json.dumps({SAID!r})); sys.exit(0)")
     told = look()
     assert words(record) == [["monitor", "/data/in", "--window", "all", "--line", "news", "--json"]]
-    assert told["warnings"] == ["2026-02-07: other words: 0.39, limit 0.10"] and told["to_label"] == 100
+    assert told["untold"] == SAID["untold"] and told["unread"] == []
 
 
-def test_a_batch_that_was_known_already_is_not_told_of_again(fake_door):
-    fake_door(f"print(json.dumps({ {**SAID, 'new': []}!r})); sys.exit(0)")
-    assert look()["warnings"] == []
+def test_a_file_that_cannot_be_read_fails_its_own_task_and_keeps_no_drift_from_being_told(fake_door):
+    fake_door(f"print(json.dumps({ {**SAID, 'unread': ['a.csv, line 2: cut off']}!r})); sys.exit(3)")
+    told = look()
+    assert told["untold"] == SAID["untold"]
+    dag = monitor_dag("x", {}, "news")
+    with pytest.raises(AirflowFailException, match=r"a\.csv, line 2: cut off"):
+        dag.get_task("read").python_callable(told)
+    assert dag.get_task("read").python_callable({**told, "unread": []}) is None
+    assert dag.get_task("look").downstream_task_ids == {"tell", "read"}
+
+
+def test_a_folder_in_which_nothing_can_be_read_fails_with_its_reason(fake_door):
+    fake_door("print(json.dumps({'line': 'news', 'headline': 'no rows', 'reasons': ['x']})); sys.exit(3)")
+    with pytest.raises(AirflowFailException, match="no rows"):
+        look()
 
 
 def test_warnings_become_a_notice_and_none_a_skip(monkeypatch):
     monkeypatch.setattr(news_monitor, "get_current_context", lambda: {"dag_run": SimpleNamespace(run_id="r")})
     tell = monitor_dag("x", {"news": {"notify": {"file": "notices.jsonl"}}}, "news").get_task("tell").python_callable
-    said = {"line": "news", "warnings": ["2026-02-07: other words"], "to_label": 100, "report": "/x/report.html"}
-    assert tell(said) == said["warnings"]
+    assert tell(SAID) == ["2026-02-07: other words: 0.39"]
     (notice,) = fileio.read_json_lines(paths.home() / "notices.jsonl")
-    assert notice["kind"] == "drifted" and "- 2026-02-07: other words" in notice["text"]
+    assert notice["kind"] == "drifted" and "- 2026-02-07: other words: 0.39\n100 texts to label" in notice["text"]
+    entry = {**DRIFTED, "format": drift_notices.FORMAT}
+    assert drift_notices.untold("news", [entry]) == []
+    assert [found["batch"] for found in drift_notices.untold("news", [{**entry, "batch": "2026-02-08.c"}])]
     with pytest.raises(AirflowSkipException):
-        tell({**said, "warnings": []})
+        tell({**SAID, "untold": []})
 
 
 def test_a_file_that_cannot_be_read_fails_at_once_and_anything_else_is_tried_again(fake_door):

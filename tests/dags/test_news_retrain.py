@@ -137,7 +137,7 @@ def test_labelled_rows_start_a_run_as_well_as_the_clock():
     (watcher,) = asset.watchers
     assert watcher.trigger.serialize() == (
         "newsdesk_dags.asset_watcher.SpanTrigger",
-        {"line": "news", "folder": "/data/news", "seconds": 10.0},
+        {"line": "news", "folder": "/data/news", "seconds": 10.0, "timezone": "UTC"},
     )
 
 
@@ -173,8 +173,8 @@ def test_each_line_with_a_schedule_has_a_dag_of_its_own():
     dags = {name: retrain_dag(name, lines, line) for name, line in names.items()}
     assert [dag.timetable.timetable.expression for dag in dags.values()] == ["0 6 * * *", "0 4 * * 1"]
     assert [dag.params["source"] for dag in dags.values()] == ["/n", "/s"]
-    requests = [dag.get_task("Ingester").request.keywords["line"] for dag in dags.values()]
-    assert requests == ["", "sports"]
+    requests = [dag.get_task("Ingester").request.keywords for dag in dags.values()]
+    assert requests == [{"line": "news", "own": "/n"}, {"line": "sports", "own": ""}]
 
 
 def test_two_parses_give_the_same_serialised_dag():

@@ -67,13 +67,35 @@ def test_a_span_without_marker_is_not_read_where_another_has_one(spans):
     assert "2026-11-20/train.csv" not in files and "2026-11-20/: still being written (no _SUCCESS)" in ignored
 
 
-def test_without_markers_a_span_is_read_once_it_is_a_minute_old(tmp_path):
+def test_without_markers_a_span_is_read_once_it_is_a_minute_old(tmp_path, monkeypatch):
+    now = time.time() + 120
     for day, age in (("2026-11-20", 120), ("2026-11-21", 5)):
         path = span(tmp_path, day, articles(4), finished=False) / "train.csv"
-        os.utime(path, (time.time() - age,) * 2)
+        os.utime(path, (now - age,) * 2)
+    monkeypatch.setattr(sources.time, "time", lambda: now)
     files, ignored = resolved(tmp_path)
     assert files == ["2026-11-20/train.csv"]
     assert "2026-11-21/: still being written (changed in the last 60 s)" in ignored
+
+
+def test_a_file_that_was_just_moved_in_keeps_its_folder_open_however_old_it_is(tmp_path):
+    folder = span(tmp_path / "s", "2026-11-20", articles(4), finished=False)
+    os.utime(folder / "train.csv", (1, 1))
+    (folder / "train.csv").rename(tmp_path / "aside.csv")
+    (tmp_path / "aside.csv").rename(folder / "train.csv")
+    with pytest.raises(SourceError, match=r"2026-11-20/: still being written \(changed in the last 60 s\)"):
+        resolved(tmp_path / "s")
+
+
+def test_an_editor_s_lock_that_points_nowhere_stops_no_run(tmp_path, monkeypatch):
+    folder = span(tmp_path, "2026-11-20", articles(4), finished=False)
+    (folder / ".#train.csv").symlink_to("somebody@desk.1234")
+    (folder / "gone.csv").symlink_to("nowhere.csv")
+    later = time.time() + 120
+    monkeypatch.setattr(sources.time, "time", lambda: later)
+    files, ignored = resolved(tmp_path)
+    assert files == ["2026-11-20/train.csv"]
+    assert ignored == ["2026-11-20/.#train.csv: not a data file", "2026-11-20/gone.csv: not a data file"]
 
 
 def test_what_is_not_data_is_listed_and_not_read(tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from components.core import paths
+from components.core import fileio, paths
 from pipelines.airflow_stack import airflow_environment, retrain_under_airflow
 from pipelines.config import run_config
 
@@ -72,6 +72,21 @@ def test_a_refused_value_is_bad_usage(monkeypatch, capsys):
     monkeypatch.setenv("MODEL", "nope")
     assert retrain_under_airflow.main() == 2
     assert "Received: model='nope'" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_bad_usage(monkeypatch, capsys):
+    monkeypatch.setenv("SOURCE", "/proc/nowhere")
+    assert retrain_under_airflow.main() == 2
+    assert capsys.readouterr().err == "Folder not found: /proc/nowhere\n"
+
+
+def test_the_run_is_for_the_line_of_its_dag_where_the_source_is_that_line_s_own(tmp_path):
+    lines = (
+        f'[sports.schedule]\nsource = "{tmp_path}"\n[news.schedule]\nsource = "{tmp_path}/"\nseed = 7\npreset = "bag"\n'
+    )
+    fileio.write_text(paths.home() / "newsdesk.toml", lines)
+    asked = retrain_under_airflow.request_from({"SOURCE": str(tmp_path)}, tmp_path)
+    assert (asked["seed"], asked["model"]) == (7, "bag")
 
 
 # In Airflow's place: writes the events that nodes would, and ends as told.

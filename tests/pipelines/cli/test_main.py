@@ -5,7 +5,7 @@ import json
 import published
 import pytest
 
-from components.core import locks, paths
+from components.core import fileio, locks, paths
 from pipelines.cli import main
 
 
@@ -109,3 +109,46 @@ def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
     monkeypatch.setattr(main, "models", locked)
     assert main.main(["models"]) == 4
     assert "locked by run nightly since today" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models"],
+        ["clean"],
+        ["show", "1"],
+        ["pin", "1", "--reason", "r"],
+        ["rollback", "--reason", "r"],
+        ["predict", "goal"],
+        ["retrain"],
+        ["data", "check", "demo"],
+    ],
+)
+def test_a_line_that_nobody_knows_is_bad_usage_and_leaves_no_folder(two, arguments, capsys):
+    (paths.registry_dir("left") / "x").mkdir(parents=True)
+    for line in ("typo", "left"):
+        assert main.main([*arguments, "--line", line]) == 2
+        assert capsys.readouterr().err == f"newsdesk: Unknown line {line!r}. Known lines: news, news-demo\n"
+    assert not paths.registry_dir("typo").exists()
+
+
+def test_a_line_with_a_version_or_settings_is_known(capsys):
+    published.release("run-1", line="sports")
+    fileio.write_text(paths.home() / "newsdesk.toml", "[tech.gates]\nfloor = 0.5\n")
+    for line in ("news", "news-demo", "sports", "tech"):
+        assert main.main(["models", "--line", line]) == 0
+
+
+@pytest.mark.parametrize("command", [["retrain", "--source"], ["data", "check"], ["monitor"]])
+def test_a_folder_that_is_not_there_is_bad_usage_before_a_run_opens(two, command, tmp_path, capsys):
+    assert main.main([*command, str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err == f"newsdesk: Folder not found: {tmp_path / 'nowhere'}\n"
+    assert not (paths.home() / "runs").exists()
+
+
+@pytest.mark.parametrize("command", [["retrain", "--source"], ["data", "check"]])
+def test_a_line_that_another_run_holds_is_told_before_anything_starts(command, tmp_path, capsys, monkeypatch):
+    locks.take_line("news", "nightly")
+    monkeypatch.setattr("pipelines.cli.retrain.subprocess.Popen", lambda *a, **k: pytest.fail("a node was started"))
+    assert main.main([*command, str(tmp_path)]) == 4
+    assert "line 'news' is locked by run nightly" in capsys.readouterr().err

@@ -9,10 +9,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.data import text_cleaning
+from components.data.row_format import form_of
+from components.data.sources import SourceError
 from pipelines.cli import main, predict
+
+FORM = form_of("news", published.LABELS, labelled=False)
 
 ROWS = [("Goal", "coach praises striker"), ("", 'shares and profit, "merger"\nbank'), ("Treaty", "")]
 TEXTS = ["Goal coach praises striker", 'shares and profit, "merger"\nbank', "Treaty"]
+
+
+def read_texts(path):
+    return [text_cleaning.join(row.title, row.description) for row in predict.read_file(path, FORM)[0]]
 
 
 @pytest.fixture
@@ -38,44 +47,71 @@ def write_parquet(path, rows=ROWS):
 
 @pytest.mark.parametrize("write", [write_csv, write_jsonl, write_parquet])
 def test_csv_jsonl_and_parquet_give_the_same_texts(write, tmp_path):
-    assert predict.read_texts(write(tmp_path / f"rows.{write.__name__.removeprefix('write_')}")) == TEXTS
+    assert read_texts(write(tmp_path / f"rows.{write.__name__.removeprefix('write_')}")) == TEXTS
 
 
 def test_a_csv_may_have_a_bom_other_columns_another_order_and_case_and_crlf(tmp_path):
     rows = [("9", "coach", "Goal"), ("8", "", "Treaty")]
     path = write_csv(tmp_path / "x.csv", rows, ("id", " Description ", "TITLE"), "utf-8-sig", lineterminator="\r\n")
-    assert predict.read_texts(path) == ["Goal coach", "Treaty"]
+    assert read_texts(path) == ["Goal coach", "Treaty"]
 
 
-def test_short_rows_missing_cells_nul_and_bytes_that_are_no_utf8_are_read(tmp_path):
+def test_short_rows_nul_bytes_that_are_no_utf8_and_empty_rows_are_kept_out_with_line_and_reason(tmp_path):
     path = tmp_path / "x.csv"
-    path.write_bytes(b"title,description\nGoal\nCaf\xe9,\x00coach\n,\n")
-    assert predict.read_texts(path) == ["Goal", "Caf\ufffd  coach", ""]
+    path.write_bytes(b"title,description\nGoal,coach\nGoal\nCaf\xe9,coach\na,\x00b\n,\nTreaty,\n")
+    good, bad = predict.read_file(path, FORM)
+    assert [(row.line, row.title) for row in good] == [(2, "Goal"), (7, "Treaty")]
+    assert [(row.line, row.column) for row in bad] == [
+        (3, "row"), (4, "title"), (5, "description"), (6, "title, description")
+    ]  # fmt: skip
     lines = tmp_path / "x.jsonl"
-    lines.write_text('{"title": null, "description": "a\u2028b"}\n\n{"title": 7}\n{"description": "\\ud800"}\n')
-    assert predict.read_texts(lines) == ["a\u2028b", "7", "?"]
+    lines.write_text('{"title": null, "description": "a\u2028b"}\n\n{"title": 7}\n{"description": "\\ud800"}\n[1]\n')
+    assert read_texts(lines) == ["a\u2028b", "7"]
+
+
+def test_a_stray_quote_costs_its_own_row_alone(served, tmp_path, capsys):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    rows = [f"goal coach,season {number}" for number in range(103)]
+    rows[1] = 'goal,"coach'
+    source.write_text("title,description\n" + "\n".join(rows) + "\n")
+    assert main.main(["predict", "--file", str(source), "--output", str(target)]) == 0
+    with open(target, encoding="utf-8", newline="") as file:
+        answers = list(csv.DictReader(file))
+    assert [int(row["line"]) for row in answers] == [2, *range(4, 105)]
+    said = capsys.readouterr().err
+    assert "1 rows of" in said and "line 3, column row" in said
+    with open(tmp_path / "out.csv.quarantine.csv", encoding="utf-8", newline="") as file:
+        assert [(row["line"], row["value"]) for row in csv.DictReader(file)] == [("3", 'goal,"coach\n')]
+    assert main.main(["predict", "--json", "--file", str(source)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 102
 
 
 def test_a_cell_of_a_megabyte_is_read(tmp_path):
     path = write_csv(tmp_path / "x.csv", [("goal " * 200_000, "coach")])
-    assert len(predict.read_texts(path)[0]) > 1_000_000
+    assert len(read_texts(path)[0]) > 1_000_000
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("x.csv", "label,text\n1,goal\n", "must have the columns title and description. Received: label, text"),
-        ("x.jsonl", '{"title": "a"}\n{"title": \n', "x.jsonl line 2"),
-        ("x.jsonl", '{"title": "a"}\n[1]\n', r"must be a JSON object. Received: x.jsonl line 2: '\[1\]'"),
-        ("x.jsonl", "[" * 100_000, "x.jsonl line 1"),
+        (
+            "x.csv",
+            "label,tekst\n1,goal\n",
+            r"must have the columns title, description\. Received: .*found: label, tekst",
+        ),
+        (
+            "x.jsonl",
+            "[1]\n",
+            r"No row of .*x.jsonl can be read. The first is line 1, column title, description: '\[1\]",
+        ),
+        ("x.jsonl", "[" * 100_000, "x.jsonl can be read. The first is line 1"),
         ("x.parquet", "PAR1 not really", "x|Parquet"),
-        ("x.txt", "goal", "must be one of .csv, .jsonl, .parquet. Received: x.txt"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_refused_with_file_and_line(tmp_path, name, content, said):
     (tmp_path / name).write_text(content)
-    with pytest.raises(ValueError, match=said):
-        predict.read_texts(tmp_path / name)
+    with pytest.raises(SourceError, match=said):
+        read_texts(tmp_path / name)
 
 
 def test_a_formula_becomes_text_in_the_spreadsheet():

@@ -74,3 +74,52 @@ def test_the_schedules_of_all_lines_are_switched_together(tmp_path, monkeypatch,
     assert stack.main(["schedule-on"]) == 0
     assert seen == [("news_retrain", True), ("news_retrain_sports", True)]
     assert "news_retrain_sports (line sports) is on" in capsys.readouterr().out
+
+
+def test_two_lines_on_one_source_are_told_apart_by_the_one_that_is_asked_for_and_refused_without(tmp_path):
+    lines = {"sports": {"schedule": {"source": str(tmp_path)}}, "news": {"schedule": {"source": f"{tmp_path}/"}}}
+    for line in lines:
+        assert resolve(Request(source=str(tmp_path), line=line), lines).line == line
+    assert resolve(Request(), lines).line == "news"  # no source either: the line that the schedule retrains
+    with pytest.raises(ConfigError, match="several lines read this source; say which: --line sports or --line news"):
+        resolve(Request(source=str(tmp_path)), lines)
+
+
+def test_one_source_is_one_source_however_its_path_is_written(tmp_path):
+    folder = tmp_path / "sports"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    lines = {"news": NEWS, "sports": {"schedule": {"source": str(tmp_path / "link")}}}
+    for spelled in (folder, f"{folder}/", tmp_path / "link", f"{tmp_path}/other/../sports"):
+        assert resolve(Request(source=str(spelled)), lines).line == "sports"
+
+
+def test_a_schedule_s_window_goes_with_its_source_and_its_seed_with_its_line():
+    lines = {"news": {"schedule": {"source": "/data/news/", "window": "last 9d", "seed": 7}}}
+    for asked in (Request(), Request(source="/data/news")):
+        run = resolve(asked, lines)
+        assert (run.window, run.seed) == ("last 9d", 7)
+    other = resolve(Request(source="/data/other"), lines)
+    assert (other.line, other.window, other.seed) == ("news", "all", 7)
+    given = resolve(Request(window="all", seed=1), lines)
+    assert (given.window, given.seed) == ("all", 1)
+
+
+def test_a_timezone_that_nobody_knows_is_refused():
+    with pytest.raises(ConfigError, match=r"timezone must be a name .*Mars/Olympus"):
+        resolve(Request(), {"news": {"schedule": {"timezone": "Mars/Olympus"}}})
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [("training.epoch", "training.epochs"), ("epochs", "training.epochs"), ("gates.flor", "gates.floor")],
+)
+def test_a_misspelled_setting_is_answered_with_the_nearest_one_alone(key, hint):
+    with pytest.raises(ConfigError) as refused:
+        resolve(Request(set={key: 2}))
+    assert str(refused.value) == f"an override must name a setting (did you mean {hint}?). Received: override='{key}'"
+
+
+def test_a_misspelled_key_of_the_settings_file_is_answered_with_the_nearest_one():
+    with pytest.raises(ConfigError, match=r"a key of schedule must be known \(did you mean cron\?\). Received"):
+        resolve(Request(), {"news": {"schedule": {"corn": "0 6 * * *"}}})

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import time
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -147,12 +148,16 @@ def test_the_same_labels_twice_are_written_once_and_a_day_that_is_there_stays(so
     assert "give another --span" in capsys.readouterr().err and sorted(source.rglob("*")) == before
 
 
-def test_a_source_whose_days_carry_no_marker_gets_none_or_its_other_days_would_count_as_unfinished(source, tmp_path):
+def test_a_source_whose_days_carry_no_marker_gets_none_or_its_other_days_would_count_as_unfinished(
+    source, tmp_path, monkeypatch
+):
     (source / "span=2026-01-01" / "_SUCCESS").unlink()
     (source / "span=2026-01-01").rename(source / "2026-01-01")
-    os.utime(source / "2026-01-01" / "train.csv", (1, 1))
+    now = time.time()
+    monkeypatch.setattr(sources.time, "time", lambda: now + 120)
     assert label(a_queue(tmp_path / "q.csv", ["1"] * 5), source, "--span", "2026-02-01") == 0
     assert [path.name for path in (source / "2026-02-01").iterdir() if path.suffix != ".csv"] == []
+    os.utime(next((source / "2026-02-01").iterdir()), (now + 115,) * 2)
     files, ignored = sources.resolve(str(source), "all", datetime.now(timezone.utc))
     assert [f.span for f in files] == ["2026-01-01"] and "still being written (changed" in ignored[0]
 
@@ -170,7 +175,7 @@ def test_a_write_that_fails_leaves_nothing_in_the_source(source, tmp_path, monke
         (["--span", "../2026-02-01"], "--span must be a date"),
         (["--span", "20260201"], "--span must be a date"),
         (["--span", str(TODAY + timedelta(days=2))], "today or before"),
-        (["--into", "/proc/nowhere"], "must be a folder that exists"),
+        (["--into", "/proc/nowhere"], "Folder not found: /proc/nowhere"),
         (["--into", "tfds"], "--into must be a source folder"),
         (["--into", ""], "--into must be a source folder"),
     ],

@@ -1,6 +1,7 @@
 """`newsdesk monitor`: recent articles scored once, drift told by rule, texts to label chosen, nothing lost."""
 
 import csv
+import dataclasses
 import datetime as dt
 import gzip
 import io
@@ -14,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.core import csv_escape, fileio, paths
-from components.data import demo_corpus, text_cleaning
+from components.data import demo_corpus, sources, text_cleaning
 from components.data_quality.profile import Profile, words_of
 from components.registry import model_registry
+from pipelines import drift_notices
 from pipelines.cli import main
 from pipelines.config import run_config
 from pipelines.config.run_config import ConfigError
@@ -126,7 +128,7 @@ def test_the_same_content_is_scored_once_by_a_champion_and_again_by_the_next(cha
     with monkeypatch.context() as patched:
         patched.setattr(monitor.Scorer, "score", lambda *args: pytest.fail("scored twice"))
         again = run(folder, capsys)
-        (folder / "articles.csv").rename(folder / "renamed.csv")
+        folder = folder.rename(tmp_path / "moved")
         (batch_dir(first) / "predictions.parquet").unlink()  # as retention does
         assert run(folder, capsys)["batches"] == first["batches"]
     assert (len(first["new"]), again["new"], again["batches"]) == (1, [], first["batches"])
@@ -239,11 +241,56 @@ def test_a_file_that_breaks_off_stops_its_batch_alone(champion, tmp_path, capsys
     ]
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_a_folder_that_is_absent_or_empty_is_a_stop(champion, tmp_path, capsys, there):
-    if there:
-        (tmp_path / "in").mkdir()
+def test_a_folder_that_is_empty_is_a_stop_and_one_that_is_absent_bad_usage(champion, tmp_path, capsys):
+    assert f"Folder not found: {tmp_path / 'in'}" in run(tmp_path / "in", capsys, 2)
+    (tmp_path / "in").mkdir()
     assert "Received: " in run(tmp_path / "in", capsys, 3)
+
+
+def test_what_was_scored_beside_an_unreadable_file_is_there_and_stays_untold_until_it_is_told_of(
+    champion, tmp_path, capsys
+):
+    folder = tmp_path / "in"
+    folder_of(folder / "2026-01-01", [(f"zebra {i:b}".replace("1", "yak "), "xylophone " * 30) for i in range(200)])
+    folder_of(folder / "2026-01-02", [("goal", "coach")])
+    for day in ("2026-01-01", "2026-01-02"):
+        (folder / day / "_SUCCESS").touch()
+    (folder / "2026-01-02" / "articles.csv").write_bytes(b'title,description\n"goal","coa')
+    for new in (1, 0):  # the second look finds nothing new, and nobody has been told yet
+        assert main.main(["monitor", str(folder), "--line", LINE, "--json"]) == 3
+        shown = capsys.readouterr()
+        told = json.loads(shown.out)
+        assert len(told["new"]) == new and "2026-01-02/articles.csv, line 2: cut off" in shown.err
+        assert told["unread"] == [shown.err.strip().removeprefix("newsdesk monitor: ")]
+        assert {(w["day"], w["rule"]) for w in told["untold"]} >= {("2026-01-01", "words"), ("2026-01-01", "lengths")}
+    drift_notices.mark(LINE, told["untold"], "r")
+    assert main.main(["monitor", str(folder), "--line", LINE, "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["untold"] == []
+
+
+def test_another_limit_judges_the_kept_figures_anew_without_scoring(champion, tmp_path, capsys, monkeypatch):
+    toml, lax = paths.home() / "newsdesk.toml", ("max_words", "max_lengths", "max_classes", "max_confidence_drop")
+    fileio.write_text(toml, f"[{LINE}.monitor]\n" + "".join(f"{name} = 1.0\n" for name in lax))
+    folder = folder_of(tmp_path / "in", [(f"zebra {i:b}".replace("1", "yak "), "") for i in range(200)])
+    assert run(folder, capsys)["batches"][0]["warnings"] == []
+    monkeypatch.setattr(monitor.Scorer, "score", lambda *args: pytest.fail("scored twice"))
+    fileio.write_text(toml, f"[{LINE}.monitor]\nmax_words = 0.25\n")
+    told = run(folder, capsys)
+    rules = {warning["rule"] for warning in told["batches"][0]["warnings"]}
+    assert "words" in rules and {found["rule"] for found in told["untold"]} == rules
+    assert fileio.read_json_lines(paths.monitor_dir(LINE) / "history.jsonl") == told["batches"]
+    assert "limit 0.25" in (paths.monitor_dir(LINE) / "report.html").read_text()
+
+
+def test_a_file_read_in_another_way_or_on_another_day_or_under_another_name_is_another_batch(tmp_path):
+    form = monitor.form_of_articles(LINE)
+
+    def key(name="2026-01-01/a.csv", span="2026-01-01", **how):
+        file = sources.SourceFile(str(tmp_path / name), "train", 1, "00", span)
+        return monitor.batch_key([file], "d", dataclasses.replace(form, **how), str(tmp_path))
+
+    keys = [key(), key("2026-01-01/a.tsv"), key(span="2026-01-02"), key(encoding="latin-1"), key(delimiter=";")]
+    assert len({*keys, key(columns={"title": ["kop"]})}) == 6 and key() == keys[0]
 
 
 def test_without_a_folder_the_settings_say_which(champion, tmp_path, capsys):
