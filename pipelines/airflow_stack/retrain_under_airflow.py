@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from components.core import fileio, paths, processes, run_record
+from components.core import errors, fileio, paths, processes, run_record
 from pipelines.airflow_stack import airflow_environment, stack
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
@@ -269,7 +269,7 @@ def main() -> int:
     except run_config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except (airflow_environment.SetupError, paths.HomeError, RestError, run_record.RunError) as error:
+    except (airflow_environment.SetupError, errors.HomeError, RestError, run_record.RunError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from components.core import fileio, paths, processes
+from components.core import errors, fileio, paths, processes
 from components.registry import mlflow_db
 from pipelines.airflow_stack import airflow_environment
 from pipelines.airflow_stack.airflow_environment import SetupError
@@ -299,7 +299,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         return 1 if verbs[arguments[0]]() is False else 0
-    except (SetupError, paths.HomeError) as error:
+    except (SetupError, errors.HomeError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
