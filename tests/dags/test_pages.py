@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 
@@ -279,6 +280,56 @@ def test_the_report_of_an_open_run_looks_again_and_that_of_a_closed_one_does_not
     assert "refresh" in text and "Running" in text
 
 
+def test_a_refused_run_gives_each_reason_once_and_says_what_serves(get, published):
+    folder = state.run_dir(run_record.run_id_from(RUN))
+    reason = f"recall fell in {published}/artifacts/x"
+    record = {**fileio.read_json(folder / "run.json"), "champion": model_registry.champion("news")}
+    fileio.write_json(folder / "run.json", record)
+    fileio.write_json(folder / "outcome.json", {"state": "refused", "reasons": [reason], "version": None})
+    verdict = {**fileio.read_json(folder / "verdict.json"), "reasons": [reason, "another finding"]}
+    fileio.write_json(folder / "verdict.json", verdict)
+    run_record.add_event(folder.name, "ModelGate", "done", 1, f"refused: {reason}; another finding")
+    run_record.add_event(folder.name, "Canary", "skipped", 0, f"refused: {reason}")
+    text = get(report()).text
+    assert text.count("recall fell in artifacts/x") == 1 and text.count("another finding") == 1
+    assert "Version 1 still serves." in text and str(published) not in text
+    model_registry.move_champion("news", model_registry.champion("news"), 2, "promote", "looked at it", {})
+    assert "Version 2 serves now." in get(report()).text
+
+
+def test_a_stopped_run_tells_its_findings_once_in_their_table(get, published):
+    folder = state.run_dir(run_record.run_id_from(RUN))
+    (folder / "verdict.json").unlink()
+    data = published / "artifacts" / "news" / "verdict" / "verdict.json"
+    finding = {"check": "rows", "outcome": "stop", "message": "too few rows", "examples": [], "value": 3, "limit": 20}
+    fileio.write_json(data, {**fileio.read_json(data), "decision": "stop", "findings": [finding]})
+    reason = "rows: too few rows (value 3, limit 20)"
+    fileio.write_json(folder / "outcome.json", {"state": "stopped", "node": "DataGate", "reasons": [reason]})
+    run_record.add_event(
+        folder.name, "DataGate", "stopped", 1, f"stop: 1 checks; {reason}", artifacts={"verdict": str(data.parent)}
+    )
+    text = get(report()).text
+    assert text.count("too few rows") == 1 and "Ended at <b>DataGate</b>" in text and "serves now" in text
+
+
+def test_without_a_champion_a_stopped_run_says_that_nothing_serves(get, published):
+    shutil.rmtree(state.registry_dir("news"))
+    assert "No version serves yet." in get(report()).text
+
+
+def test_nodes_that_a_closed_run_did_not_reach_are_not_run_and_those_of_an_open_one_wait(get, published):
+    text = get(report()).text
+    assert ">not run<" in text and ">waiting<" not in text
+    (state.run_dir(run_record.run_id_from(RUN)) / "outcome.json").unlink()
+    text = get(report()).text
+    assert ">waiting<" in text and ">not run<" not in text
+
+
+def test_data_docs_that_the_policy_leaves_unstyled_are_linked_from_neither_report_nor_models_page(get, published):
+    assert "docs" not in get(report()).text and "data docs" not in get("/models/news").text
+    assert get(f"/runs/{run_record.run_id_from(RUN)}/docs").status_code == 404
+
+
 @pytest.mark.parametrize("torn", ["run.json", "verdict.json", "outcome.json", "events.jsonl"])
 def test_a_torn_file_does_not_break_the_report(get, published, torn):
     (state.run_dir(run_record.run_id_from(RUN)) / torn).write_text('{"half":')
@@ -289,8 +340,6 @@ def test_a_runs_documents_are_handed_out_by_the_names_that_were_listed(get, publ
     run = run_record.run_id_from(RUN)
     assert f'<iframe src="/newsdesk/runs/{run}/data/verdict.html"' in get(f"/runs/{run}/data").text
     assert get(f"/runs/{run}/data/words.png").headers["content-type"] == "image/png"
-    inner = re.search(r'<iframe src="/newsdesk([^"]+rows\.html)"', get(f"/runs/{run}/docs").text).group(1)
-    assert get(inner).text == "<p>docs</p>"
     assert get("/models/news/1/card/card.html").text == "<h1>the card</h1>"
 
 

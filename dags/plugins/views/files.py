@@ -19,10 +19,10 @@ TYPES = {
     ".csv": "text/plain; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
 }
-# What a run's nodes publish, by kind: node, artifact, the page to open first (or the folder it lies in), and its title.
+# What a run's nodes publish, by kind: node, artifact, the page to open first, and its title. Great Expectations' Data Docs
+# are no kind: their styles and scripts come from elsewhere, and no page here may fetch them.
 ARTIFACTS = {
     "data": ("DataGate", "verdict", "verdict.html", "Data verdict"),
-    "docs": ("DataGate", "verdict", "gx/uncommitted/data_docs/local_site/validations/", "Data Docs"),
     "quarantine": ("Ingester", "quarantine", "rows.csv", "Quarantined rows"),
     "curves": ("Trainer", "model_run", "curves.png", "Learning curves"),
 }
@@ -115,12 +115,8 @@ def title(kind: str) -> str:
 
 def first(kind: str, found: dict[str, Path]) -> str | None:
     """The name of the file to open first among those found; None where it is not there."""
-    # Data Docs' own index is empty without its scripts, which are fetched from elsewhere; its results are whole.
     wanted = ARTIFACTS[kind][2] if kind in ARTIFACTS else next(iter(found), "")
-    inner = [
-        name for name in sorted(found) if wanted.endswith("/") and name.startswith(wanted) and name.endswith(".html")
-    ]
-    return wanted if wanted in found else next(iter(inner), None)
+    return wanted if wanted in found else None
 
 
 def has(run_id: str, kind: str) -> bool:

@@ -79,7 +79,7 @@ def _version(line: str, card: dict, badges: list[str], served: bool) -> dict:
     metrics, data = card.get("metrics") or {}, card.get("data") or {}
     low, high = (metrics.get("interval") or [None, None])[:2]
     run = card.get("run")
-    has = {kind: bool(run and _safe(run) and files.has(run, kind)) for kind in ("model", "data", "docs")}
+    has = {kind: bool(run and _safe(run) and files.has(run, kind)) for kind in ("model", "data")}
     has |= {kind: bool(files.of_version(line, card["version"], kind)) for kind in files.VERSION_FILES}
     return {
         "version": card["version"], "badges": badges,

@@ -1,5 +1,8 @@
 """The page *Run report*: one run's data verdict, training, evaluation, gate and lineage, from its own files."""
 
+from collections.abc import Callable
+from typing import Any
+
 from components.core import paths
 from components.registry import model_registry
 from pipelines.flow import FLOW
@@ -16,6 +19,13 @@ STATES = {
     "failed": ("bad", "Failed: something is broken"),
     "running": ("calm", "Running"),
 }
+NOT_RELEASED = (
+    "refused",
+    "stopped",
+    "failed",
+    "unchanged",
+    "locked",
+)  # states after which an earlier version still serves
 FILES = 40  # files of the source shown
 
 
@@ -35,17 +45,22 @@ def view(run_id: str) -> dict | None:
     tone, told = STATES.get(state, ("calm", str(state)))
     if state == "held" and (since := _promoted(record["config"].get("line"), outcome.get("version"))):
         tone, told = "good", f"Held, and promoted since by {since}"
-    nodes = _nodes(events)
+    local = _local(str(record["config"].get("source") or ""))
+    reasons = [local(reason) for reason in (outcome or {}).get("reasons") or []]
+    nodes = _nodes(events, reasons, local, closed=outcome is not None)
     data_folder = files.artifact(events, "DataGate", "verdict")
     curves_folder = files.artifact(events, "Trainer", "model_run")
+    data = _data(files.read(data_folder / "verdict.json") if data_folder else None, local)
     return {
         "run": run_id, "state": state, "tone": tone, "told": told, "open": outcome is None,
         "record": record, "config": record["config"], "outcome": outcome or {}, "nodes": nodes,
         "seconds": sum(node["seconds"] for node in nodes),
-        "data": _data(files.read(data_folder / "verdict.json") if data_folder else None),
+        "data": data, "serves": _serves(record) if state in NOT_RELEASED else "",
+        # A stop at the data gate is told by its table of findings, with value, limit and examples; everything else by the banner.
+        "reasons": [] if state == "stopped" and data and data["wrong"] else reasons,
         "curves": _curves(files.read(curves_folder / "history.json") if curves_folder else None),
-        "verdict": _verdict(verdict, record["config"].get("labels") or []),
-        "lineage": _lineage(record, events, outcome or {}),
+        "verdict": _verdict(verdict, record["config"].get("labels") or [], reasons, local),
+        "lineage": _lineage(record, events, outcome or {}, local),
         "has": {kind: files.has(run_id, kind) for kind in (*files.ARTIFACTS, *files.RUN_FILES)},
     }  # fmt: skip
 
@@ -59,7 +74,37 @@ def _promoted(line, version) -> str:
     return str(events[0].get("who")) if events else ""
 
 
-def _nodes(events: list[dict]) -> list[dict]:
+def _serves(record: dict) -> str:
+    """What serves although this run released nothing."""
+    try:
+        pointer = model_registry.champion(str(record["config"].get("line")))
+    except (model_registry.RegistryError, KeyError, ValueError):
+        return ""  # the page Models shows the damage
+    if not pointer:
+        return "No version serves yet."
+    then = (record.get("champion") or {}).get("version")
+    return f"Version {pointer['version']} {'still serves' if pointer['version'] == then else 'serves now'}."
+
+
+def _local(source: str) -> Callable[[Any], str]:
+    """Returns a function that shortens paths of this machine: below the state folder, and below the run's source."""
+    prefixes = [f"{folder.rstrip('/')}/" for folder in (str(paths.home()), source) if folder.startswith("/")]
+
+    def shorten(text) -> str:
+        for prefix in prefixes:
+            text = str(text).replace(prefix, "")
+        return str(text)
+
+    return shorten
+
+
+def _once(headline: str, reasons: list[str]) -> str:
+    """A headline without the run's reasons, which the page shows once, at its top."""
+    starts = [at for at in (headline.find(reason) for reason in reasons if reason) if at >= 0]
+    return (headline[: min(starts)].rstrip(" :;") or "see the reasons above") if starts else headline
+
+
+def _nodes(events: list[dict], reasons: list[str], local: Callable[[Any], str], closed: bool) -> list[dict]:
     last, seconds = {}, {}
     for event in events:
         name = event.get("node")
@@ -72,17 +117,21 @@ def _nodes(events: list[dict]) -> list[dict]:
         spent = event.get("seconds") if charts.finite(event.get("seconds")) else 0
         rows.append(
             {
-                "name": node.name, "group": node.group, "does": node.does, "state": event.get("state") or "waiting",
-                "seconds": spent, "share": charts.share_bar(spent / longest), "headline": event.get("headline") or "",
+                "name": node.name, "group": node.group, "does": node.does, "state": event.get("state") or ("not run" if closed else "waiting"),
+                "seconds": spent, "share": charts.share_bar(spent / longest), "headline": _once(local(event.get("headline") or ""), reasons),
             }
         )  # fmt: skip
     return rows
 
 
-def _data(told: dict | None) -> dict | None:
+def _data(told: dict | None, local: Callable[[Any], str]) -> dict | None:
     if not isinstance(told, dict) or not isinstance(told.get("findings"), list):
         return None
-    findings = [f for f in told["findings"] if isinstance(f, dict)]
+    findings = [
+        {**f, "message": local(f.get("message") or ""), "examples": [local(e) for e in f.get("examples") or []]}
+        for f in told["findings"]
+        if isinstance(f, dict)
+    ]
     wrong = [f for f in findings if f.get("outcome") != "pass"]
     return {
         "decision": told.get("decision"), "tone": {"pass": "good", "warn": "warn"}.get(told.get("decision"), "bad"),
@@ -117,8 +166,8 @@ def _number(row: dict, name: str) -> float:
     return row[name] if charts.finite(row.get(name)) else float("-inf")
 
 
-def _verdict(verdict: dict | None, labels: list[str]) -> dict | None:
-    """labels: in the line's order, which is the order of the confusion matrix."""
+def _verdict(verdict: dict | None, labels: list[str], shown: list[str], local: Callable[[Any], str]) -> dict | None:
+    """labels: in the line's order, which is the order of the confusion matrix. shown: reasons that the page's top has."""
     if not isinstance(verdict, dict) or not isinstance(verdict.get("metrics"), dict):
         return None
     metrics = verdict["metrics"]
@@ -128,7 +177,7 @@ def _verdict(verdict: dict | None, labels: list[str]) -> dict | None:
     floor = 0.0 if low < 0.6 else 0.5
     confusion = metrics.get("confusion") or []
     return {
-        "decision": verdict.get("decision"), "reasons": verdict.get("reasons") or [],
+        "decision": verdict.get("decision"), "reasons": [r for r in map(local, verdict.get("reasons") or []) if r not in shown],
         "warnings": verdict.get("warnings") or [], "accuracy": metrics.get("accuracy"),
         "interval": metrics.get("interval") or [None, None], "rows": metrics.get("rows"), "digest": verdict.get("digest"),
         "classes": [(label, recall, charts.share_bar(recall, floor)) for label, recall in classes.items()],
@@ -142,17 +191,13 @@ def _matrix(counts: list[list[int]]) -> list[list[tuple[int, int]]]:
     return [[(n, min(5, round(5 * n / max(sum(row), 1) + 0.4)) if n else 0) for n in row] for row in counts]
 
 
-def _lineage(record: dict, events: list[dict], outcome: dict) -> dict:
+def _lineage(record: dict, events: list[dict], outcome: dict, local: Callable[[Any], str]) -> dict:
     latest = {}
     for event in events:
         for name, place in (event.get("artifacts") or {}).items():
             latest[(event.get("node"), name)] = str(place)
-    root = str(paths.home())
-    artifacts = [
-        {"node": node, "name": name, "place": place.removeprefix(root).lstrip("/")}
-        for (node, name), place in latest.items()
-    ]
-    listed = [f for f in record.get("files") or [] if isinstance(f, dict)]
+    artifacts = [{"node": node, "name": name, "place": local(place)} for (node, name), place in latest.items()]
+    listed = [{**f, "path": local(f.get("path") or "")} for f in record.get("files") or [] if isinstance(f, dict)]
     version, line = outcome.get("version"), record["config"].get("line")
     made = isinstance(version, int) and isinstance(line, str)
     card = model_registry.card(line, version) if made else None
