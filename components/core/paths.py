@@ -8,15 +8,11 @@ import re
 import tempfile
 from pathlib import Path
 
-from components.core import fileio
+from components.core import errors, fileio
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAMP = "1"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-
-
-class HomeError(Exception):
-    """The state folder cannot be used: unwritable, or written by another version."""
 
 
 def home() -> Path:
@@ -39,13 +35,13 @@ def ensure() -> Path:
         with tempfile.TemporaryFile(dir=root):
             pass
     except OSError as error:
-        raise HomeError(
+        raise errors.HomeError(
             f"NEWSDESK_HOME must be a folder this user can write to. Received: {root} ({error.strerror}). "
             "Free space or permissions there, or set NEWSDESK_HOME to another folder."
         ) from error
     found = stamp.read_text().strip()
     if found != STAMP:
-        raise HomeError(
+        raise errors.HomeError(
             f"NEWSDESK_HOME must carry version stamp {STAMP}. Received: {stamp} says {found!r}. "
             "Use the Newsdesk version that wrote it, or set NEWSDESK_HOME to a new folder."
         )

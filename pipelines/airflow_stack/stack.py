@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from components.core import fileio, paths, processes
+from components.core import errors, fileio, paths, processes
 from components.registry import mlflow_db
-from pipelines.airflow_stack import airflow_environment
-from pipelines.airflow_stack.airflow_environment import SetupError
+from pipelines.airflow_stack import airflow_settings
+from pipelines.airflow_stack.airflow_settings import SetupError
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.config import run_config
 from pipelines.runner.node_process import environment, tfx_python
@@ -47,9 +47,9 @@ def commands() -> dict[str, list[str]]:
         raise SetupError(f"the TFX environment must be installed. Received: no {mlflow}. Run `make setup`.")
     root = paths.home()
     return {
-        **{name: airflow_environment.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
+        **{name: airflow_settings.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
         "mlflow": [
-            str(mlflow), "server", "--host", airflow_environment.bind_address(), "--port", str(airflow_environment.mlflow_port()),
+            str(mlflow), "server", "--host", airflow_settings.bind_address(), "--port", str(airflow_settings.mlflow_port()),
             "--workers", "1", "--backend-store-uri", mlflow_db.address(),
             "--artifacts-destination", str(root / "mlflow-artifacts"),
         ],
@@ -70,13 +70,13 @@ def up() -> None:
         _check_ports(missing)
         if missing:
             print("Preparing the databases of Airflow and MLflow …", flush=True)
-            airflow_environment.prepare()
+            airflow_settings.prepare()
             mlflow_db.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
             # What is left of a part that died must not meet its successor.
             processes.end([state[name] for name in missing if name in state], GRACE)
-        fileio.write_json(airflow_environment.ports_file(), dict(_ports().values()))
+        fileio.write_json(airflow_settings.ports_file(), dict(_ports().values()))
         for name in missing:
-            env = _mlflow_env() if name == "mlflow" else airflow_environment.airflow_env()
+            env = _mlflow_env() if name == "mlflow" else airflow_settings.airflow_env()
             state[name] = processes.entry(processes.spawn(calls[name], env, paths.REPOSITORY, log_file(name)))
             fileio.write_json(_state_file(), state)
         _wait_until_healthy(state)
@@ -92,10 +92,10 @@ def down() -> None:
     _stop_node_server()
     if killed:
         print(f"{len(killed)} processes did not leave within {GRACE} s and were killed.")
-    for name, port in (("Airflow", airflow_environment.airflow_port()), ("MLflow", airflow_environment.mlflow_port())):
-        if processes.port_taken(port, airflow_environment.bind_address()):
+    for name, port in (("Airflow", airflow_settings.airflow_port()), ("MLflow", airflow_settings.mlflow_port())):
+        if processes.port_taken(port, airflow_settings.bind_address()):
             print(f"Port {port} ({name}) is still taken, by a process that Newsdesk did not start.")
-    airflow_environment.ports_file().unlink(missing_ok=True)
+    airflow_settings.ports_file().unlink(missing_ok=True)
     print("Airflow and MLflow are down: no process left." if state else "Nothing was running.")
 
 
@@ -153,7 +153,7 @@ def is_up() -> bool:
 
 def unhealthy_parts() -> list[str]:
     """Names of the parts that do not answer or do not report as healthy."""
-    waiting = [] if _ask(f"http://127.0.0.1:{airflow_environment.mlflow_port()}/health") else ["mlflow"]
+    waiting = [] if _ask(f"http://127.0.0.1:{airflow_settings.mlflow_port()}/health") else ["mlflow"]
     answer = _ask(f"{address()}/api/v2/monitor/health")
     if answer is None:
         return ["api-server", *waiting]
@@ -176,24 +176,24 @@ def _ask(url: str) -> bytes | None:
 
 
 def address() -> str:
-    return f"http://127.0.0.1:{airflow_environment.airflow_port()}"
+    return f"http://127.0.0.1:{airflow_settings.airflow_port()}"
 
 
 def log_file(name: str) -> Path:
-    return airflow_environment.airflow_home() / "logs" / f"{name}.log"
+    return airflow_settings.airflow_home() / "logs" / f"{name}.log"
 
 
 def _ports() -> dict[str, tuple[str, int]]:
     """Environment variable and number of each server's port."""
     return {
-        "api-server": ("NEWSDESK_AIRFLOW_PORT", airflow_environment.airflow_port()),
-        "mlflow": ("NEWSDESK_MLFLOW_PORT", airflow_environment.mlflow_port()),
+        "api-server": ("NEWSDESK_AIRFLOW_PORT", airflow_settings.airflow_port()),
+        "mlflow": ("NEWSDESK_MLFLOW_PORT", airflow_settings.mlflow_port()),
     }
 
 
 def _check_ports(missing: list[str]) -> None:
     for name, (variable, port) in _ports().items():
-        if name in missing and processes.port_taken(port, airflow_environment.bind_address()):
+        if name in missing and processes.port_taken(port, airflow_settings.bind_address()):
             raise SetupError(
                 f"the port of {name} must be free. Received: port {port} is taken by another program. "
                 f"Stop that, or choose another port: {variable}=… make up"
@@ -224,8 +224,8 @@ def _wait_until_healthy(state: dict) -> None:
 def _print_addresses(started: bool) -> None:
     print(
         f"""{"Airflow and MLflow are up." if started else "Airflow and MLflow were up already."}
-  Airflow   {address()}   user {airflow_environment.USER}, password {airflow_environment.password()}
-  MLflow    http://127.0.0.1:{airflow_environment.mlflow_port()}
+  Airflow   {address()}   user {airflow_settings.USER}, password {airflow_settings.password()}
+  MLflow    http://127.0.0.1:{airflow_settings.mlflow_port()}
   logs      {log_file("scheduler").parent}
 {_schedule_line()}
 `make retrain` runs it once now; `make down` stops everything.""",
@@ -260,7 +260,7 @@ def _mlflow_env() -> dict[str, str]:
 def _upgrade_mlflow(program: str, uri: str) -> None:
     call = [program, "db", "upgrade", uri]
     ended = subprocess.run(call, env=_mlflow_env(), cwd=paths.REPOSITORY, capture_output=True, text=True)
-    airflow_environment.check_ended(call, ended)
+    airflow_settings.check_ended(call, ended)
 
 
 def _stop_node_server() -> None:
@@ -272,7 +272,7 @@ def _stop_node_server() -> None:
 
 
 def _state_file() -> Path:
-    return airflow_environment.airflow_home() / "stack.json"
+    return airflow_settings.airflow_home() / "stack.json"
 
 
 def _state() -> dict[str, dict]:
@@ -281,7 +281,7 @@ def _state() -> dict[str, dict]:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    folder = airflow_environment.airflow_home()
+    folder = airflow_settings.airflow_home()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / "stack.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -299,7 +299,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         return 1 if verbs[arguments[0]]() is False else 0
-    except (SetupError, paths.HomeError) as error:
+    except (SetupError, errors.HomeError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from components.core import locks, paths
+from components.core import errors, locks, paths
 from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.presets import PRESETS
@@ -227,7 +227,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         return _run(args)
-    except (run_config.ConfigError, paths.HomeError) as error:
+    except (run_config.ConfigError, errors.HomeError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 2 if isinstance(error, run_config.ConfigError) else 1
     except locks.Locked as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from components.core import locks, paths
+from components.core import errors, locks, paths
 from components.registry import mlflow_db, model_registry, tf_serving_config
 from pipelines.reports import model_card
 from pipelines.runner import mlmd_store, node_client, runs
@@ -51,7 +51,7 @@ def findings() -> Iterator[tuple[str, bool, str]]:
     try:
         root = paths.ensure()
         yield "state folder", True, f"{root}, {shutil.disk_usage(root).free / 1e9:.1f} GB free"
-    except paths.HomeError as error:
+    except errors.HomeError as error:
         yield "state folder", False, str(error)
         return
     for name in PACKAGES:

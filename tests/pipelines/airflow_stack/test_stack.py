@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from components.core import fileio, paths, processes
-from pipelines.airflow_stack import airflow_environment, stack
+from pipelines.airflow_stack import airflow_settings, stack
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def free_ports(monkeypatch):
 
 
 def test_airflow_runs_from_the_state_folder_on_this_machine_alone(state):
-    env = airflow_environment.airflow_env({})
+    env = airflow_settings.airflow_env({})
     assert env["AIRFLOW_HOME"] == str(state / "airflow")
     assert env["AIRFLOW__CORE__DAGS_FOLDER"] == str(paths.REPOSITORY / "dags")
     assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
@@ -39,32 +39,30 @@ def test_airflow_runs_from_the_state_folder_on_this_machine_alone(state):
 
 
 def test_the_callers_own_switches_stay_but_not_those_that_open_doors():
-    env = airflow_environment.airflow_env(
-        {"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", "AIRFLOW__API__HOST": "0.0.0.0"}
-    )
+    env = airflow_settings.airflow_env({"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", "AIRFLOW__API__HOST": "0.0.0.0"})
     assert env["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
 def test_secrets_are_made_once_are_different_everywhere_and_private(state, monkeypatch, tmp_path):
-    first, again = airflow_environment.airflow_env({}), airflow_environment.airflow_env({})
+    first, again = airflow_settings.airflow_env({}), airflow_settings.airflow_env({})
     assert first["AIRFLOW__API_AUTH__JWT_SECRET"] == again["AIRFLOW__API_AUTH__JWT_SECRET"]
     for name in ("secrets.json", "passwords.json"):
         assert stat.S_IMODE((state / "airflow" / name).stat().st_mode) == 0o600
-    password = airflow_environment.password()
+    password = airflow_settings.password()
     assert len(password) >= 12
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "other"))
-    other = airflow_environment.airflow_env({})
+    other = airflow_settings.airflow_env({})
     for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
         assert other[name] != first[name]
-    assert airflow_environment.password() != password
+    assert airflow_settings.password() != password
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "x", "80 80", "-1", "٣"])
 def test_a_port_that_is_none_is_refused_by_name(monkeypatch, text):
     monkeypatch.setenv("NEWSDESK_AIRFLOW_PORT", text)
-    with pytest.raises(airflow_environment.SetupError, match="NEWSDESK_AIRFLOW_PORT"):
-        airflow_environment.airflow_port()
+    with pytest.raises(airflow_settings.SetupError, match="NEWSDESK_AIRFLOW_PORT"):
+        airflow_settings.airflow_port()
 
 
 def test_a_missing_environment_is_named_with_the_remedy(monkeypatch, tmp_path, capsys):
@@ -75,9 +73,9 @@ def test_a_missing_environment_is_named_with_the_remedy(monkeypatch, tmp_path, c
 
 def test_a_taken_port_is_named_with_the_variable_that_moves_it(free_ports):
     with socket.socket() as other:
-        other.bind(("127.0.0.1", airflow_environment.airflow_port()))
+        other.bind(("127.0.0.1", airflow_settings.airflow_port()))
         other.listen()
-        with pytest.raises(airflow_environment.SetupError, match=r"port \d+ is taken .*NEWSDESK_AIRFLOW_PORT="):
+        with pytest.raises(airflow_settings.SetupError, match=r"port \d+ is taken .*NEWSDESK_AIRFLOW_PORT="):
             stack._check_ports(["api-server"])
     stack._check_ports(["api-server"])
 
@@ -144,16 +142,16 @@ def test_a_process_that_dies_at_the_start_ends_the_wait_with_the_end_of_its_log(
     process = processes.spawn([sys.executable, "-c", "raise SystemExit('no such table')"], os.environ, tmp_path, log)
     entry = processes.entry(process)
     process.wait()
-    with pytest.raises(airflow_environment.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
+    with pytest.raises(airflow_settings.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
         stack._wait_until_healthy({"scheduler": entry})
 
 
 def test_a_test_run_that_still_lives_is_not_called_stale(state):
     fileio.write_json(
-        airflow_environment.test_marker(), {"pid": os.getpid(), "started": processes._start_time(os.getpid())}
+        airflow_settings.test_marker(), {"pid": os.getpid(), "started": processes._start_time(os.getpid())}
     )
-    airflow_environment.end_stale_test()
-    assert json.loads(airflow_environment.test_marker().read_text())["pid"] == os.getpid()
+    airflow_settings.end_stale_test()
+    assert json.loads(airflow_settings.test_marker().read_text())["pid"] == os.getpid()
 
 
 def test_bad_usage_is_exit_code_2(capsys):

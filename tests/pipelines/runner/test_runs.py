@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from components.core import fileio, locks, paths, run_record
+from components.core import errors, fileio, locks, paths, run_record
 from pipelines import run_node
 from pipelines.config import run_config
 from pipelines.runner import runs
@@ -109,14 +109,14 @@ def test_the_library_hash_is_the_same_whatever_was_imported_before():
 def test_the_state_folder_of_another_version_is_refused_with_words(newsdesk_home):
     newsdesk_home.mkdir()
     (newsdesk_home / "VERSION").write_text("99\n")
-    with pytest.raises(paths.HomeError, match="99"):
+    with pytest.raises(errors.HomeError, match="99"):
         paths.ensure()
 
 
 def test_an_unwritable_state_folder_is_refused_before_anything_runs(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(paths.HomeError, match="this user can write"):
+    with pytest.raises(errors.HomeError, match="this user can write"):
         paths.ensure()
 
 
