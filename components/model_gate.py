@@ -38,6 +38,7 @@ from components.evaluation.diagnostics import calibration, disagreements
 from components.evaluation.paired_tests import compare, interval
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
+from components.registry.manifest import write_judged
 from components.training import export
 from pipelines.reports.model_verdict import page
 
@@ -193,8 +194,10 @@ def ModelGate(
     plain = [text.decode("utf-8", "replace") for text in texts]
     hashes = [row_hash(text) for text in plain]
     folder = Path(path_utils.serving_model_dir(model.uri))
-    models, manifests = {"candidate": (folder, content(folder))}, {}
-    digest = models["candidate"][1]
+    # What is judged here is what canary, pusher and registrar let through: they compare every file with this list.
+    judged = model_registry.folder_hashes(folder)
+    digest = write_judged(Path(blessing.uri), judged)
+    models, manifests = {"candidate": (folder, digest)}, {}
     if baseline is not None:
         other = Path(path_utils.serving_model_dir(baseline.uri))
         models["baseline"] = (other, content(other))
@@ -254,6 +257,7 @@ def ModelGate(
     fileio.write_text(paths.run_dir(run) / "verdict.html", page(verdict, names, **shown))
     Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(decision == "blessed"))
+    blessing.set_string_custom_property("digest", digest)
     blessing.set_string_custom_property(
         "headline", "; ".join([f"{decision}: {reasons[0]}", *reasons[1:], *(f"warning: {w}" for w in warnings)])
     )

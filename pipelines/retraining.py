@@ -126,13 +126,16 @@ def nodes(record: dict) -> list[BaseComponent]:
     )  # fmt: skip
     pusher = Pusher(
         model=model, model_blessing=blessing, infra_blessing=canary.outputs["blessing"],
-        config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"]},
+        config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"],
+            "attempt": record.get("attempt", ""),
+        },
     )  # fmt: skip
     registrar = Registrar(
         run=record["run"],
         quarantine=ingester.outputs["quarantine"],
         blessing=blessing,
         pushed=pusher.outputs["pushed_model"],
+        attempt=record.get("attempt", ""),
     )
     built = {
         c.id: c for c in (

@@ -25,9 +25,19 @@ from components.data.sources import SourceError
 from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
-from pipelines.runner import node_client, runs
+from pipelines.runner import line_folder, mlmd_store, node_client, runs
 
-CODES = {"done": 0, "cached": 0, "closed": 0, "skipped": 99, "stopped": 3, "locked": 4, "usage": 2, "failed": 1}
+CODES = {
+    "done": 0,
+    "cached": 0,
+    "closed": 0,
+    "skipped": 99,
+    "stopped": 3,
+    "locked": 4,
+    "superseded": 4,
+    "usage": 2,
+    "failed": 1,
+}
 _FULL = ("No space left on device", "database or disk is full")  # the system's words, and SQLite's
 _LITTLE = 1 << 20  # bytes free, with which nothing can be done
 HEARTBEAT = 30  # seconds between signs of life for the line's lock
@@ -49,7 +59,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def execute(args: argparse.Namespace) -> int:
     """Runs the node in this process, prints its result and returns the exit code."""
-    started = time.monotonic()
+    started, trace = time.monotonic(), ""
     run_id = run_record.run_id_from(args.run_id)
     try:
         with contextlib.redirect_stdout(
@@ -58,8 +68,7 @@ def execute(args: argparse.Namespace) -> int:
             result = _close(run_id) if args.node == "close" else _run(args, run_id)
     except Exception as error:
         state, reasons = _explain(error)
-        if state == "failed":
-            traceback.print_exc()
+        trace = traceback.format_exc() if state == "failed" else ""
         result = {"state": state, "headline": reasons[0], "reasons": reasons}
     result = {
         "node": args.node,
@@ -71,36 +80,67 @@ def execute(args: argparse.Namespace) -> int:
     with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
         more = {"reasons": result["reasons"], "attempt": args.attempt, "artifacts": result.get("artifacts", {})}
         run_record.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
-    for reason in result["reasons"]:
-        print(reason, file=sys.stderr)
+    # The result goes out before the log: standard error may be a file on the disk that is full.
     print(json.dumps(result, ensure_ascii=False), flush=True)
+    if trace or result["reasons"]:
+        _log(trace, *result["reasons"])
     return CODES[result["state"]]
+
+
+def _log(*texts: str) -> None:
+    """Writes to standard error; what cannot be written is lost, and does not end the node."""
+    try:
+        print(*filter(None, texts), sep="\n", file=sys.stderr, flush=True)
+    except OSError:
+        with open(os.devnull, "w") as nowhere:  # else Python tries once more at its end, and exits with 120
+            os.dup2(nowhere.fileno(), 2)
 
 
 def _run(args: argparse.Namespace, run_id: str) -> dict:
     node = NODES[args.node]
     if node is FLOW[0]:
         record = runs.open_run(run_id, run_config.Request.from_json(json.loads(args.config)), args.owner)
+        line_folder.check(record["config"]["line"], record["config"]["labels"])
     else:
         record = run_record.load(run_id)
-        locks.take_line(record["config"]["line"], run_id, args.owner)
+        locks.take_line(record["config"]["line"], run_id, args.owner, node.name, args.attempt)
     skip = _skip(record, node)
     if skip:
         return {"state": "skipped", "headline": skip}
-    with _heartbeat(record["config"]["line"]), _terminable(), _alone(run_id, node.name):
+    with _heartbeat(record["config"]["line"], run_id), _terminable(), _alone(run_id, node.name):
         before = run_record.last_event(run_id, node.name)
         again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
         run_record.add_event(run_id, node.name, "running")
+        _prepare_metadata(node is FLOW[0] or before is not None)
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
-        launched = tfx_launcher.launch(record, node.name, again)
+        launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == "stop":
         verdict = fileio.read_json(Path(launched.uris["verdict"]) / "verdict.json")
         return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"], "artifacts": launched.uris}
     if node.name == "Canary" and launched.properties.get("blessed") != 1:
         runs.refuse(run_id, [f"the canary refused it: {headline}"])
+    if launched.properties.get("refused"):  # by the Pusher or the Registrar: nothing was released
+        runs.refuse(run_id, [launched.properties["refused"]])
     return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
+
+
+def _prepare_metadata(after_a_failure: bool) -> None:
+    """Makes ML Metadata's database fit to register an execution in.
+
+    after_a_failure: an attempt may have ended on a full disk, this node's own or, before a run's first node, one of an earlier run.
+
+    Raises:
+        mlmd.DatabaseDamaged: it cannot be read.
+    """
+    above = mlmd_store.ensure()
+    if after_a_failure:
+        mlmd_store.mend()
+    if above:
+        _log(
+            f"{mlmd_store.database()} was missing; a new one continues above the artifact folders found, with id {above + 1}"
+        )
 
 
 def _skip(record: dict, node) -> str:
@@ -148,6 +188,8 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
             return "stopped", [str(seen)]
         if isinstance(seen, locks.Locked):
             return "locked", [str(seen)]
+        if isinstance(seen, locks.Superseded):
+            return "superseded", [str(seen)]
         if isinstance(seen, run_config.ConfigError):
             return "usage", [str(seen)]
         full = full or any(text in str(seen) for text in _FULL)
@@ -160,13 +202,13 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
 
 
 @contextlib.contextmanager
-def _heartbeat(line: str):
+def _heartbeat(line: str, run_id: str):
     """Keeps the line's lock fresh while a node works."""
     ended = threading.Event()
 
     def beat():
         while not ended.wait(HEARTBEAT):
-            locks.keep_line(line)
+            locks.keep_line(line, run_id)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
         move = add(name, help)
         if name == "promote":
             move.add_argument("version", type=int)
+        else:
+            move.add_argument("--to", type=int, metavar="VERSION", help="only if this is the version it returns to")
+        move.add_argument(
+            "--after", type=int, metavar="MOVE", help="only if the line's last move has this number; 0: none"
+        )
         move.add_argument("--reason", required=True)
         move.add_argument("--line", default="")
     for name, help in (

@@ -18,7 +18,7 @@ from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests, diagnostics, gate_rules, paired_tests, seen_rows
 from components.evaluation.slices import slices
-from components.registry import model_registry
+from components.registry import manifest, model_registry
 from components.training import export
 from pipelines.reports import model_verdict
 
@@ -407,6 +407,8 @@ def test_the_first_candidate_has_only_the_floor_to_pass(gate):
     assert told["metrics"]["confusion"] == (np.eye(4, dtype=int) * 50).tolist()
     assert (Path(blessing.uri) / "BLESSED").exists()
     assert blessing.get_int_custom_property("blessed") == 1
+    assert manifest.judged(Path(blessing.uri)) == model_registry.folder_hashes(published.model("good"))
+    assert blessing.get_string_custom_property("digest") == told["digest"]
     assert "Model verdict: blessed" in (paths.run_dir("run-2") / "verdict.html").read_text()
 
 

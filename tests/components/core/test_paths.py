@@ -1,11 +1,11 @@
-"""Lines are added whole or not at all, whatever an earlier writer left behind."""
+"""Lines are added whole or not at all, whatever an earlier writer left behind; a damaged file is named."""
 
 import contextlib
 import resource
 
 import pytest
 
-from components.core import fileio
+from components.core import errors, fileio
 
 LONG = {"text": "é" * 5000}  # over one block, and two bytes a character
 
@@ -48,3 +48,20 @@ def test_a_line_for_which_there_is_no_room_leaves_the_file_as_it_was(tmp_path):
     assert path.read_bytes() == before
     fileio.append_json(path, LONG)
     assert fileio.read_json_lines(path) == [{"n": 1}, LONG]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"half": ', b'{"text": "\xff"}', b"[" * 100_000])
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path, content):
+    path = tmp_path / "1.json"
+    path.write_bytes(content)
+    with pytest.raises(errors.DamagedFile, match=rf"{path} is damaged.*doctor --repair") as caught:
+        fileio.read_json(path)
+    assert caught.value.path == path
+    assert isinstance(caught.value, (errors.HomeError, ValueError))
+
+
+def test_a_damaged_line_of_a_file_is_named_with_its_number(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"n": 1}\n{"n": \n{"n": 3}\n')
+    with pytest.raises(errors.DamagedFile, match=rf"{path} is damaged.*line 2"):
+        fileio.read_json_lines(path)
