@@ -26,7 +26,7 @@ from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
-from pipelines.runner import node_client, runs
+from pipelines.runner import line_folder, mlmd_store, node_client, runs
 
 CODES = {
     "done": 0,
@@ -60,7 +60,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def execute(args: argparse.Namespace) -> int:
     """Runs the node in this process, prints its result and returns the exit code."""
-    started = time.monotonic()
+    started, trace = time.monotonic(), ""
     run_id = run_record.run_id_from(args.run_id)
     try:
         with contextlib.redirect_stdout(
@@ -69,8 +69,7 @@ def execute(args: argparse.Namespace) -> int:
             result = _close(run_id) if args.node == "close" else _run(args, run_id)
     except Exception as error:
         state, reasons = _explain(error)
-        if state == "failed":
-            traceback.print_exc()
+        trace = traceback.format_exc() if state == "failed" else ""
         result = {"state": state, "headline": reasons[0], "reasons": reasons}
     result = {
         "node": args.node,
@@ -82,16 +81,27 @@ def execute(args: argparse.Namespace) -> int:
     with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
         more = {"reasons": result["reasons"], "attempt": args.attempt, "artifacts": result.get("artifacts", {})}
         run_record.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
-    for reason in result["reasons"]:
-        print(reason, file=sys.stderr)
+    # The result goes out before the log: standard error may be a file on the disk that is full.
     print(json.dumps(result, ensure_ascii=False), flush=True)
+    if trace or result["reasons"]:
+        _log(trace, *result["reasons"])
     return CODES[result["state"]]
+
+
+def _log(*texts: str) -> None:
+    """Writes to standard error; what cannot be written is lost, and does not end the node."""
+    try:
+        print(*filter(None, texts), sep="\n", file=sys.stderr, flush=True)
+    except OSError:
+        with open(os.devnull, "w") as nowhere:  # else Python tries once more at its end, and exits with 120
+            os.dup2(nowhere.fileno(), 2)
 
 
 def _run(args: argparse.Namespace, run_id: str) -> dict:
     node = NODES[args.node]
     if node is FLOW[0]:
         record = runs.open_run(run_id, run_config.Request.from_json(json.loads(args.config)), args.owner)
+        line_folder.check(record["config"]["line"], record["config"]["labels"])
     else:
         record = run_record.load(run_id)
         locks.take_line(record["config"]["line"], run_id, args.owner, node.name, args.attempt)
@@ -103,6 +113,7 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         before = run_record.last_event(run_id, node.name)
         again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
         run_record.add_event(run_id, node.name, "running")
+        _prepare_metadata(node is FLOW[0] or before is not None)
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
         launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
@@ -117,6 +128,23 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         runs.refuse(run_id, [launched.properties["refused"]])
     after_node.draw(node.name, run_id, launched.uris)
     return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
+
+
+def _prepare_metadata(after_a_failure: bool) -> None:
+    """Makes ML Metadata's database fit to register an execution in.
+
+    after_a_failure: an attempt may have ended on a full disk, this node's own or, before a run's first node, one of an earlier run.
+
+    Raises:
+        mlmd.DatabaseDamaged: it cannot be read.
+    """
+    above = mlmd_store.ensure()
+    if after_a_failure:
+        mlmd_store.mend()
+    if above:
+        _log(
+            f"{mlmd_store.database()} was missing; a new one continues above the artifact folders found, with id {above + 1}"
+        )
 
 
 def _skip(record: dict, node) -> str:

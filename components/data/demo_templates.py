@@ -4,6 +4,8 @@ Index 0..3 is the desk: World, Sports, Business, Sci/Tech. `{key}` is a slot: a 
 or a name made for the day (`city`, `country`, `surname`, `brand`). A key with a 2 behind it is another draw.
 """
 
+from components.data import demo_plain
+
 SHARED = {
     "weekday": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
     "n": [
@@ -207,7 +209,7 @@ THIN = [
 VAGUE = [(titles, [lead.replace("{party}", "{body}") for lead in leads]) for titles, leads in THIN]
 
 # Stories of each desk: (headlines, leads) that fit each other.
-STORIES = (
+_STORIES = (
     [
         (
             ["{country} recalls envoy over {crisis}", "Envoys leave as quarrel over {crisis} grows"],
@@ -442,6 +444,8 @@ STORIES = (
     ],
 )
 
+STORIES = tuple([*own, *demo_plain.STORIES, *demo_plain.STORIES] for own in _STORIES)  # twice: a third of a desk's
+
 # Background sentences. An article may end in one of its own desk's, or in a guest from another desk.
 BACKGROUND = (
     [
@@ -470,7 +474,7 @@ BACKGROUND = (
     ],
 )
 
-DESK_WORDS = (
+_DESK_WORDS = (
     {
         "crisis": [
             "the border dispute",
@@ -591,6 +595,8 @@ DESK_WORDS = (
         ],
     },
 )
+
+DESK_WORDS = tuple({**own, **plain} for own, plain in zip(_DESK_WORDS, demo_plain.WORDS))
 
 # The drifted newsroom: the desks' lists replaced by words that the ordinary one never prints.
 DRIFTED_WORDS = (

@@ -313,7 +313,10 @@ def check_folder(source: str) -> None:
 def line_file(line: str) -> dict:
     """`data_schemas/<line>/line.toml`: `labels`, and `training`, settings that go before the presets' own; empty without one."""
     path = paths.REPOSITORY / "data_schemas" / line / "line.toml"
-    return tomli.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"a line's file must be TOML ({error}). Received: {path}") from None
 
 
 def labels_of(line: str) -> tuple[str, ...]:

@@ -4,13 +4,16 @@ Needs the package ml_metadata (0.2 s to import), which the Airflow environment l
 """
 
 import contextlib
+import fcntl
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from components.core import paths
+from components.core import fileio, paths, sqlite_files
 
 # Which column of ml_metadata's tables points to which; those that others point to come first.
 _REFERENCES = (
@@ -22,18 +25,97 @@ _REFERENCES = (
 )  # fmt: skip
 
 
+class DatabaseDamaged(Exception):
+    """The database cannot be read; the message names it and the command that sets it aside."""
+
+
+def database() -> Path:
+    return paths.home() / "metadata.sqlite"
+
+
 def connect():
     """The metadata store, or None where there is no database or no package to read it with."""
-    path = paths.home() / "metadata.sqlite"
-    if not path.is_file() or find_spec("ml_metadata") is None:
+    if sqlite_files.empty(database()) or find_spec("ml_metadata") is None:
         return None
     from ml_metadata import metadata_store
     from ml_metadata.proto import metadata_store_pb2 as pb
 
+    return metadata_store.MetadataStore(_config(database(), pb.SqliteMetadataSourceConfig.READWRITE))
+
+
+def _config(path: Path, mode: int):
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
     config = pb.ConnectionConfig()
     config.sqlite.filename_uri = str(path)
-    config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE
-    return metadata_store.MetadataStore(config)
+    config.sqlite.connection_mode = mode
+    return config
+
+
+def ensure() -> int:
+    """Makes the database where it is missing or empty; returns the execution id it starts above, 0 where it was there.
+
+    TFX names output folders by the execution's id. After a loss, ids from 1 would overwrite what earlier executions made.
+
+    Raises:
+        DatabaseDamaged: it is there and is no database.
+    """
+    if not sqlite_files.empty(database()):
+        try:
+            last_id()  # SQLite compares the file's size with its header at the first read
+        except sqlite3.OperationalError:  # locked, or no room
+            return 0
+        except sqlite3.DatabaseError as error:
+            raise DatabaseDamaged(
+                f"{database()} cannot be read ({error}). `newsdesk doctor --repair` sets it aside and makes a new one."
+            ) from error
+        return 0
+    from ml_metadata import metadata_store
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    paths.ensure()
+    with open(paths.home() / ".metadata.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not sqlite_files.empty(database()):  # another process was first
+            return 0
+        with tempfile.TemporaryDirectory(
+            dir=paths.staging_dir(), prefix="metadata.", ignore_cleanup_errors=True
+        ) as aside:
+            made, above = Path(aside) / database().name, highest_folder()
+            metadata_store.MetadataStore(_config(made, pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE))
+            _start_above(made, above)
+            os.replace(made, database())
+        fileio.sync_folder(database().parent)
+    return above
+
+
+def highest_folder() -> int:
+    """The highest execution id that an artifact's folder is named by; 0 where there is none."""
+    outputs = (paths.home() / "artifacts").glob("*/*/[!.]*/[0-9]*")  # artifacts/<line>/<node>/<output>/<execution>
+    return max((int(path.name) for path in outputs if path.name.isascii() and path.name.isdigit()), default=0)
+
+
+def last_id() -> int:
+    """The highest execution id that the database has given out."""
+    with contextlib.closing(sqlite3.connect(f"{database().as_uri()}?mode=ro", uri=True, timeout=60)) as file:
+        found = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def start_above_folders() -> int:
+    """Makes the database give out ids above every artifact folder; returns the id it goes on from."""
+    above = highest_folder()
+    _start_above(database(), above)
+    return above
+
+
+def _start_above(path: Path, number: int) -> None:
+    """Sets the counter that SQLite keeps for AUTOINCREMENT (https://www.sqlite.org/autoinc.html); never lowers it."""
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as file, file:
+        if not file.execute(
+            "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'Execution'", (number,)
+        ).rowcount:
+            file.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('Execution', ?)", (number,))
 
 
 def executions(store, line: str, run: str) -> list[dict]:
@@ -119,22 +201,34 @@ def mend() -> int:
     On a full disk SQLite withdraws the whole transaction, and ml_metadata 1.16 writes the rest of it nevertheless: events and
     associations of an execution that does not exist. The next execution gets its number, and could not be registered.
     """
-    path = paths.home() / "metadata.sqlite"
-    if not path.is_file():
+    if sqlite_files.empty(database()):
         return 0
-    with contextlib.closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
-        there = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        left = [
-            f"FROM {table} WHERE {column} NOT IN (SELECT id FROM {target})"  # noqa: S608  # names from the table above
-            for table, column, target in _REFERENCES
-            if {table, target} <= there
-        ]
+    with contextlib.closing(sqlite3.connect(database(), timeout=60, isolation_level=None)) as file:
+        left = _dangling(file)
         # Looked for first: a deletion locks the database, even one that finds nothing.
-        return sum(database.execute(f"DELETE {rows}").rowcount for rows in left if _any(database, rows))
+        return sum(file.execute(f"DELETE {rows}").rowcount for rows in left if _any(file, rows))
 
 
-def _any(database: sqlite3.Connection, rows: str) -> bool:
-    return database.execute(f"SELECT 1 {rows} LIMIT 1").fetchone() is not None
+def dangling() -> bool:
+    """Whether `mend` would find something."""
+    if sqlite_files.empty(database()):
+        return False
+    with contextlib.closing(sqlite3.connect(f"{database().as_uri()}?mode=ro", uri=True, timeout=60)) as file:
+        return any(_any(file, rows) for rows in _dangling(file))
+
+
+def _dangling(file: sqlite3.Connection) -> list[str]:
+    """SQL for the rows of each table that point to nothing."""
+    there = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [
+        f"FROM {table} WHERE {column} NOT IN (SELECT id FROM {target})"  # noqa: S608  # names from the table above
+        for table, column, target in _REFERENCES
+        if {table, target} <= there
+    ]
+
+
+def _any(file: sqlite3.Connection, rows: str) -> bool:
+    return file.execute(f"SELECT 1 {rows} LIMIT 1").fetchone() is not None
 
 
 def vanished(store, line: str) -> list[str]:

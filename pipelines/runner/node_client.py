@@ -8,7 +8,6 @@ folder and code, so a changed code, lock file or environment finds no server and
 idle. Standard library only.
 """
 
-import array
 import contextlib
 import errno
 import fcntl
@@ -19,12 +18,13 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from components.core import paths
+from components.core import errors, paths
 
 START = 180.0  # seconds for the server to import everything
 ANSWER = 30.0  # seconds for a living server to take a request; it may be importing something meanwhile
@@ -66,9 +66,9 @@ def code_key(environ: Mapping[str, str]) -> str:
             digest.update(path.read_bytes())
     lock = paths.REPOSITORY / "docker" / "tfx.lock"
     digest.update(lock.read_bytes() if lock.exists() else b"")
-    packages = Path(socket.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix, "lib")
-    for path in sorted(packages.glob("python*/site-packages")):
-        digest.update(str(path.stat().st_mtime_ns).encode())
+    # Names and versions of what is installed. The folder's own time changes whenever Python compiles a module in it.
+    for name in sorted(path.name for path in Path(sysconfig.get_paths()["purelib"]).glob("*.dist-info")):
+        digest.update(f"{name}\n".encode())
     for name in sorted(environ):
         if name.startswith(("TF_", "OMP_", "CUDA_", "KMP_")):
             digest.update(f"{name}={environ[name]}".encode())
@@ -83,8 +83,8 @@ def call(argv: list[str], otherwise: Callable[[], int]) -> int:
     """Runs a node's command line in the server and returns its exit code; `otherwise` runs it here if there is none."""
     try:
         connection = _connect_or_start()
-    except NoServer as reason:
-        print(f"node server: {reason}; this node imports for itself", file=sys.stderr, flush=True)
+    except (NoServer, errors.HomeError, OSError) as reason:
+        _say(f"{reason}; this node imports for itself")
         return otherwise()
     with connection:
         request = {"op": "run", "argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
@@ -97,7 +97,7 @@ def call(argv: list[str], otherwise: Callable[[], int]) -> int:
         except (OSError, ValueError, NoServer):
             with contextlib.suppress(OSError):
                 socket_path().unlink()  # a hung server gets no more callers; it leaves once it sees that
-            print("node server: does not answer; this node imports for itself", file=sys.stderr, flush=True)
+            _say("does not answer; this node imports for itself")
             return otherwise()
         return _wait(connection)
 
@@ -111,6 +111,11 @@ def start() -> None:
     _connect_or_start().close()
 
 
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # the log's disk may be full
+        print(f"node server: {text}", file=sys.stderr, flush=True)
+
+
 def _wait(connection: socket.socket) -> int:
     """Waits for the exit code, forwarding signals meanwhile."""
 
@@ -122,11 +127,7 @@ def _wait(connection: socket.socket) -> int:
     try:
         return receive(connection, None)["exit"]
     except (OSError, ValueError, NoServer):
-        print(
-            "node server: it ended while this node was running; the attempt counts as failed",
-            file=sys.stderr,
-            flush=True,
-        )
+        _say("it ended while this node was running; the attempt counts as failed")
         return 1
     finally:
         for number, handler in before.items():
@@ -144,11 +145,7 @@ def _connect_or_start() -> socket.socket:
         if found:
             return found
         paths.ensure()
-        print(
-            "node server: starting; it imports TensorFlow and TFX once for all nodes (about 20 s)",
-            file=sys.stderr,
-            flush=True,
-        )
+        _say("starting; it imports TensorFlow and TFX once for all nodes (about 20 s)")
         with open(paths.home() / "node_server.log", "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.runner.node_server", "serve", str(path)],
@@ -190,8 +187,7 @@ def send(connection: socket.socket, message: dict, fds: list[int] | None = None)
         with tempfile.TemporaryFile() as file:
             file.write(data)
             file.flush()
-            rights = array.array("i", [*fds, file.fileno()])
-            connection.sendmsg([b"{}"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            socket.send_fds(connection, [b"{}"], [*fds, file.fileno()])
     else:
         connection.send(data)
 

@@ -7,7 +7,6 @@ longer the code, and when its socket is gone. An accelerator, never a requiremen
 `python -m pipelines.runner.node_server start | status | stop` starts, looks at and ends the servers of this state folder.
 """
 
-import array
 import contextlib
 import ctypes
 import gc
@@ -16,12 +15,14 @@ import json
 import os
 import resource
 import selectors
+import shutil
 import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,13 +37,14 @@ _EXTRAS = ("great_expectations", "mlflow", "matplotlib.pyplot", "mlflow.store.tr
 
 @dataclass
 class _Job:
-    """One node: its caller's connection, the child's process id, and when it was told to end (monotonic seconds)."""
+    """One node: its caller's connection, the child's process id and temporary folder, and when it was told to end (monotonic seconds)."""
 
     connection: socket.socket
     request: dict
     fds: list[int]
     pid: int = 0
     told: float = 0.0
+    temporary: str = ""
 
 
 class Server:
@@ -128,26 +130,42 @@ class Server:
 
     def _read(self, connection: socket.socket) -> None:
         try:
-            data, ancillary, _, _ = connection.recvmsg(node_client.MESSAGE, socket.CMSG_SPACE(4 * 4))
+            data, fds, _, _ = socket.recv_fds(connection, node_client.MESSAGE, 4)
         except BlockingIOError:
             return
         except OSError:
-            data, ancillary = b"", []
-        fds = [fd for _, kind, raw in ancillary if kind == socket.SCM_RIGHTS for fd in array.array("i", raw)]
+            data, fds = b"", []
         job = next((job for job in self.jobs if job.connection is connection), None)
         if not data:
             self._forget(connection)
             if job:
                 self._tell(job)  # the caller is gone: its node ends
-        elif len(fds) == 4:
-            with os.fdopen(fds.pop(), "rb") as file:
-                file.seek(0)
-                request = json.load(file)
-            self.used = time.monotonic()
-            self.jobs.append(_Job(connection, request, fds))
-            self._answer(connection, {"taken": True})
-        else:
-            self._command(connection, json.loads(data), job)
+            return
+        try:
+            if len(fds) == 4:
+                self._take(connection, fds)
+            else:
+                self._command(connection, json.loads(data), job)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            # Not this protocol, or descriptors that did not arrive. The nodes of other callers work on.
+            print(f"node server: unreadable request, {type(error).__name__}: {error}", flush=True)
+            for fd in fds:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
+            if not job:
+                self._forget(connection)
+
+    def _take(self, connection: socket.socket, fds: list[int]) -> None:
+        """Queues the node that a caller asks for; its request travels as a file behind the last descriptor."""
+        with os.fdopen(fds.pop(), "rb") as file:
+            file.seek(0)
+            request = json.load(file)
+        kinds = {"argv": list, "cwd": str, "env": dict}
+        if not all(isinstance(request[name], kind) for name, kind in kinds.items()):
+            raise TypeError(f"a request has {', '.join(kinds)}")
+        self.used = time.monotonic()
+        self.jobs.append(_Job(connection, request, fds))
+        self._answer(connection, {"taken": True})
 
     def _command(self, connection: socket.socket, message: dict, job: _Job | None) -> None:
         if message["op"] == "signal" and job and job.pid:
@@ -163,6 +181,8 @@ class Server:
             for each in self.jobs:
                 self._tell(each)
             self._answer(connection, {"pid": os.getpid()})
+        else:
+            raise ValueError(f"no such operation, or no node to send it to: {str(message)[:80]}")
 
     def _status(self) -> dict:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -188,6 +208,7 @@ class Server:
                 if job.told or self.stopping:
                     self._finish(job, 128 + signal.SIGTERM)
                     continue
+                job.temporary = _temporary(job.request["env"])
                 job.pid = os.fork()
                 if job.pid == 0:
                     self._child(job)
@@ -218,6 +239,9 @@ class Server:
             os.chdir(job.request["cwd"])
             os.environ.clear()
             os.environ.update(job.request["env"])
+            if job.temporary:
+                os.environ["TMPDIR"] = job.temporary
+            tempfile.tempdir = None  # asked for anew from the environment
             code = self.run(job.request["argv"])
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
@@ -248,6 +272,8 @@ class Server:
         self.jobs.remove(job)
         for fd in job.fds:
             os.close(fd)
+        if job.temporary:
+            shutil.rmtree(job.temporary, ignore_errors=True)
         self.used = time.monotonic()
         self._answer(job.connection, {"exit": code if code >= 0 else 128 - code})
         self._forget(job.connection)
@@ -266,6 +292,17 @@ class Server:
         if job.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(job.pid, number)
+
+
+def _temporary(env: Mapping[str, str]) -> str:
+    """A temporary folder for one node, where its caller keeps such; empty where it cannot be made.
+
+    A node's process ends without Python's exit handlers, which would remove what libraries leave there.
+    """
+    try:
+        return tempfile.mkdtemp(prefix="newsdesk-node-", dir=env.get("TMPDIR") or None)
+    except OSError:
+        return ""
 
 
 def _end_with_parent() -> None:

@@ -23,7 +23,6 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipelines import retraining
 from pipelines.flow import NODES
 from pipelines.runner import runs
-from pipelines.runner.mlmd_store import mend
 
 _ENDED_WELL = {mlmd.Execution.COMPLETE: "done", mlmd.Execution.CACHED: "cached"}
 
@@ -58,7 +57,6 @@ def launch(record: dict, name: str, again: bool = False) -> Launched:
     node.execution_options.caching_options.enable_cache = cached
     deployment = runner_utils.extract_local_deployment_config(ir)
     connection = metadata.Metadata(connection_config(deployment))
-    mend()
     if again:
         _retire(connection, run_context, node)
     try:

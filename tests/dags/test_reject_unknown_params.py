@@ -4,6 +4,7 @@ import json
 import types
 
 import pytest
+from jwt import InvalidTokenError
 from plugins.reject_unknown_params import KnownParameters, NewsdeskParameters
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -20,13 +21,26 @@ class Bag:
         return {"news_retrain": OURS, "theirs": THEIRS}.get(dag_id)
 
 
+class Manager:
+    """Airflow's auth manager: `x` is somebody who may start every DAG, `reader` one who may start none."""
+
+    async def get_user_from_token(self, token):
+        if token not in ("x", "reader"):
+            raise InvalidTokenError("forged")
+        return token
+
+    def is_authorized_dag(self, *, method, access_entity, details, user):
+        return user == "x" and (method, access_entity.value, details.id) == ("POST", "RUN", "news_retrain")
+
+
 @pytest.fixture
-def post():
+def post(monkeypatch):
     """Asks as somebody who is logged in; the application behind the middleware answers with what it was sent."""
 
     async def echo(request):
         return JSONResponse({"got": (await request.body()).decode()})
 
+    monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", Manager)
     app = Starlette(routes=[Route("/{path:path}", echo, methods=["POST", "PATCH"])])
     app.add_middleware(KnownParameters)
     app.state.dag_bag = Bag()
@@ -76,11 +90,27 @@ def test_everything_else_reaches_airflow_as_it_was_sent(post, path, body):
     assert answer.json()["got"] == (body.decode() if isinstance(body, bytes) else json.dumps(body))
 
 
-def test_other_methods_and_people_who_are_not_logged_in_are_left_to_airflow(post):
-    unknown = {"conf": {"bogus": 1}}
-    assert post(RUNS, unknown, method="PATCH").status_code == 200
-    assert post(RUNS, unknown, headers=()).status_code == 200
-    assert post(RUNS, unknown, headers=(("cookie", "_token=x"),)).status_code == 422
+def test_other_methods_are_left_to_airflow(post):
+    assert post(RUNS, {"conf": {"bogus": 1}}, method="PATCH").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("cookie", "_token=forged"),),
+        (("cookie", "anything=x"),),
+        (("authorization", "Bearer forged"), ("cookie", "_token=x")),
+        (("authorization", "Bearer reader"),),
+        (("authorization", "Basic x"),),
+    ],
+)
+def test_who_may_not_start_the_dag_learns_nothing_of_its_parameters(post, headers):
+    assert post(RUNS, {"conf": {"bogus": 1}}, headers=headers).status_code == 200
+
+
+def test_a_browser_s_cookie_is_a_login(post):
+    assert post(RUNS, {"conf": {"bogus": 1}}, headers=(("cookie", "_token=x"),)).status_code == 422
 
 
 def test_airflow_puts_it_in_front_of_its_application():

@@ -229,9 +229,14 @@ def test_a_damaged_span_has_every_damage_it_promises(tmp_path):
 
 
 def test_a_damaged_span_carries_wrong_labels(tmp_path):
-    span = demo_corpus.write_damaged_span(tmp_path, DAY, articles=2_000)
+    span = demo_corpus.write_damaged_span(tmp_path, DAY, articles=8_000)
     lines = (span / "train.csv").read_text(encoding="utf-8", errors="replace").splitlines()
-    headline = {"1": "Lawmakers in", "2": "out for|under fire", "3": "profit rises", "4": "unveils|Rocket launch"}
+    headline = {
+        "1": "Lawmakers in|recalls envoy|Bomb kills",
+        "2": "out for|under fire",
+        "3": "profit rises",
+        "4": "unveils|Rocket launch",
+    }
     present = 0
     for desk, words in headline.items():
         labels = Counter(line[1] for line in lines if re.match(rf'"[1-4]","[^"]*({words})', line))

@@ -15,7 +15,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from components.core import fileio, locks, paths, run_record
 from components.registry import model_registry, tf_serving_config
 from pipelines.cli import main
-from pipelines.operations import doctor
+from pipelines.operations import doctor, doctor_line, doctor_state
 from pipelines.reports import model_card
 
 LINE = published.LINE
@@ -24,7 +24,7 @@ LINE = published.LINE
 @pytest.fixture
 def two(monkeypatch):
     """Two versions, the second serves; MLflow is not looked at."""
-    monkeypatch.setattr(doctor, "_behind", lambda line: "")
+    monkeypatch.setattr(doctor_line, "behind", lambda line: "")
     release("run-1")
     release("run-2", "shifted")
 
@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_a_line_that_is_in_step(two):
 
 
 def test_an_empty_home_is_well(newsdesk_home):
-    assert {what for what in wrong() if what not in doctor.PACKAGES} <= {"Airflow environment"}
+    assert {what for what in wrong() if what not in doctor_state.PACKAGES} <= {"Airflow environment"}
     assert mended() == []
 
 
@@ -198,10 +198,13 @@ def test_json_is_json_even_while_mending_and_the_exit_code_tells(two, capsys):
     assert "mended the pointer of news" in shown.err
 
 
-def test_an_mlflow_database_that_is_none_is_reported():
-    published.release("run-1")
+def test_an_mlflow_database_that_is_none_is_reported_set_aside_and_followed_anew():
+    release("run-1")
     (paths.home() / "mlflow.db").write_text("not a database, " * 100)
-    assert "cannot be read" in wrong()["MLflow's news"]
+    assert "mlflow.db cannot be read" in wrong()["MLflow"]
+    assert all(done for done, _ in mended())
+    assert wrong() == {}
+    assert len(list(paths.home().glob("mlflow.db.damaged-*"))) == 1
 
 
 def test_mlflow_is_made_to_follow_and_an_alias_changed_by_hand_is_reported_not_obeyed():

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 from pathlib import Path
@@ -125,6 +127,52 @@ def test_two_hundred_nodes_leave_files_and_children_as_they_were(server):
     assert after["served"] - before["served"] == 200
     assert after["files"] <= before["files"] + 1
     assert after["running"] == 0
+
+
+def test_what_a_node_leaves_in_the_temporary_folder_is_removed_with_it(server, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    code = "import os, tempfile; print(tempfile.mkstemp()[1], tempfile.mkdtemp(), os.environ['TMPDIR'])"
+    done = call(code, env={**os.environ, "TMPDIR": str(folder)})
+    *made, own = map(Path, done.stdout.split())
+    assert [path.parent for path in made] == [own, own]
+    assert own.parent == folder
+    wait_for(lambda: list(folder.iterdir()) == [])
+
+
+def test_a_node_whose_temporary_folder_cannot_be_made_runs_nevertheless(server, tmp_path):
+    assert call("print('worked')", env={**os.environ, "TMPDIR": str(tmp_path / "absent")}).stdout == "worked\n"
+
+
+@pytest.mark.parametrize(
+    ("packet", "descriptors"),
+    [(b"{}", 0), (b"no json", 0), (b"[]", 0), (b"{}", 2), (b"{}", 4), (b'{"op": "signal"}', 0)],
+)
+def test_a_packet_that_is_no_request_ends_neither_the_server_nor_its_nodes(server, tmp_path, packet, descriptors):
+    started, go_on = tmp_path / "started", tmp_path / "go on"
+    code = f"import os; open({str(started)!r}, 'w').close(); [None for _ in iter(lambda: os.path.exists({str(go_on)!r}), True)]"
+    process = subprocess.Popen([sys.executable, "-c", CALLER, code, "5"])
+    wait_for(started.exists)
+    files = node_client.status()[0]["files"]
+    connection = node_client.connect(node_client.socket_path())
+    with connection, open("/dev/null", "rb") as file:
+        socket.send_fds(connection, [packet], [file.fileno()] * descriptors)
+        wait_for(lambda: node_client.status()[0]["files"] <= files)
+    go_on.touch()
+    assert process.wait() == 5
+    assert server.poll() is None
+
+
+def test_the_code_key_follows_what_is_installed_and_not_when_a_module_was_compiled(tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages"
+    (installed / "numpy-1.0.dist-info").mkdir(parents=True)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"purelib": str(installed)})
+    before = node_client.code_key({})
+    (installed / "__pycache__").mkdir()
+    os.utime(installed, (1, 1))
+    assert node_client.code_key({}) == before
+    (installed / "numpy-1.0.dist-info").rename(installed / "numpy-1.1.dist-info")
+    assert node_client.code_key({}) != before
 
 
 @pytest.mark.slow
