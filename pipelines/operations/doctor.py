@@ -14,6 +14,7 @@ from pathlib import Path
 
 from components.core import errors, locks, paths
 from components.registry import mlflow_db, model_registry, tf_serving_config
+from pipelines.airflow_stack import stack_state
 from pipelines.reports import model_card
 from pipelines.runner import mlmd_store, node_client, runs
 
@@ -65,6 +66,7 @@ def findings() -> Iterator[tuple[str, bool, str]]:
         airflow.exists(),
         str(airflow) if airflow.exists() else "absent; `make retrain` sets it up",
     )
+    yield from stack_state.findings()
     servers = node_client.status()
     for told in servers:
         if "error" in told:

@@ -1,15 +1,18 @@
 """Starting and stopping: environment, secrets, ports and processes, with small programs in Airflow's place."""
 
+import importlib
 import json
 import os
 import socket
 import stat
+import subprocess
 import sys
+import threading
 
 import pytest
 
 from components.core import fileio, paths, processes
-from pipelines.airflow_stack import airflow_settings, stack
+from pipelines.airflow_stack import airflow_settings, stack, stack_state
 
 
 @pytest.fixture(autouse=True)
@@ -137,13 +140,64 @@ def test_status_fails_while_nothing_runs(free_ports, capsys):
     assert "scheduler      not running" in capsys.readouterr().out
 
 
-def test_a_process_that_dies_at_the_start_ends_the_wait_with_the_end_of_its_log(free_ports, tmp_path):
-    log = stack.log_file("scheduler")
-    process = processes.spawn([sys.executable, "-c", "raise SystemExit('no such table')"], os.environ, tmp_path, log)
-    entry = processes.entry(process)
-    process.wait()
+def test_a_part_that_dies_again_and_again_ends_the_wait_with_the_end_of_its_log(free_ports):
+    fileio.write_text(stack.log_file("scheduler"), "no such table")
+    me = processes.entry_of(os.getpid())
+    dead = {"pid": me["pid"], "started": "1", "restarts": stack.ATTEMPTS}
+    fileio.write_json(stack_state.file(), {"scheduler": dead, "supervisor": me})
     with pytest.raises(airflow_settings.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
-        stack._wait_until_healthy({"scheduler": entry})
+        stack._wait_until_healthy({})
+
+
+def test_a_running_stack_keeps_its_ports_and_says_so_where_others_are_asked_for(free_ports, capsys):
+    fileio.write_json(airflow_settings.ports_file(), {"NEWSDESK_AIRFLOW_PORT": 18080, "NEWSDESK_MLFLOW_PORT": 15000})
+    assert (airflow_settings.airflow_port(), airflow_settings.mlflow_port()) == (18080, 15000)
+    assert airflow_settings.airflow_port(asked=True) == int(os.environ["NEWSDESK_AIRFLOW_PORT"])
+    stack._say_ports_stay()
+    assert "api-server is already up on 18080" in capsys.readouterr().out
+
+
+def test_sqlite_waits_for_its_lock_in_every_process_of_airflow():
+    env = airflow_settings.airflow_env({})
+    for name in ("SQL_ALCHEMY_CONNECT_ARGS", "SQL_ALCHEMY_CONNECT_ARGS_ASYNC"):
+        module, _, attribute = env[f"AIRFLOW__DATABASE__{name}"].rpartition(".")
+        assert getattr(importlib.import_module(module), attribute)["timeout"] >= 30
+
+
+@pytest.mark.parametrize("how", ["", "_CMD", "_SECRET"])
+def test_one_setting_puts_airflow_on_postgresql(how):
+    name = f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{how}"
+    env = airflow_settings.airflow_env({name: "postgresql+psycopg2://desk:secret@db/airflow"})
+    database = {key: value for key, value in env.items() if key.startswith("AIRFLOW__DATABASE__")}
+    assert database == {name: "postgresql+psycopg2://desk:secret@db/airflow"}
+
+
+def test_a_password_in_a_failed_command_s_output_is_not_shown():
+    ended = subprocess.CompletedProcess([], 1, "cannot reach postgresql://desk:secret@db/airflow", "")
+    with pytest.raises(airflow_settings.SetupError, match=r"desk:\*\*\*@db") as raised:
+        airflow_settings.check_ended(["airflow"], ended)
+    assert "secret" not in str(raised.value)
+
+
+def test_two_who_prepare_at_once_migrate_one_after_the_other(state, monkeypatch):
+    inside, seen = [], []
+
+    def migrate(env, *words):
+        inside.append(words)
+        seen.append(len(inside))
+        barrier.wait()
+        inside.pop()
+
+    barrier = threading.Barrier(2)
+    monkeypatch.setattr(airflow_settings, "_run", migrate)
+    threads = [threading.Thread(target=airflow_settings.prepare) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(4):  # two commands each
+        barrier.wait()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 4
 
 
 def test_a_test_run_that_still_lives_is_not_called_stale(state):
