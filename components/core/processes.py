@@ -30,7 +30,12 @@ def spawn(call: list[str], env: Mapping[str, str], folder: Path, log: Path) -> s
 
 def entry(process: subprocess.Popen) -> dict:
     """What `alive`, `members` and `end` need to know of a process from `spawn`: `pid` and `started`."""
-    return {"pid": process.pid, "started": _start_time(process.pid)}
+    return entry_of(process.pid)
+
+
+def entry_of(pid: int) -> dict:
+    """The same of a process by its number."""
+    return {"pid": pid, "started": _start_time(pid)}
 
 
 def alive(entry: Mapping | None) -> bool:
@@ -61,7 +66,7 @@ def members(entry: Mapping) -> list[int]:
 def end(entries: Iterable[Mapping], grace: float) -> list[int]:
     """Ends all processes of the sessions: SIGTERM, up to `grace` seconds, then SIGKILL. Returns those that needed the latter."""
     entries = list(entries)
-    _send(entries, signal.SIGTERM)
+    ask(entries)
     if _gone(entries, grace):
         return []
     killed = [pid for entry in entries for pid in members(entry)]
@@ -71,6 +76,11 @@ def end(entries: Iterable[Mapping], grace: float) -> list[int]:
         if _gone(entries, 0.2):
             break
     return killed
+
+
+def ask(entries: Iterable[Mapping]) -> None:
+    """Sends SIGTERM to all processes of the sessions and does not wait."""
+    _send(list(entries), signal.SIGTERM)
 
 
 def _send(entries: list[Mapping], number: int) -> None:

@@ -6,11 +6,14 @@ Standard library only: `make up` needs it in one environment, the Registrar in t
 
 import contextlib
 import os
+import sqlite3
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from components.core import fileio, paths
+
+BUSY = 60  # seconds to wait for SQLite's lock
 
 
 def path() -> Path:
@@ -18,8 +21,8 @@ def path() -> Path:
 
 
 def address(file: Path | None = None) -> str:
-    """As MLflow takes it for its tracking and its registry."""
-    return f"sqlite:///{file or path()}"
+    """As MLflow takes it for its tracking and its registry; with patience where others use the file too."""
+    return f"sqlite:///{file}" if file else f"sqlite:///{path()}?timeout={BUSY}"
 
 
 def ensure(upgrade: Callable[[str], None]) -> None:
@@ -29,6 +32,9 @@ def ensure(upgrade: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=paths.staging_dir(), prefix="mlflow.", ignore_cleanup_errors=True) as aside:
         made = Path(aside) / path().name
         upgrade(address(made))
+        # Where that fails (a network file system, for one) the database works as it is.
+        with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(made)) as database:
+            database.execute("PRAGMA journal_mode=WAL")  # kept in the file: who reads does not keep others from writing
         with contextlib.suppress(FileExistsError):  # another process was first
             os.link(made, path())
         fileio.sync_folder(path().parent)

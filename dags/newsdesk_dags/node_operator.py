@@ -21,7 +21,9 @@ from pipelines.flow import FLOW, Node
 from pipelines.runner import node_process
 
 CLOSE = "close"
-HEAVY_POOL = "heavy"  # one slot, made by `pipelines.airflow_stack.airflow_environment`: two trainings at once would only take turns
+HEAVY_POOL = (
+    "heavy"  # one slot, made by `pipelines.airflow_stack.airflow_settings`: two trainings at once would only take turns
+)
 TIMEOUT, HEAVY_TIMEOUT = timedelta(hours=1), timedelta(hours=12)
 RETRIES = {
     "retries": 2,

@@ -42,11 +42,11 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
         dag_display_name=dag_id,
         description=f"Retrains the line {line!r} and releases what passes the gate",
         doc_md=dag_doc(flow),
-        schedule=schedule(line, planned),
+        schedule=schedule(line, planned if "schedule" in lines.get(line, {}) else None),
         start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
         catchup=False,
         max_active_runs=1,
-        is_paused_upon_creation="schedule" not in lines.get(line, {}),
+        is_paused_upon_creation=False,  # what has no schedule starts nothing by itself, and a run by hand does not wait
         params=form(planned),
         default_args=RETRIES,
         deadline=deadline(line, told.deadline_hours),
@@ -65,8 +65,10 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
     return dag
 
 
-def schedule(line: str, planned: Schedule) -> AssetOrTimeSchedule:
-    """By the clock, or when labelled rows arrive. A source that is a folder is watched."""
+def schedule(line: str, planned: Schedule | None) -> AssetOrTimeSchedule | list:
+    """By the clock, or when labelled rows arrive. A source that is a folder is watched. planned: None for no clock."""
+    if planned is None:
+        return [asset(assets.data_name(line))]
     source = planned.source
     watchers = []
     if PurePath(source).is_absolute():

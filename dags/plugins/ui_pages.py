@@ -27,6 +27,7 @@ def application():
     from views import files, models_page, render, run_page
 
     from components.core.run_record import run_of
+    from pipelines.airflow_stack import stack_state
 
     app = FastAPI(
         title="Newsdesk",
@@ -38,6 +39,7 @@ def application():
     )
 
     def shown(request: Request, template: str, status: int = 200, **values) -> HTMLResponse:
+        values["stack_down"] = stack_state.warning()
         text = render.page(template, request.scope.get("root_path", ""), **values)
         return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": PAGE_POLICY})
 

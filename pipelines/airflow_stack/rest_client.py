@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from pipelines.airflow_stack import airflow_environment
+from pipelines.airflow_stack import airflow_settings
 
 TIMEOUT = 30  # seconds for one answer
 
@@ -25,7 +25,7 @@ class Rest:
     def __init__(self, address: str):
         self._address = address
         self._token = ""
-        login = {"username": airflow_environment.USER, "password": airflow_environment.password()}
+        login = {"username": airflow_settings.USER, "password": airflow_settings.password()}
         self._token = self._call("POST", "/auth/token", login)["access_token"]
 
     def dag(self, dag_id: str) -> dict | None:

@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import errors, fileio, paths, processes, run_record
-from pipelines.airflow_stack import airflow_environment, stack
+from pipelines.airflow_stack import airflow_settings, stack
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
 from pipelines.config import run_config
@@ -103,14 +103,14 @@ class Followed:
 
 def test_here(conf: dict, log: Path) -> tuple[bool, str]:
     """Runs the DAG with `airflow dags test`; returns whether Airflow calls it a success, and the run's id ("" if none began)."""
-    airflow_environment.prepare()
-    call = airflow_environment.airflow_command("dags", "test", DAG_ID, "--conf", json.dumps(conf))
+    airflow_settings.prepare()
+    call = airflow_settings.airflow_command("dags", "test", DAG_ID, "--conf", json.dumps(conf))
     with tempfile.TemporaryDirectory(prefix="newsdesk-") as folder:
         events = Followed(Path(folder) / "events.jsonl")
-        env = {**airflow_environment.airflow_env(), "NEWSDESK_EVENTS": str(events.path), "NEWSDESK_ONE_PROCESS": "1"}
+        env = {**airflow_settings.airflow_env(), "NEWSDESK_EVENTS": str(events.path), "NEWSDESK_ONE_PROCESS": "1"}
         process = processes.spawn(call, env, paths.REPOSITORY, log)
         entry = processes.entry(process)
-        fileio.write_json(airflow_environment.test_marker(), entry)
+        fileio.write_json(airflow_settings.test_marker(), entry)
         interrupted = True
         try:
             _follow(events, lambda: process.poll() is None)
@@ -124,8 +124,8 @@ def test_here(conf: dict, log: Path) -> tuple[bool, str]:
             process.wait()
             _close(events.run)
             if not interrupted:  # else Airflow's database may still call the run "running"
-                airflow_environment.test_marker().unlink(missing_ok=True)
-            airflow_environment.end_stale_test()
+                airflow_settings.test_marker().unlink(missing_ok=True)
+            airflow_settings.end_stale_test()
         return process.returncode == 0, events.run
 
 
@@ -228,7 +228,7 @@ def said_by(log: Path, node: str, lines: int = 25) -> list[str]:
 
 
 def _new_log() -> Path:
-    folder = airflow_environment.airflow_home() / "logs"
+    folder = airflow_settings.airflow_home() / "logs"
     for old in sorted(folder.glob("retrain-*.log"))[: -KEPT_LOGS + 1]:
         old.unlink(missing_ok=True)
     return folder / f"retrain-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{os.getpid()}.log"
@@ -241,7 +241,7 @@ def retrain(conf: dict) -> bool:
     print(f"{DAG_ID} under Airflow: {shown}", flush=True)
     if rest:
         good, run = trigger_there(rest, conf)
-        log = airflow_environment.airflow_home() / "logs" / f"dag_id={DAG_ID}" / f"run_id={run}"
+        log = airflow_settings.airflow_home() / "logs" / f"dag_id={DAG_ID}" / f"run_id={run}"
     else:
         log = _new_log()
         print(f"  log {log}", flush=True)
@@ -272,7 +272,7 @@ def main() -> int:
     except run_config.ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except (airflow_environment.SetupError, errors.HomeError, RestError, run_record.RunError) as error:
+    except (airflow_settings.SetupError, errors.HomeError, RestError, run_record.RunError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -13,14 +13,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from components.core import errors, fileio, paths, processes
+from components.core import clock, errors, fileio, paths, processes
 from components.registry import mlflow_db
-from pipelines.airflow_stack import airflow_environment
-from pipelines.airflow_stack.airflow_environment import SetupError
+from pipelines.airflow_stack import airflow_settings, stack_state, supervisor
+from pipelines.airflow_stack.airflow_settings import SetupError
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.config import run_config
 from pipelines.runner.node_process import environment, tfx_python
@@ -33,6 +33,7 @@ AIRFLOW_PARTS = {
 }
 DAG_ID = "news_retrain"
 HEALTH_SECONDS = 180  # a first start on two busy cores takes about 40
+ATTEMPTS = 3  # starts of one part that fail, until `up` gives up waiting
 GRACE = 20  # seconds between SIGTERM and SIGKILL; a scheduler can hang on the former
 
 
@@ -47,9 +48,9 @@ def commands() -> dict[str, list[str]]:
         raise SetupError(f"the TFX environment must be installed. Received: no {mlflow}. Run `make setup`.")
     root = paths.home()
     return {
-        **{name: airflow_environment.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
+        **{name: airflow_settings.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
         "mlflow": [
-            str(mlflow), "server", "--host", airflow_environment.bind_address(), "--port", str(airflow_environment.mlflow_port()),
+            str(mlflow), "server", "--host", airflow_settings.bind_address(), "--port", str(airflow_settings.mlflow_port()),
             "--workers", "1", "--backend-store-uri", mlflow_db.address(),
             "--artifacts-destination", str(root / "mlflow-artifacts"),
         ],
@@ -60,42 +61,65 @@ def up() -> None:
     """Starts what does not run, waits until Airflow is healthy and prints where everything is.
 
     Raises:
-        SetupError: an environment is missing, a port is taken, or a process ended or did not become healthy.
+        SetupError: an environment is missing, a port is taken, or a part ended again and again or did not become healthy.
     """
     paths.ensure()
     with _one_at_a_time():
-        calls = commands()
-        state = _state()
-        missing = [name for name in calls if not processes.alive(state.get(name))]
-        _check_ports(missing)
-        if missing:
+        state, calls = stack_state.read(), commands()
+        missing = [part.name for part in stack_state.parts(state) if not part.up] if state else [*calls]
+        if any(part.up for part in stack_state.parts(state)):
+            _say_ports_stay()
+        else:
+            _check_ports([name for name in calls if name in missing])
+            fileio.write_json(airflow_settings.ports_file(), dict(_ports().values()))
+        supervised = state and stack_state.SUPERVISOR not in missing
+        if not supervised:
             print("Preparing the databases of Airflow and MLflow …", flush=True)
-            airflow_environment.prepare()
+            airflow_settings.prepare()
             mlflow_db.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
-            # What is left of a part that died must not meet its successor.
-            processes.end([state[name] for name in missing if name in state], GRACE)
-        fileio.write_json(airflow_environment.ports_file(), dict(_ports().values()))
-        for name in missing:
-            env = _mlflow_env() if name == "mlflow" else airflow_environment.airflow_env()
-            state[name] = processes.entry(processes.spawn(calls[name], env, paths.REPOSITORY, log_file(name)))
-            fileio.write_json(_state_file(), state)
-        _wait_until_healthy(state)
+            _start_supervisor()
+        _wait_until_healthy({part.name: part.restarts for part in stack_state.parts(state)})
     _print_addresses(started=bool(missing))
+
+
+def _start_supervisor() -> None:
+    call = [sys.executable, "-m", "pipelines.airflow_stack.stack", "supervise"]
+    process = processes.spawn(call, os.environ, paths.REPOSITORY, log_file(stack_state.SUPERVISOR))
+    wanted = processes.entry(process)
+    while process.poll() is None and (stack_state.read().get(stack_state.SUPERVISOR) or {}).get("pid") != wanted["pid"]:
+        time.sleep(0.1)
+    if process.returncode is not None:
+        raise SetupError(f"the supervisor must keep running. Received: it ended:\n{_tail(stack_state.SUPERVISOR)}")
+
+
+def supervise() -> None:
+    """What `up` leaves behind: keeps the parts running until SIGTERM; `down` ends the parts."""
+    ended = []
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
+    env = airflow_settings.airflow_env()
+    programs = {
+        name: supervisor.Program(call, _mlflow_env() if name == "mlflow" else env, log_file(name), name in _ports())
+        for name, call in commands().items()
+    }
+    supervisor.Supervisor(programs, lambda line: print(f"{clock.now()} {line}", flush=True)).run(lambda: bool(ended))
 
 
 def down() -> None:
     """Ends exactly the processes that `up` started, and the warm node server; says so when a port stays taken."""
     with _one_at_a_time():
-        state = _state()
-        killed = processes.end(state.values(), GRACE)
-        _state_file().unlink(missing_ok=True)
+        # The supervisor first: it would start again what ends. What it then left in its state is complete.
+        processes.end([e for e in [stack_state.read().get(stack_state.SUPERVISOR)] if e], GRACE)
+        state = stack_state.read()
+        leaving = state.pop("leaving", None) or []
+        killed = processes.end([*state.values(), *leaving], GRACE)
+        stack_state.file().unlink(missing_ok=True)
     _stop_node_server()
     if killed:
         print(f"{len(killed)} processes did not leave within {GRACE} s and were killed.")
-    for name, port in (("Airflow", airflow_environment.airflow_port()), ("MLflow", airflow_environment.mlflow_port())):
-        if processes.port_taken(port, airflow_environment.bind_address()):
+    for name, port in (("Airflow", airflow_settings.airflow_port()), ("MLflow", airflow_settings.mlflow_port())):
+        if processes.port_taken(port, airflow_settings.bind_address()):
             print(f"Port {port} ({name}) is still taken, by a process that Newsdesk did not start.")
-    airflow_environment.ports_file().unlink(missing_ok=True)
+    airflow_settings.ports_file().unlink(missing_ok=True)
     print("Airflow and MLflow are down: no process left." if state else "Nothing was running.")
 
 
@@ -118,42 +142,40 @@ def schedule(on: bool) -> None:
 
 def status() -> bool:
     """Prints each process and Airflow's health; true if all is well."""
-    state = _state()
-    names = [*AIRFLOW_PARTS, "mlflow"]
-    for name in names:
-        running = processes.alive(state.get(name))
-        print(f"{name:14} {'running, process ' + str(state[name]['pid']) if running else 'not running'}")
+    found = stack_state.parts() or [stack_state.Part(name, False, "", 0, 0) for name in stack_state.NAMES]
+    for part in found:
+        print(f"{part.name:14} {part.text()}")
     waiting = unhealthy_parts()
     print(f"{'health':14} {'not healthy: ' + ', '.join(waiting) if waiting else 'ok'}")
-    return not waiting and all(processes.alive(state.get(name)) for name in names)
+    if stack_state.warning():
+        print(stack_state.warning())
+    return not waiting and all(part.up for part in found)
 
 
 def run() -> None:
-    """`up`, then waits in the foreground for SIGTERM or SIGINT, or for a process to die, then `down`."""
+    """`up`, then waits in the foreground for SIGTERM or SIGINT, then `down`; a supervisor that was killed is started again."""
     ended = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: ended.append(received))
     try:
         up()
-        while not ended and all(processes.alive(entry) for entry in _state().values()):
+        while not ended:
+            if not processes.alive(stack_state.read().get(stack_state.SUPERVISOR)):
+                _start_supervisor()
             time.sleep(1)
-        if not ended:
-            raise SetupError(
-                f"every process must keep running. Received: one ended; see {log_file('scheduler').parent}"
-            )
     finally:
         down()
 
 
 def is_up() -> bool:
-    """Whether `up` started Airflow's api-server and scheduler and both still run."""
-    state = _state()
+    """Whether Airflow's api-server and scheduler both run."""
+    state = stack_state.read()
     return all(processes.alive(state.get(name)) for name in ("api-server", "scheduler"))
 
 
 def unhealthy_parts() -> list[str]:
     """Names of the parts that do not answer or do not report as healthy."""
-    waiting = [] if _ask(f"http://127.0.0.1:{airflow_environment.mlflow_port()}/health") else ["mlflow"]
+    waiting = [] if _ask(f"http://127.0.0.1:{airflow_settings.mlflow_port()}/health") else ["mlflow"]
     answer = _ask(f"{address()}/api/v2/monitor/health")
     if answer is None:
         return ["api-server", *waiting]
@@ -176,37 +198,48 @@ def _ask(url: str) -> bytes | None:
 
 
 def address() -> str:
-    return f"http://127.0.0.1:{airflow_environment.airflow_port()}"
+    return f"http://127.0.0.1:{airflow_settings.airflow_port()}"
 
 
 def log_file(name: str) -> Path:
-    return airflow_environment.airflow_home() / "logs" / f"{name}.log"
+    return airflow_settings.airflow_home() / "logs" / f"{name}.log"
 
 
 def _ports() -> dict[str, tuple[str, int]]:
-    """Environment variable and number of each server's port."""
+    """Environment variable and number of each server's port, for a stack that is about to start."""
     return {
-        "api-server": ("NEWSDESK_AIRFLOW_PORT", airflow_environment.airflow_port()),
-        "mlflow": ("NEWSDESK_MLFLOW_PORT", airflow_environment.mlflow_port()),
+        "api-server": ("NEWSDESK_AIRFLOW_PORT", airflow_settings.airflow_port(asked=True)),
+        "mlflow": ("NEWSDESK_MLFLOW_PORT", airflow_settings.mlflow_port(asked=True)),
     }
+
+
+def _say_ports_stay() -> None:
+    """A stack that runs keeps its ports; says so where others were asked for."""
+    running = {"api-server": airflow_settings.airflow_port(), "mlflow": airflow_settings.mlflow_port()}
+    for name, (variable, port) in _ports().items():
+        if port != running[name]:
+            print(f"The {name} is already up on {running[name]}; for {variable}={port}, run `make down` first.")
 
 
 def _check_ports(missing: list[str]) -> None:
     for name, (variable, port) in _ports().items():
-        if name in missing and processes.port_taken(port, airflow_environment.bind_address()):
+        if name in missing and processes.port_taken(port, airflow_settings.bind_address()):
             raise SetupError(
                 f"the port of {name} must be free. Received: port {port} is taken by another program. "
                 f"Stop that, or choose another port: {variable}=… make up"
             )
 
 
-def _wait_until_healthy(state: dict) -> None:
+def _wait_until_healthy(restarts: Mapping[str, int]) -> None:
+    """restarts: how often each part had been started again before the wait."""
     began, shown = time.monotonic(), None
     while waiting := unhealthy_parts():
-        for name, entry in state.items():
-            if not processes.alive(entry):
+        found = stack_state.parts()
+        for part in found:
+            if part.restarts >= restarts.get(part.name, 0) + ATTEMPTS or (part is found[-1] and not part.up):
                 raise SetupError(
-                    f"{name} must keep running. Received: it ended; the end of {log_file(name)}:\n{_tail(name)}"
+                    f"{part.name} must keep running. Received: it ended again and again; the end of "
+                    f"{log_file(part.name)}:\n{_tail(part.name)}"
                 )
         seconds = time.monotonic() - began
         if seconds > HEALTH_SECONDS:
@@ -224,8 +257,8 @@ def _wait_until_healthy(state: dict) -> None:
 def _print_addresses(started: bool) -> None:
     print(
         f"""{"Airflow and MLflow are up." if started else "Airflow and MLflow were up already."}
-  Airflow   {address()}   user {airflow_environment.USER}, password {airflow_environment.password()}
-  MLflow    http://127.0.0.1:{airflow_environment.mlflow_port()}
+  Airflow   {address()}   user {airflow_settings.USER}, password {airflow_settings.password()}
+  MLflow    http://127.0.0.1:{airflow_settings.mlflow_port()}
   logs      {log_file("scheduler").parent}
 {_schedule_line()}
 `make retrain` runs it once now; `make down` stops everything.""",
@@ -236,13 +269,16 @@ def _print_addresses(started: bool) -> None:
 def _schedule_line() -> str:
     lines = run_config.settings()
     line = run_config.scheduled_line(lines)
-    cron = lines.get(line, {}).get("schedule", {}).get("cron")
+    planned = "schedule" in lines.get(line, {})
     with contextlib.suppress(RestError):
         dag = Rest(address()).dag(DAG_ID)
-        if not dag["is_paused"] if dag else cron:
-            return (
-                f"The schedule of {DAG_ID} is on ({cron or 'daily'}, line {line}); `make schedule-off` switches it off."
-            )
+        if not (dag and dag["is_paused"]):
+            if not planned:
+                return f"{DAG_ID} (line {line}) has no schedule: it runs when you start it. [{line}.schedule] in newsdesk.toml gives it one."
+            cron = run_config.section(lines, line, "schedule").cron
+            return f"The schedule of {DAG_ID} is on ({cron}, line {line}); `make schedule-off` switches it off."
+    if not planned:
+        return f"{DAG_ID} is switched off: a run that you start in the browser waits until `make schedule-on` switches it on."
     return f"The schedule is off until you switch on `{DAG_ID}` with the toggle beside its name, or with `make schedule-on`."
 
 
@@ -260,28 +296,24 @@ def _mlflow_env() -> dict[str, str]:
 def _upgrade_mlflow(program: str, uri: str) -> None:
     call = [program, "db", "upgrade", uri]
     ended = subprocess.run(call, env=_mlflow_env(), cwd=paths.REPOSITORY, capture_output=True, text=True)
-    airflow_environment.check_ended(call, ended)
+    airflow_settings.check_ended(call, ended)
 
 
 def _stop_node_server() -> None:
     if not (paths.REPOSITORY / "pipelines" / "node_server.py").exists() or not Path(tfx_python()).exists():
         return
     call = [tfx_python(), "-m", "pipelines.runner.node_server", "stop"]
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        subprocess.run(call, cwd=paths.REPOSITORY, env=environment(), timeout=60, check=False)
-
-
-def _state_file() -> Path:
-    return airflow_environment.airflow_home() / "stack.json"
-
-
-def _state() -> dict[str, dict]:
-    return fileio.read_json(_state_file()) or {}
+    with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
+        ended = subprocess.run(
+            call, cwd=paths.REPOSITORY, env=environment(), timeout=60, capture_output=True, check=False
+        )
+        if json.loads(ended.stdout or b"{}").get("stopped"):
+            print("The node server is stopped.")
 
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    folder = airflow_environment.airflow_home()
+    folder = airflow_settings.airflow_home()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / "stack.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -291,7 +323,7 @@ def _one_at_a_time() -> Iterator[None]:
 def main(arguments: list[str]) -> int:
     """Exit code 0 done, 1 failed or not running, 2 bad usage."""
     verbs = {
-        "up": up, "down": down, "status": status, "run": run,
+        "up": up, "down": down, "status": status, "run": run, "supervise": supervise,
         "schedule-on": lambda: schedule(True), "schedule-off": lambda: schedule(False),
     }  # fmt: skip
     if len(arguments) != 1 or arguments[0] not in verbs:

@@ -1,20 +1,25 @@
 """`newsdesk retrain`: the flow's nodes one after the other through the same door that Airflow uses, with a progress display."""
 
+import contextlib
 import json
 import os
-import subprocess
+import signal
 import sys
+import threading
 import time
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import fileio, locks, paths, run_record
 from pipelines.config import run_config
 from pipelines.flow import FLOW, Node
+from pipelines.runner import node_process
 
 DATA_NODES = tuple(node for node in FLOW if node.group == "data")
 _CODES = {"stopped": 3, "locked": 4, "usage": 2, "failed": 1}
+INTERRUPTED = 130  # as a shell counts it
 
 
 def new_run_id(kind: str) -> str:
@@ -37,15 +42,22 @@ def check_request(request: dict) -> None:
 def run(request: dict, as_json: bool) -> int:
     """One run; prints a line a node and the verdict. Returns the command's exit code; raises as `check_request`."""
     check_request(request)
-    run_id = new_run_id("cli")
-    ended = _nodes(run_id, FLOW, request)
-    outcome = _door("close", run_id, {})[1].get("outcome", {})
+    run_id, ended, interrupted = new_run_id("cli"), None, False
+    with _interruptible():
+        try:
+            ended = _nodes(run_id, FLOW, request)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            outcome = _door("close", run_id, {})[1].get("outcome", {})
     if ended:
         outcome = {**outcome, "state": ended["state"], "reasons": ended["reasons"]}
     if as_json:
         print(json.dumps(outcome, indent=1, ensure_ascii=False))
     else:
         print(summary(run_id, outcome))
+    if interrupted:
+        return INTERRUPTED
     return _CODES.get(outcome.get("state"), 0) if ended or outcome.get("state") == "failed" else 0
 
 
@@ -53,9 +65,14 @@ def check(request: dict, as_json: bool) -> int:
     """The data verdict of a source, without training. Its run leaves no model and no pointer behind."""
     check_request(request)
     run_id = new_run_id("check")
-    ended = _nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
-    verdict = _verdict(run_id)
-    _door("close", run_id, {})
+    with _interruptible():
+        try:
+            ended = _nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
+            verdict = _verdict(run_id)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            _door("close", run_id, {})
     if as_json:
         found = verdict or {"decision": "stop", "reasons": ended["reasons"] if ended else ["no verdict"]}
         print(json.dumps(found, indent=1, ensure_ascii=False))
@@ -102,53 +119,57 @@ def _nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
 
 def _door(node: str, run_id: str, request: dict, log: Path | None = None, title: str = "") -> tuple[int, dict]:
     """One call of the door, the node's log to the run's log file; returns exit code and JSON result."""
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines.run_node",
-        "--node",
-        node,
-        "--run-id",
-        run_id,
-        "--owner",
-        str(os.getpid()),
-    ]
-    command += ["--config", json.dumps(request)]
+    command = node_process.command(node, run_id, request, owner=os.getpid(), python=sys.executable)
     started = time.monotonic()
-    with open(log or os.devnull, "ab") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, cwd=paths.REPOSITORY
-        )
-        try:
-            output = _follow(process, log, title) if title else process.communicate()[0]
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    try:
-        result = json.loads(output.decode().strip().splitlines()[-1])
-    except (IndexError, ValueError):
-        result = {}
+    with open(log or os.devnull, "a", encoding="utf-8") as file, _shown(title, started) as progress:
+
+        def say(line: str) -> None:
+            file.write(line + "\n")
+            file.flush()
+            if line.startswith("epoch "):
+                progress[0] = line
+
+        code, result = node_process.run(command, say)
     if title:
         _line(
             f"{title:<26}{result.get('state', 'failed'):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
         )
-    return process.returncode, result
+    return code, result
 
 
-def _follow(process: subprocess.Popen, log: Path, title: str) -> bytes:
-    """Waits for a node; on a terminal, shows its last progress line meanwhile."""
-    started = time.monotonic()
-    while True:
-        try:
-            return process.communicate(timeout=0.5)[0]
-        except subprocess.TimeoutExpired:
-            if sys.stderr.isatty():
-                with open(log, "rb") as file:
-                    file.seek(max(0, log.stat().st_size - 2000))
-                    tail = file.read().decode("utf-8", "replace").strip().splitlines()
-                progress = next((line for line in reversed(tail) if line.startswith("epoch ")), "")
-                _line(f"{title:<26}{'running':<9}{time.monotonic() - started:>6.1f} s  {progress[:90]}")
+@contextlib.contextmanager
+def _shown(title: str, started: float) -> Iterator[list[str]]:
+    """On a terminal, shows the node and the progress line in the list that it gives."""
+    progress, ended = [""], threading.Event()
+
+    def show() -> None:
+        while not ended.wait(0.5):
+            _line(f"{title:<26}{'running':<9}{time.monotonic() - started:>6.1f} s  {progress[0][:90]}")
+
+    thread = threading.Thread(target=show, daemon=True)
+    if title and sys.stderr.isatty():
+        thread.start()
+    try:
+        yield progress
+    finally:
+        ended.set()
+        if thread.ident:
+            thread.join()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does, also where a shell started it with SIGINT ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _line(text: str) -> None:

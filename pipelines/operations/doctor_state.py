@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from components.core import clock, errors, fileio, paths, processes
+from components.core import clock, errors, fileio, paths
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings
 from pipelines.config import cron, run_config
@@ -106,22 +106,7 @@ def airflow_environment() -> Iterator[Finding]:
 
 def airflow_parts() -> Iterator[Finding]:
     """Parts that `make up` started and that ended without `make down`."""
-    for name, log in parts_down().items():
-        yield (
-            f"Airflow's {name}",
-            False,
-            f"it was started by `make up` and does not run; see {log}. `make up` starts it again",
-        )
-
-
-def parts_down() -> dict[str, Path]:
-    """The parts of the stack that were started here and no longer run, with their logs. What supervises the stack is asked here."""
-    folder = airflow_settings.airflow_home()
-    try:
-        started = fileio.read_json(folder / "stack.json") or {}
-        return {n: folder / "logs" / f"{n}.log" for n, process in started.items() if not processes.alive(process)}
-    except (errors.DamagedFile, AttributeError, KeyError, TypeError):
-        return {}  # `damaged_files` names it
+    yield from stack_state.findings()
 
 
 def permissions() -> Iterator[Finding]:

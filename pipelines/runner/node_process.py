@@ -43,14 +43,15 @@ def tfx_python() -> str:
 
 
 def command(
-    node: str, run_id: str, config: Mapping[str, Any], attempt: str = "", owner: int | None = None
+    node: str, run_id: str, config: Mapping[str, Any], attempt: str = "", owner: int | None = None, python: str = ""
 ) -> list[str]:
     """The argument list that runs one node; what a user typed is one JSON argument and never meets a shell.
 
     attempt: a text that differs whenever the scheduler starts the same node of the same run again.
     owner: the process that all nodes of the run are children of, where there is one: when it is gone, the line is free.
+    python: the interpreter, where it is not the one of `tfx_python`.
     """
-    call = [tfx_python(), "-m", "pipelines.run_node", "--node", node, "--run-id", run_id]
+    call = [python or tfx_python(), "-m", "pipelines.run_node", "--node", node, "--run-id", run_id]
     call += ["--attempt", attempt] if attempt else []
     call += ["--owner", str(owner)] if owner else []
     return [*call, "--config", json.dumps(config, sort_keys=True)]

@@ -23,7 +23,7 @@ from pipelines.flow import FLOW, NODES
 
 @pytest.fixture(scope="module")
 def dag():
-    return retrain_dag("news_retrain", {}, "news-demo")
+    return retrain_dag("news_retrain", {"news-demo": {"schedule": {}}}, "news-demo")
 
 
 def test_the_tasks_are_the_rows_of_the_flow_table_and_a_close(dag):
@@ -53,8 +53,11 @@ def test_every_task_has_a_time_limit_and_retries_with_back_off(dag):
         assert task.retry_exponential_backoff > 1
 
 
-def test_without_settings_the_dag_is_paused_and_about_the_demo(dag):
-    assert dag.is_paused_upon_creation and not dag.catchup and dag.max_active_runs == 1
+def test_without_a_schedule_no_clock_starts_a_run_and_one_by_hand_does_not_wait():
+    dag = retrain_dag("news_retrain", {}, "news-demo")
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    assert stored.next_dagrun_info(last_automated_run_info=None) is None
+    assert not dag.is_paused_upon_creation and not dag.catchup and dag.max_active_runs == 1
     assert dag.params["source"] == "demo"
 
 

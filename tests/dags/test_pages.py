@@ -10,6 +10,7 @@ import pytest
 from components.core import fileio, run_record
 from components.core import paths as state
 from components.registry import model_registry
+from pipelines.airflow_stack import stack_state
 
 HOSTILE = "<script>alert('x')</script>"
 LABELS = ["World", f"Sports{HOSTILE}"]
@@ -389,3 +390,11 @@ def test_the_views_stand_where_airflow_looks_for_them(get, server, published):
     assert server.get("/api/v2/plugins/importErrors", headers={"Authorization": f"Bearer {login(server, 'admin')}"}).json()[
         "import_errors"
     ] == []  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["/models/news", f"/dags/news_retrain/runs/{RUN}"])
+def test_every_page_says_that_the_scheduler_is_down_and_since_when(get, published, address):
+    down = {"pid": os.getpid(), "started": "1", "state": "down", "since": "2026-03-02T09:30:00+00:00"}
+    assert "is down" not in get(address).text
+    fileio.write_json(stack_state.file(), {"scheduler": down})
+    assert "scheduler is down since 2026-03-02T09:30:00+00:00" in get(address).text

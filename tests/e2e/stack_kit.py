@@ -12,7 +12,7 @@ import time
 import pytest
 
 from components.core import fileio, paths
-from pipelines.airflow_stack import airflow_environment
+from pipelines.airflow_stack import airflow_settings
 from pipelines.airflow_stack.rest_client import Rest, RestError
 
 PATIENCE = float(os.environ.get("NEWSDESK_E2E_SECONDS", "300"))  # for one run; a busy machine needs more
@@ -30,7 +30,7 @@ class Stack:
 
     def up(self):
         self.make("up")
-        self.rest = Rest(f"http://127.0.0.1:{airflow_environment.airflow_port()}")
+        self.rest = Rest(f"http://127.0.0.1:{airflow_settings.airflow_port()}")
 
     def ask(self, method, path, body=None):
         return self.rest._call(method, f"/api/v2/dags/{path}", body)
@@ -84,7 +84,7 @@ class Stack:
 
     def kill(self, *names):
         """`kill -9` of some of the stack's processes."""
-        told = json.loads((airflow_environment.airflow_home() / "stack.json").read_text())
+        told = json.loads((airflow_settings.airflow_home() / "stack.json").read_text())
         for name in names:
             os.kill(told[name]["pid"], signal.SIGKILL)
 

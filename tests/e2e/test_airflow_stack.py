@@ -13,7 +13,7 @@ import stack_kit
 
 from components.core import fileio, paths, run_record
 from components.registry import model_registry
-from pipelines.airflow_stack import airflow_environment
+from pipelines.airflow_stack import airflow_settings
 from pipelines.airflow_stack.rest_client import RestError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -138,9 +138,9 @@ def test_an_unknown_parameter_from_the_command_line_is_refused_by_the_first_task
     """`airflow dags trigger` writes to the database; the web application is not asked."""
     before = len(launched())
     words = ["dags", "trigger", "news_retrain", "--run-id", "unknown", "--conf", json.dumps({"bogus": 1})]
-    call = airflow_environment.airflow_command(*words)
+    call = airflow_settings.airflow_command(*words)
     subprocess.run(
-        call, env=airflow_environment.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
+        call, env=airflow_settings.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
     )
     assert stack.ended("news_retrain", "unknown") == "failed"
     assert stack.tasks("news_retrain", "unknown")["Ingester"] == "failed"
@@ -182,9 +182,9 @@ def test_a_backfill_from_the_command_line_trains_each_interval_and_releases_noth
     before = model_registry.champion("news")["version"]
     words = ["backfill", "create", "--dag-id", "news_retrain", "--from-date", "2026-01-02", "--to-date", "2026-01-04"]
     words += ["--dag-run-conf", json.dumps({"window": "last 30d"})]
-    call = airflow_environment.airflow_command(*words)
+    call = airflow_settings.airflow_command(*words)
     subprocess.run(
-        call, env=airflow_environment.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
+        call, env=airflow_settings.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
     )
     found = stack.until(lambda: stack.runs("news_retrain", "backfill"))
     assert {stack.ended("news_retrain", run["dag_run_id"]) for run in found} == {"success"}

@@ -99,11 +99,11 @@ def picture(page, name: str) -> None:
 
 
 def log_in(page) -> None:
-    from pipelines.airflow_stack import airflow_environment
+    from pipelines.airflow_stack import airflow_settings
 
     page.goto("/")
-    page.locator("input[name=username]").fill(airflow_environment.USER)
-    page.locator("input[name=password]").fill(airflow_environment.password())
+    page.locator("input[name=username]").fill(airflow_settings.USER)
+    page.locator("input[name=password]").fill(airflow_settings.password())
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda address: "/auth/" not in address)
 

@@ -1,5 +1,9 @@
 """MLflow's database is there whole or not at all, and the first who made it keeps it."""
 
+import contextlib
+import sqlite3
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from components.core import paths
@@ -37,3 +41,12 @@ def test_it_is_made_once_also_by_two_at_a_time(newsdesk_home):
     mlflow_db.ensure(upgrade("the second", then=other))
     mlflow_db.ensure(upgrade("the third"))
     assert mlflow_db.path().read_text() == "the first"
+
+
+def test_who_reads_does_not_keep_others_from_writing_and_who_writes_waits(newsdesk_home):
+    paths.ensure()
+    mlflow_db.ensure(lambda address: sqlite3.connect(address.removeprefix("sqlite:///")).close())
+    with contextlib.closing(sqlite3.connect(mlflow_db.path())) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    (options,) = parse_qs(urlsplit(mlflow_db.address()).query)["timeout"]
+    assert float(options) >= 30

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from components.core import fileio, paths
-from pipelines.airflow_stack import airflow_environment, retrain_under_airflow
+from pipelines.airflow_stack import airflow_settings, retrain_under_airflow
 from pipelines.config import run_config
 
 OUTCOME = {"state": "released", "version": 4, "pushed": True, "reasons": ["better"], "metrics": {"accuracy": 0.91}}
@@ -113,7 +113,7 @@ sys.exit(plan["code"])
 @pytest.fixture
 def airflow(tmp_path, monkeypatch, state):
     """`airflow(code, outcome, events)` puts a program in Airflow's place; returns the file with what it saw."""
-    monkeypatch.setattr(airflow_environment, "prepare", lambda: None)
+    monkeypatch.setattr(airflow_settings, "prepare", lambda: None)
     monkeypatch.setenv("NEWSDESK_COLD", "1")
 
     def make(code, outcome, states=(("Trainer", "done"),)):
@@ -124,9 +124,7 @@ def airflow(tmp_path, monkeypatch, state):
         plan, seen, program = tmp_path / "plan.json", tmp_path / "seen.json", tmp_path / "airflow"
         plan.write_text(json.dumps({"events": events, "outcome": outcome, "code": code}))
         program.write_text(FAKE_AIRFLOW.format(python=sys.executable, plan=str(plan), seen=str(seen)))
-        monkeypatch.setattr(
-            airflow_environment, "airflow_command", lambda *words: [sys.executable, str(program), *words]
-        )
+        monkeypatch.setattr(airflow_settings, "airflow_command", lambda *words: [sys.executable, str(program), *words])
         return seen
 
     return make

@@ -1,15 +1,18 @@
 """Starting and stopping: environment, secrets, ports and processes, with small programs in Airflow's place."""
 
+import importlib
 import json
 import os
 import socket
 import stat
+import subprocess
 import sys
+import threading
 
 import pytest
 
 from components.core import fileio, paths, processes
-from pipelines.airflow_stack import airflow_environment, stack
+from pipelines.airflow_stack import airflow_settings, stack, stack_state
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +33,7 @@ def free_ports(monkeypatch):
 
 
 def test_airflow_runs_from_the_state_folder_on_this_machine_alone(state):
-    env = airflow_environment.airflow_env({})
+    env = airflow_settings.airflow_env({})
     assert env["AIRFLOW_HOME"] == str(state / "airflow")
     assert env["AIRFLOW__CORE__DAGS_FOLDER"] == str(paths.REPOSITORY / "dags")
     assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
@@ -39,32 +42,30 @@ def test_airflow_runs_from_the_state_folder_on_this_machine_alone(state):
 
 
 def test_the_callers_own_switches_stay_but_not_those_that_open_doors():
-    env = airflow_environment.airflow_env(
-        {"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", "AIRFLOW__API__HOST": "0.0.0.0"}
-    )
+    env = airflow_settings.airflow_env({"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", "AIRFLOW__API__HOST": "0.0.0.0"})
     assert env["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
 def test_secrets_are_made_once_are_different_everywhere_and_private(state, monkeypatch, tmp_path):
-    first, again = airflow_environment.airflow_env({}), airflow_environment.airflow_env({})
+    first, again = airflow_settings.airflow_env({}), airflow_settings.airflow_env({})
     assert first["AIRFLOW__API_AUTH__JWT_SECRET"] == again["AIRFLOW__API_AUTH__JWT_SECRET"]
     for name in ("secrets.json", "passwords.json"):
         assert stat.S_IMODE((state / "airflow" / name).stat().st_mode) == 0o600
-    password = airflow_environment.password()
+    password = airflow_settings.password()
     assert len(password) >= 12
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "other"))
-    other = airflow_environment.airflow_env({})
+    other = airflow_settings.airflow_env({})
     for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
         assert other[name] != first[name]
-    assert airflow_environment.password() != password
+    assert airflow_settings.password() != password
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "x", "80 80", "-1", "٣"])
 def test_a_port_that_is_none_is_refused_by_name(monkeypatch, text):
     monkeypatch.setenv("NEWSDESK_AIRFLOW_PORT", text)
-    with pytest.raises(airflow_environment.SetupError, match="NEWSDESK_AIRFLOW_PORT"):
-        airflow_environment.airflow_port()
+    with pytest.raises(airflow_settings.SetupError, match="NEWSDESK_AIRFLOW_PORT"):
+        airflow_settings.airflow_port()
 
 
 def test_a_missing_environment_is_named_with_the_remedy(monkeypatch, tmp_path, capsys):
@@ -75,9 +76,9 @@ def test_a_missing_environment_is_named_with_the_remedy(monkeypatch, tmp_path, c
 
 def test_a_taken_port_is_named_with_the_variable_that_moves_it(free_ports):
     with socket.socket() as other:
-        other.bind(("127.0.0.1", airflow_environment.airflow_port()))
+        other.bind(("127.0.0.1", airflow_settings.airflow_port()))
         other.listen()
-        with pytest.raises(airflow_environment.SetupError, match=r"port \d+ is taken .*NEWSDESK_AIRFLOW_PORT="):
+        with pytest.raises(airflow_settings.SetupError, match=r"port \d+ is taken .*NEWSDESK_AIRFLOW_PORT="):
             stack._check_ports(["api-server"])
     stack._check_ports(["api-server"])
 
@@ -139,21 +140,72 @@ def test_status_fails_while_nothing_runs(free_ports, capsys):
     assert "scheduler      not running" in capsys.readouterr().out
 
 
-def test_a_process_that_dies_at_the_start_ends_the_wait_with_the_end_of_its_log(free_ports, tmp_path):
-    log = stack.log_file("scheduler")
-    process = processes.spawn([sys.executable, "-c", "raise SystemExit('no such table')"], os.environ, tmp_path, log)
-    entry = processes.entry(process)
-    process.wait()
-    with pytest.raises(airflow_environment.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
-        stack._wait_until_healthy({"scheduler": entry})
+def test_a_part_that_dies_again_and_again_ends_the_wait_with_the_end_of_its_log(free_ports):
+    fileio.write_text(stack.log_file("scheduler"), "no such table")
+    me = processes.entry_of(os.getpid())
+    dead = {"pid": me["pid"], "started": "1", "restarts": stack.ATTEMPTS}
+    fileio.write_json(stack_state.file(), {"scheduler": dead, "supervisor": me})
+    with pytest.raises(airflow_settings.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
+        stack._wait_until_healthy({})
+
+
+def test_a_running_stack_keeps_its_ports_and_says_so_where_others_are_asked_for(free_ports, capsys):
+    fileio.write_json(airflow_settings.ports_file(), {"NEWSDESK_AIRFLOW_PORT": 18080, "NEWSDESK_MLFLOW_PORT": 15000})
+    assert (airflow_settings.airflow_port(), airflow_settings.mlflow_port()) == (18080, 15000)
+    assert airflow_settings.airflow_port(asked=True) == int(os.environ["NEWSDESK_AIRFLOW_PORT"])
+    stack._say_ports_stay()
+    assert "api-server is already up on 18080" in capsys.readouterr().out
+
+
+def test_sqlite_waits_for_its_lock_in_every_process_of_airflow():
+    env = airflow_settings.airflow_env({})
+    for name in ("SQL_ALCHEMY_CONNECT_ARGS", "SQL_ALCHEMY_CONNECT_ARGS_ASYNC"):
+        module, _, attribute = env[f"AIRFLOW__DATABASE__{name}"].rpartition(".")
+        assert getattr(importlib.import_module(module), attribute)["timeout"] >= 30
+
+
+@pytest.mark.parametrize("how", ["", "_CMD", "_SECRET"])
+def test_one_setting_puts_airflow_on_postgresql(how):
+    name = f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN{how}"
+    env = airflow_settings.airflow_env({name: "postgresql+psycopg2://desk:secret@db/airflow"})
+    database = {key: value for key, value in env.items() if key.startswith("AIRFLOW__DATABASE__")}
+    assert database == {name: "postgresql+psycopg2://desk:secret@db/airflow"}
+
+
+def test_a_password_in_a_failed_command_s_output_is_not_shown():
+    ended = subprocess.CompletedProcess([], 1, "cannot reach postgresql://desk:secret@db/airflow", "")
+    with pytest.raises(airflow_settings.SetupError, match=r"desk:\*\*\*@db") as raised:
+        airflow_settings.check_ended(["airflow"], ended)
+    assert "secret" not in str(raised.value)
+
+
+def test_two_who_prepare_at_once_migrate_one_after_the_other(state, monkeypatch):
+    inside, seen = [], []
+
+    def migrate(env, *words):
+        inside.append(words)
+        seen.append(len(inside))
+        barrier.wait()
+        inside.pop()
+
+    barrier = threading.Barrier(2)
+    monkeypatch.setattr(airflow_settings, "_run", migrate)
+    threads = [threading.Thread(target=airflow_settings.prepare) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(4):  # two commands each
+        barrier.wait()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 4
 
 
 def test_a_test_run_that_still_lives_is_not_called_stale(state):
     fileio.write_json(
-        airflow_environment.test_marker(), {"pid": os.getpid(), "started": processes._start_time(os.getpid())}
+        airflow_settings.test_marker(), {"pid": os.getpid(), "started": processes._start_time(os.getpid())}
     )
-    airflow_environment.end_stale_test()
-    assert json.loads(airflow_environment.test_marker().read_text())["pid"] == os.getpid()
+    airflow_settings.end_stale_test()
+    assert json.loads(airflow_settings.test_marker().read_text())["pid"] == os.getpid()
 
 
 def test_bad_usage_is_exit_code_2(capsys):

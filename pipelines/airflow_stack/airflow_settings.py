@@ -4,12 +4,15 @@ Everything lives in `NEWSDESK_HOME/airflow`. Standard library only.
 """
 
 import base64
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components.core import fileio, paths, processes
@@ -17,7 +20,11 @@ from pipelines.runner.node_process import tfx_python
 
 USER = "admin"
 HEAVY_POOL = "heavy"
+BUSY = {"timeout": 60}  # seconds for SQLite's lock; Airflow imports this by name, and sets WAL itself
+BUSY_ASYNC = {"timeout": 60}  # Airflow adds to the one above
+_CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 PARALLELISM = 4  # tasks at a time; Airflow's own default forks 32 workers
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
 class SetupError(Exception):
@@ -45,13 +52,16 @@ def airflow_command(*words: str) -> list[str]:
     return [str(airflow_bin() / "python"), str(program), *words]
 
 
-def port(name: str, default: int) -> int:
-    """A port from the environment variable `name`, else the one the running stack was started with, else the default.
+def port(name: str, default: int, asked: bool = False) -> int:
+    """The port of the stack that was started, else the one in the environment variable `name`, else the default.
+
+    asked: the variable first: for a stack that is about to start.
 
     Raises:
         SetupError: it is no port number.
     """
-    text = os.environ.get(name) or str((fileio.read_json(ports_file()) or {}).get(name, default))
+    given, recorded = os.environ.get(name), (fileio.read_json(ports_file()) or {}).get(name)
+    text = str((given or recorded if asked else recorded or given) or default)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise SetupError(f"a port must be a whole number in 1..65535. Received: {name}={text[:20]!r}")
     return int(text)
@@ -62,12 +72,12 @@ def ports_file() -> Path:
     return airflow_home() / "ports.json"
 
 
-def airflow_port() -> int:
-    return port("NEWSDESK_AIRFLOW_PORT", 8080)
+def airflow_port(asked: bool = False) -> int:
+    return port("NEWSDESK_AIRFLOW_PORT", 8080, asked)
 
 
-def mlflow_port() -> int:
-    return port("NEWSDESK_MLFLOW_PORT", 5000)
+def mlflow_port(asked: bool = False) -> int:
+    return port("NEWSDESK_MLFLOW_PORT", 5000, asked)
 
 
 def bind_address() -> str:
@@ -94,7 +104,7 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
         "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLELISM),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        **_database(environ),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         # A dead scheduler's tasks are found after a minute, not after five.
@@ -125,6 +135,19 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**defaults, **environ, **fixed}
 
 
+def _database(environ: Mapping[str, str]) -> dict[str, str]:
+    """SQLite with patience, unless the caller names a database in Airflow's own way: an address, a command or a secret."""
+    names = (_CONNECTION, f"{_CONNECTION}_CMD", f"{_CONNECTION}_SECRET")
+    given = [environ[name] for name in names if environ.get(name)]
+    if given and not given[0].startswith("sqlite"):
+        return {}
+    return {
+        **({} if given else {_CONNECTION: f"sqlite:///{airflow_home() / 'airflow.db'}"}),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "pipelines.airflow_stack.airflow_settings.BUSY",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": "pipelines.airflow_stack.airflow_settings.BUSY_ASYNC",
+    }
+
+
 def prepare() -> None:
     """Brings Airflow's database to the installed version and makes the pool of heavy tasks; instant when that was done.
 
@@ -133,7 +156,20 @@ def prepare() -> None:
     """
     paths.ensure()
     env = airflow_env()
-    database = env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    with _one_at_a_time():
+        _prepare(env)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two migrations of one database at once make each other fail."""
+    with open(airflow_home() / "prepare.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _prepare(env: Mapping[str, str]) -> None:
+    database = "".join(env.get(name, "") for name in (_CONNECTION, f"{_CONNECTION}_CMD", f"{_CONNECTION}_SECRET"))
     done = hashlib.sha256("\n".join([_airflow_version(), database, HEAVY_POOL]).encode()).hexdigest()
     stamp = airflow_home() / "prepared"
     gone = database.startswith("sqlite:///") and not Path(database.removeprefix("sqlite:///")).exists()
@@ -172,7 +208,7 @@ def _run(env: Mapping[str, str], *words: str) -> None:
 def check_ended(call: list[str], ended: subprocess.CompletedProcess) -> None:
     """Raises SetupError with the end of what a command printed, where it failed."""
     if ended.returncode:
-        tail = "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-15:])
+        tail = _PASSWORD.sub(r"\1***@", "\n".join((ended.stdout + ended.stderr).strip().splitlines()[-15:]))
         raise SetupError(f"`{' '.join(call)}` failed with exit code {ended.returncode}:\n{tail}")
 
 
