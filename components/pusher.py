@@ -10,6 +10,7 @@ issue the number under the line's lock, rename into place. A run that published 
 import contextlib
 import json
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -122,8 +123,9 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
         {"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))
     ]
     outputs.append({"name": "probabilities", "type": "array", "items": {"type": "double"}, "required": True})
+    function = {"loader_module": "newsdesk_loader", "code": "code", "python_version": platform.python_version()}
     model = {
-        "flavors": {"python_function": {"loader_module": "newsdesk_loader", "code": "code", "python_version": "3.10"}},
+        "flavors": {"python_function": function},
         "signature": {
             "inputs": json.dumps([{"name": "text", "type": "string", "required": True}]), "outputs": json.dumps(outputs),
         },

@@ -64,8 +64,8 @@ def code_key(environ: Mapping[str, str]) -> str:
     for name in ("components", "pipelines"):
         for path in sorted((paths.REPOSITORY / name).rglob("*.py")):
             digest.update(path.read_bytes())
-    lock = paths.REPOSITORY / "docker" / "tfx.lock"
-    digest.update(lock.read_bytes() if lock.exists() else b"")
+    installed = Path(sys.prefix, ".newsdesk-setup")  # the set of packages and its lock file's hash
+    digest.update(installed.read_bytes() if installed.exists() else b"")
     packages = Path(socket.__file__).parent if sys.prefix == sys.base_prefix else Path(sys.prefix, "lib")
     for path in sorted(packages.glob("python*/site-packages")):
         digest.update(str(path.stat().st_mtime_ns).encode())
