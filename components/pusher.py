@@ -12,6 +12,7 @@ its line publishes nothing.
 import contextlib
 import json
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -139,8 +140,9 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
         {"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))
     ]
     outputs.append({"name": "probabilities", "type": "array", "items": {"type": "double"}, "required": True})
+    function = {"loader_module": "newsdesk_loader", "code": "code", "python_version": platform.python_version()}
     model = {
-        "flavors": {"python_function": {"loader_module": "newsdesk_loader", "code": "code", "python_version": "3.10"}},
+        "flavors": {"python_function": function},
         "signature": {
             "inputs": json.dumps([{"name": "text", "type": "string", "required": True}]), "outputs": json.dumps(outputs),
         },

@@ -57,6 +57,11 @@ def warning(state: Mapping[str, Mapping] | None = None) -> str:
     return f"{_capital(said)}. Run `make up`."
 
 
+def is_down(name: str) -> bool:
+    """Whether `make up` started this part and it does not run now."""
+    return any(part.name == name and not part.up for part in parts())
+
+
 def findings() -> list[tuple[str, bool, str]]:
     """What was looked at, whether it is well, and what there is to say: rows for the doctor."""
     remedy = "" if _up(read().get(SUPERVISOR)) else "; run `make up`"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from components.core import clock, errors, locks, paths
 from components.registry import mlflow_db, model_registry, tf_serving_config, version_card
-from pipelines.operations import doctor_databases, doctor_state
+from pipelines.airflow_stack import stack_state
+from pipelines.operations import doctor_databases
 from pipelines.operations.doctor_state import Finding, Mended
 from pipelines.reports import model_card
 from pipelines.runner import mlmd_store, runs
@@ -90,7 +91,7 @@ def _lock(line: str) -> Iterator[Finding]:
     says = f"held by run {held['run']} since {held['since']}"
     if not held["lives"]:
         yield f"lock of {line}", False, f"{path} is {says}, which is dead; --repair frees it"
-    elif not held["owner"] and held["host"] == socket.gethostname() and "scheduler" in doctor_state.parts_down():
+    elif not held["owner"] and held["host"] == socket.gethostname() and stack_state.is_down("scheduler"):
         yield (
             f"lock of {line}",
             False,

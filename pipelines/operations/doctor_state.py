@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from components.core import clock, errors, fileio, paths
 from components.registry import model_registry
-from pipelines.airflow_stack import airflow_settings
+from pipelines.airflow_stack import airflow_settings, stack_state
 from pipelines.config import cron, run_config
 from pipelines.runner import line_folder, node_client
 

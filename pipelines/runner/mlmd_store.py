@@ -173,10 +173,11 @@ def uses(store, line: str, runs: Iterable[str]) -> dict[str, set[str]]:
 
 def unfinished(store, line: str) -> list[tuple[int, str, str]]:
     """Executions that MLMD takes for running: id, run and node. What was killed stays so until its node is run again."""
-    from ml_metadata.metadata_store import ListOptions
+    from ml_metadata.proto import metadata_store_pb2 as pb
 
     found = []
-    for execution in store.get_executions(ListOptions(filter_query="last_known_state = RUNNING")):
+    # Chosen here: ml_metadata 1.21 has no queries any more.
+    for execution in (e for e in store.get_executions() if e.last_known_state == pb.Execution.RUNNING):
         named = {context.type: context.name for context in store.get_contexts_by_execution(execution.id)}
         run, node = named.get("pipeline_run", ""), named.get("node", "")
         if node.startswith(f"{line}.") and run.startswith(f"{line}."):
@@ -233,10 +234,10 @@ def _any(file: sqlite3.Connection, rows: str) -> bool:
 
 def vanished(store, line: str) -> list[str]:
     """Addresses of a line's live artifacts at which nothing lies."""
-    from ml_metadata.metadata_store import ListOptions
+    from ml_metadata.proto import metadata_store_pb2 as pb
 
     root = paths.artifacts_dir(line)
-    live = store.get_artifacts(ListOptions(filter_query="state = LIVE"))
+    live = (a for a in store.get_artifacts() if a.state == pb.Artifact.LIVE)
     return sorted(a.uri for a in live if Path(a.uri).is_relative_to(root) and not Path(a.uri).exists())
 
 

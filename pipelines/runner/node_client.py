@@ -64,8 +64,6 @@ def code_key(environ: Mapping[str, str]) -> str:
     for name in ("components", "pipelines"):
         for path in sorted((paths.REPOSITORY / name).rglob("*.py")):
             digest.update(path.read_bytes())
-    lock = paths.REPOSITORY / "docker" / "tfx.lock"
-    digest.update(lock.read_bytes() if lock.exists() else b"")
     # Names and versions of what is installed. The folder's own time changes whenever Python compiles a module in it.
     for name in sorted(path.name for path in Path(sysconfig.get_paths()["purelib"]).glob("*.dist-info")):
         digest.update(f"{name}\n".encode())

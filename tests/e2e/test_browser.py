@@ -1,6 +1,6 @@
 """A person at a browser, over a real stack: trains, looks, approves and rolls back. `make browser-test`; minutes.
 
-Needs Playwright (`docker/browser.lock`) and Debian's Chromium. With NEWSDESK_SCREENSHOTS naming a folder, the pictures of the
+Needs Playwright (`browser.lock`) and Debian's Chromium. With NEWSDESK_SCREENSHOTS naming a folder, the pictures of the
 README land there.
 """
 
