@@ -18,10 +18,9 @@ from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
-from components import quarantine
 from components.artifacts import Quarantine
 from components.core.fileio import file_hash
-from components.data import file_reader, text_cleaning
+from components.data import file_reader, quarantine, text_cleaning
 from components.data import tfrecords as records
 from components.data.row_format import BadRow, Form, Row, form_from
 from components.data.sources import SourceError

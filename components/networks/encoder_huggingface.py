@@ -12,8 +12,8 @@ import tf_keras
 from components.core import paths
 from components.data.text_ops import LONGEST_TEXT_BYTES, clean_tensor
 from components.networks.encoder_address import split_address
+from components.networks.encoder_content import FILES, package_folder
 from components.networks.encoder_errors import EncoderError, not_fetched
-from pipelines.encoder_content import FILES, package_folder
 
 # Names that PyTorch and TensorFlow give the same array.
 _WORDS = ("word_embeddings.weight", "word_embeddings/weight:0")

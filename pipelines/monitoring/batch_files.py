@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from components.core import fileio
-from components.quarantine import cells
+from components.data.quarantine import cells
 from pipelines.config.settings import MonitorSettings
 
 PREDICTIONS = "predictions.parquet"

@@ -12,11 +12,12 @@ import hashlib
 from datetime import datetime, timezone
 
 from components.core import clock, fileio, locks, paths, run_record
+from components.networks import encoder_content
 from components.registry import model_registry
-from pipelines import encoder_content, node_code
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 from pipelines.flow import Node
+from pipelines.runner import node_code
 
 
 class Changed(run_record.RunError):

@@ -10,9 +10,10 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import cache_utils, inputs_utils, runtime_parameter_utils
 
 from components.core import paths
-from pipelines import node_code, retraining
+from pipelines import retraining
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
+from pipelines.runner import node_code
 
 CHAMPION = {"version": 3, "digest": "d" * 64}
 RECORD = {

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from pipelines import node_code, retraining
+from pipelines import retraining
 from pipelines.config import run_config
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.flow import FLOW, NODES
+from pipelines.runner import node_code
 
 RECORD = {
     "run": "r", "files": [], "champion": None, "encoders": {}, **node_code.snapshot(), "config": run_config.resolve(run_config.Request()).to_json(),

@@ -6,10 +6,11 @@ import threading
 import pytest
 
 from components.core import errors, fileio, locks, paths, run_record
-from pipelines import encoder_content, node_code, run_node
+from components.networks import encoder_content
+from pipelines import run_node
 from pipelines.config import run_config
 from pipelines.flow import NODES
-from pipelines.runner import runs
+from pipelines.runner import node_code, runs
 
 
 @pytest.fixture

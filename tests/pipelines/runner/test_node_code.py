@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.core import paths
-from pipelines import node_code
 from pipelines.flow import FLOW
+from pipelines.runner import node_code
 
 REPOSITORY = paths.REPOSITORY
 

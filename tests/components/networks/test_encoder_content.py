@@ -6,8 +6,8 @@ import huggingface_hub
 import pytest
 
 from components.core import paths
+from components.networks import encoder_content
 from components.networks.encoder_address import EncoderError
-from pipelines import encoder_content
 
 
 @pytest.fixture
