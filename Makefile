@@ -7,20 +7,20 @@ MAKEFLAGS += --no-print-directory
 # (no expansion by a shell), so that nothing in it is ever executed.
 override SOURCE := $(value SOURCE)
 override WINDOW := $(value WINDOW)
-override MODEL := $(value MODEL)
+override PRESET := $(value PRESET)
 override SET := $(value SET)
 override SEED := $(value SEED)
 override RELEASE := $(value RELEASE)
 override FORCE := $(value FORCE)
 override ONLY := $(value ONLY)
 override REPEATS := $(value REPEATS)
-export SOURCE WINDOW MODEL SET SEED RELEASE FORCE ONLY REPEATS
+export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY REPEATS
 
 TFX := .venv/bin/python
 AIRFLOW := .venv-airflow/bin/python
 
 help:
-	@echo 'make retrain      run news_retrain once: SOURCE=demo|tfds|FOLDER MODEL=preset SET="training.epochs=2 …"'
+	@echo 'make retrain      run news_retrain once: SOURCE=demo|tfds|FOLDER PRESET=preset SET="training.epochs=2 …"'
 	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'

@@ -38,7 +38,17 @@ with DAG(
         folder.mkdir(parents=True, exist_ok=True)
         output = folder / f"answers.{asked['form']}"
         model = "@champion" if asked["version"] is None else str(asked["version"])
-        words = ["predict", "--file", asked["file"], "--output", str(output), "--line", asked["line"], "--model", model]
+        words = [
+            "predict",
+            "--file",
+            asked["file"],
+            "--output",
+            str(output),
+            "--line",
+            asked["line"],
+            "--version",
+            model,
+        ]
         newsdesk([*words, "--json"] if asked["form"] == "json" else words, print)
         return str(output)
 

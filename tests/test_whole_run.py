@@ -18,7 +18,7 @@ from pipelines.runner import mlmd_store, tfx_launcher
 pytestmark = pytest.mark.slow
 # A bag of so few articles gets half of the reviewed pairs wrong, which differ in their words' order.
 SMALL = {"gates.floor": 0.5, "gates.min_rows": 100, "gates.max_flips": 0.49, "gates.flip_margin": 0.49}
-BAG = {"model": "bag", "set": {**SMALL, "training.epochs": 8, "data.min_rows": 100}}
+BAG = {"preset": "bag", "set": {**SMALL, "training.epochs": 8, "data.min_rows": 100}}
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_touched_file_is_the_same_data_and_an_edited_one_is_not(first, small_d
 def test_a_candidate_is_compared_with_baseline_and_champion_on_the_same_rows(first, capsys):
     whole("first", first, capsys)
     small = {"training.epochs": 1, "network.blocks": 1, "gates.floor": 0.99, "data.min_rows": 100}
-    states, outcome = whole("other", {**first, "model": "transformer", "set": small}, capsys)
+    states, outcome = whole("other", {**first, "preset": "transformer", "set": small}, capsys)
     assert outcome["state"] == "refused"
     assert "under the floor" in " ".join(outcome["reasons"])
     assert states["Baseline"] == "done"

@@ -41,7 +41,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
             **text,
             pattern=WINDOW,
         ),
-        "model": Param(
+        "preset": Param(
             schedule.preset,
             title="Model",
             description_md=f"The preset to train; what each has reached stands on its card in **pipelines/config/presets.py**.\n\n{presets}",

@@ -1,7 +1,7 @@
 """Runs `news_retrain` once under Airflow and tells how it ended; `make retrain` calls it.
 
 Reads what to run from the environment, so that no value passes through a shell: SOURCE (`demo`, `tfds` or a folder), WINDOW,
-MODEL (a preset), SET (`key=value` words), SEED, RELEASE, FORCE. With the stack up and the DAG switched on the run goes there, over
+PRESET, SET (`key=value` words), SEED, RELEASE, FORCE. With the stack up and the DAG switched on the run goes there, over
 REST; else `airflow dags test` runs it here. Standard library only.
 """
 
@@ -60,7 +60,7 @@ def request_from(environ: Mapping[str, str], folder: Path) -> dict:
     request = run_config.Request(
         source=source,
         window=environ.get("WINDOW", ""),
-        model=environ.get("MODEL", ""),
+        preset=environ.get("PRESET", ""),
         set=run_config.parse_overrides(words),
         seed=int(seed) if seed else None,
         release=environ.get("RELEASE", ""),
@@ -71,7 +71,7 @@ def request_from(environ: Mapping[str, str], folder: Path) -> dict:
     release = {"release": request.release} if request.release else {}
     overrides = {key: value for key, value in request.set.items() if key != "seed"}
     return {
-        "source": source, "window": run.window, "model": run.preset, "set": overrides, "seed": run.seed,
+        "source": source, "window": run.window, "preset": run.preset, "set": overrides, "seed": run.seed,
         "force": request.force, **release,
     }  # fmt: skip
 

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, line: str) -> int:
 
     try:
         texts = [predict.readable(text) for text in args.texts]
-        version, folder = client.find(line, None if args.model == "@champion" else int(args.model))
+        version, folder = client.find(line, None if args.version == "@champion" else int(args.version))
         labels, answers = look(line, version, folder, texts)
         output = args.output or default_folder(line, version, texts)
         written = write(output, f"version {version} of {line}", labels, answers)
@@ -69,7 +69,7 @@ def look(line: str, version: int, folder: Path, texts: Sequence[str]) -> tuple[l
         card = next((card for card in model_registry.versions(line) if card["version"] == version), {})
         raise NoAttention(
             f"version {version} of line {line} (preset {card.get('preset', 'unknown')}) has no attention to show; "
-            "`newsdesk retrain --model transformer` makes one that has, and --model N asks another version"
+            "`newsdesk retrain --preset transformer` makes one that has, and --version N asks another version"
         )
     labels = fileio.read_json(folder / model_registry.MANIFEST)["labels"]
     answers = []

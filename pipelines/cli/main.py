@@ -40,13 +40,13 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("texts", nargs="*", metavar="TEXT")
     predict.add_argument("--file", type=Path, help="CSV with a header (title, description), JSONL or Parquet")
     predict.add_argument("--output", type=Path, help="where the scored file goes (default: standard output)")
-    predict.add_argument("--model", default="@champion", help="@champion, or a version number")
+    predict.add_argument("--version", default="@champion", help="@champion, or a version number")
     predict.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
     predict.add_argument("--json", action="store_true")
     explain = add("explain", "where the model looks in texts, as PNG and HTML")
     explain.add_argument("texts", nargs="+", metavar="TEXT")
     explain.add_argument("--output", type=Path, metavar="FOLDER", help="default: explain/ in NEWSDESK_HOME")
-    explain.add_argument("--model", default="@champion", help="@champion, or a version number")
+    explain.add_argument("--version", default="@champion", help="@champion, or a version number")
     explain.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
     explain.add_argument("--json", action="store_true")
     explain.set_defaults(file=None)
@@ -127,7 +127,7 @@ def run_arguments(target: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--as-of", default="", help="the window's last moment as an ISO time, in UTC unless it says else (default: now)"
     )
-    target.add_argument("--model", default="", choices=["", *PRESETS], metavar="PRESET", help=", ".join(PRESETS))
+    target.add_argument("--preset", default="", choices=["", *PRESETS], metavar="PRESET", help=", ".join(PRESETS))
     target.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as training.epochs=2 seed=2"
     )
@@ -140,7 +140,7 @@ def run_arguments(target: argparse.ArgumentParser) -> None:
 def request_of(args: argparse.Namespace) -> dict:
     """A run's parameters from the command line, as the door takes them."""
     return {
-        "source": absolute(args.source), "window": args.window, "model": args.model, "set": run_config.parse_overrides(args.set),
+        "source": absolute(args.source), "window": args.window, "preset": args.preset, "set": run_config.parse_overrides(args.set),
         "seed": args.seed, "release": args.release, "force": args.force, "as_of": args.as_of, "trigger": "cli", "line": args.line,
     }  # fmt: skip
 

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, line: str) -> int:
     from pipelines import client
 
     try:
-        model = client.Client(line, None if args.model == "@champion" else int(args.model))
+        model = client.Client(line, None if args.version == "@champion" else int(args.version))
         if args.texts:
             rows, bad, texts = [], [], [readable(text) for text in args.texts]
         else:
@@ -82,8 +82,10 @@ def misused(args: argparse.Namespace) -> str:
     """What is wrong with the arguments; empty where nothing is."""
     if bool(args.texts) == bool(args.file):
         return "give texts or --file, one of them"
-    if args.model != "@champion" and not (args.model.isascii() and args.model.isdigit() and len(args.model) < 10):
-        return f"--model must be @champion or a version number. Received: {args.model[:80]!r}"
+    if args.version != "@champion" and not (
+        args.version.isascii() and args.version.isdigit() and len(args.version) < 10
+    ):
+        return f"--version must be @champion or a version number. Received: {args.version[:80]!r}"
     if args.file and args.file.suffix.lower() not in SUFFIXES:
         return f"a file to score must be one of {', '.join(SUFFIXES)}. Received: {args.file.name[:80]!r}"
     return ""

@@ -11,7 +11,7 @@ Setting = int | float | str | bool
 class Preset:
     """A model to train, complete.
 
-    name: what `--model` and the DAG's form call it.
+    name: what `--preset` and the DAG's form call it.
     family: the module in `components/models`.
     network: the family's own settings, explained in its docstring.
     training: the same keys in every preset, explained at `TRAINING`.
@@ -103,7 +103,7 @@ _ALL = (
         training={"epochs": 3, "batch_size": 1024, "learning_rate": 1e-2, "label_smoothing": 0.1},
         summary="word and pair embeddings, averaged; the baseline of all others",
         card=(
-            "accuracy 0.9158 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --model bag` (validation 0.9155); 3 epochs "
+            "accuracy 0.9158 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --preset bag` (validation 0.9155); 3 epochs "
             "of 60,185 rows at 23,000 rows/s; 2 Xeon cores shared with other work (load 2), float32, seed 1. Chosen on a fifth of the train "
             "rows, held out: 0.9106 where batches of 512 and words half as wide had 0.9098 and took half as long again; 128 wide 0.9122 at "
             "the old speed. TF-IDF with a linear SVM has 0.9208. Source: Joulin et al. 2016."
@@ -130,7 +130,7 @@ _ALL = (
         },
         summary="bidirectional GRU with additive attention",
         card=(
-            "accuracy 0.9100 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --model attention-rnn` (validation 0.9131), "
+            "accuracy 0.9100 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --preset attention-rnn` (validation 0.9131), "
             "refused by the gate as worse than the bag; 3 epochs of 60,185 rows at 3,650 rows/s, the whole run 1.9 minutes; 2 Xeon cores "
             "shared with other work (load 2), float32, seed 1. 2,618,756 parameters. 3 other settings were tried on validation. "
             "Source: Bahdanau et al. 2015; as a pooling, Yang et al. 2016."
@@ -159,7 +159,7 @@ _ALL = (
         training={"epochs": 1, "batch_size": 128},
         summary="the lesson's transformer, padding masked",
         card=(
-            "accuracy 0.9046 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --model notebook-transformer` (validation "
+            "accuracy 0.9046 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --preset notebook-transformer` (validation "
             "0.9051) after its one epoch, refused by the gate as worse than the bag; 60,185 rows at 470 rows/s, the whole run 3.6 minutes; 2 "
             "Xeon cores shared with other work (load 3), float32, seed 1. 659,592 parameters. Source: the transformer of Microsoft's "
             "AI-for-Beginners lesson at its own length, padding masked and the warm-up counted in steps."

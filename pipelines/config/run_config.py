@@ -82,7 +82,7 @@ class Request:
 
     source: str = ""
     window: str = ""  # empty: the schedule's where the source is the schedule's own, else "all"
-    model: str = ""
+    preset: str = ""
     set: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None  # none: the schedule's
     release: str = ""
@@ -93,7 +93,7 @@ class Request:
     line: str = ""  # empty: see `line_of`
 
     def __post_init__(self):
-        for name in ("source", "window", "model", "release", "as_of", "trigger", "line"):
+        for name in ("source", "window", "preset", "release", "as_of", "trigger", "line"):
             value = getattr(self, name)
             check(isinstance(value, str), f"{name} must be text", **{name: value})
             check(
@@ -109,7 +109,7 @@ class Request:
         check(isinstance(self.force, bool), "force must be true or false", force=self.force)
         check(isinstance(self.set, Mapping), "set must map keys to values", set=self.set)
         check(self.release in ("", *RELEASES), f"release must be one of {', '.join(RELEASES)}", release=self.release)
-        check(self.model in ("", *PRESETS), f"model must be one of {', '.join(PRESETS)}", model=self.model)
+        check(self.preset in ("", *PRESETS), f"preset must be one of {', '.join(PRESETS)}", preset=self.preset)
         if self.window:
             check_window(self.window)
         if self.as_of:
@@ -220,7 +220,7 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
     source = request.source or section(lines, planned, "schedule").source
     line = line_of(lines, source, request.line if request.source else planned)
     schedule = section(lines, line, "schedule")
-    preset, baseline = PRESETS[request.model or schedule.preset], PRESETS[BASELINE]
+    preset, baseline = PRESETS[request.preset or schedule.preset], PRESETS[BASELINE]
     line_training = line_file(line).get("training", {})
     sections = {
         "network": dict(preset.network),

@@ -1,6 +1,6 @@
 """`make bench`: the governed retraining beside what one would do otherwise, as ratios within one run.
 
-    make bench [SOURCE=FOLDER] [REPEATS=3] [ONLY="fresh again"] [MODEL=preset] [SET="training.epochs=1"]
+    make bench [SOURCE=FOLDER] [REPEATS=3] [ONLY="fresh again"] [PRESET=preset] [SET="training.epochs=1"]
 
 Without SOURCE on the embedded demo source, with it on a folder of `train*.csv` and `test*.csv` in AG News's form. The
 subjects run in turn, A B C … A B C …, each as a user meets it, in a process and a state folder of its own. ONLY names
@@ -74,7 +74,7 @@ def measure_all(args: argparse.Namespace, names: list[str], aside: Path) -> Path
     whole = args.source and len(names) == len(subjects.SUBJECTS)
     target = HERE if whole else paths.ensure() / "bench"
     words = [
-        f"{name}={value}" for name, value in (("ONLY", args.only), ("MODEL", args.model), ("SET", args.set)) if value
+        f"{name}={value}" for name, value in (("ONLY", args.only), ("PRESET", args.preset), ("SET", args.set)) if value
     ]
     results = {
         "command": " ".join(["make bench", *(["SOURCE=FOLDER"] if args.source else []), f"REPEATS={args.repeats}", *words]),
@@ -84,7 +84,7 @@ def measure_all(args: argparse.Namespace, names: list[str], aside: Path) -> Path
             "name": "FOLDER" if args.source else "the demo source",
             **{split: len(peers.read(folder, split)[0]) for split in ("train", "test")},
         },
-        "preset": args.model or "transformer", "set": args.set, "repeats": [],
+        "preset": args.preset or "transformer", "set": args.set, "repeats": [],
     }  # fmt: skip
     log = paths.ensure() / "bench" / "bench.log"
     log.parent.mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ def main() -> int:
     parser.add_argument("--source", default=asked("SOURCE", ""))
     parser.add_argument("--repeats", type=int, default=int(asked("REPEATS") or 3))
     parser.add_argument("--only", default=asked("ONLY", ""))
-    parser.add_argument("--model", default=asked("MODEL", ""))
+    parser.add_argument("--preset", default=asked("PRESET", ""))
     parser.add_argument("--set", default=asked("SET", ""))
     parser.add_argument("--render", type=Path, help="a results.json to write the Markdown of, without measuring")
     args = parser.parse_args()

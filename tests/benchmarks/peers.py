@@ -170,7 +170,7 @@ def local(source: str, preset: str, overrides: str) -> dict:
 
     from pipelines.flow import FLOW
 
-    request = run_config.Request(source=source, model=preset, set=run_config.parse_overrides(shlex.split(overrides)))
+    request = run_config.Request(source=source, preset=preset, set=run_config.parse_overrides(shlex.split(overrides)))
     record = runs.open_run("bench-local", request)
     try:
         compiled = compiler.Compiler().compile(retraining.pipeline(record))

@@ -18,7 +18,7 @@ import stack_kit  # noqa: E402
 from pipelines.airflow_stack import airflow_settings, stack_state  # noqa: E402
 
 BUSY = "while True: pass"
-REQUEST = {"source": "demo", "model": "bag"}
+REQUEST = {"source": "demo", "preset": "bag"}
 
 
 def main(minutes: float, kills: int) -> dict:

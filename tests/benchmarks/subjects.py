@@ -19,7 +19,19 @@ NEWSDESK = str(REPOSITORY / ".venv" / "bin" / "newsdesk")
 STARTS = 3  # a command that mostly starts is run so often in each repeat
 TEXT = "Stocks slide as oil hits a record"
 # What the caller's `make` was told must not reach the `make retrain` below.
-DROPPED = ("SOURCE", "WINDOW", "MODEL", "SET", "SEED", "RELEASE", "FORCE", "ONLY", "REPEATS", "NEWSDESK_COLD", "MFLAGS")
+DROPPED = (
+    "SOURCE",
+    "WINDOW",
+    "PRESET",
+    "SET",
+    "SEED",
+    "RELEASE",
+    "FORCE",
+    "ONLY",
+    "REPEATS",
+    "NEWSDESK_COLD",
+    "MFLAGS",
+)
 
 
 @dataclass(frozen=True)
@@ -134,12 +146,12 @@ def titles(preset: str) -> dict[str, tuple[str, str]]:
     return {
         "notebook": ("the notebook's cell, one epoch", f"{peer} notebook FOLDER --model MODEL"),
         "tfidf": ("TF-IDF + LinearSVC", f"{peer} tfidf FOLDER"),
-        "fresh": (f"governed run, `{preset}`, everything new", f"{make} MODEL={preset}"),
-        "again": ("the same again", f"{make} MODEL={preset}"),
-        "mended": ("governed run, the lesson's model mended", f"{make} MODEL=notebook-transformer"),
-        "bag": ("governed run, `bag`, everything new", f"{make} MODEL=bag"),
+        "fresh": (f"governed run, `{preset}`, everything new", f"{make} PRESET={preset}"),
+        "again": ("the same again", f"{make} PRESET={preset}"),
+        "mended": ("governed run, the lesson's model mended", f"{make} PRESET=notebook-transformer"),
+        "bag": ("governed run, `bag`, everything new", f"{make} PRESET=bag"),
         "local": ("LocalDagRunner, the same nodes in one process", f"{peer} local FOLDER --preset {preset}"),
-        "cold": ("governed run, a cold process a node", f"NEWSDESK_COLD=1 {make} MODEL={preset}"),
+        "cold": ("governed run, a cold process a node", f"NEWSDESK_COLD=1 {make} PRESET={preset}"),
         "predict": ("`newsdesk predict`, all test rows", "newsdesk predict --file test.csv --output scored.csv"),
         "classify": ("`classify`, one text at a time", f"{peer} classify HOME/serving/news/1 MODEL FOLDER"),
     }
@@ -147,7 +159,7 @@ def titles(preset: str) -> dict[str, tuple[str, str]]:
 
 def governed(plan: Plan, name: str, preset: str, **environ: str) -> dict:
     """`make retrain` in a state folder of this repeat: how it ended, how fast it trained, what each node took."""
-    call = ["make", "retrain", f"SOURCE={plan.source}", f"MODEL={preset}"]
+    call = ["make", "retrain", f"SOURCE={plan.source}", f"PRESET={preset}"]
     took, _ = plan.run([*call, f"SET={plan.overrides}"] if plan.overrides else call, name, **environ)
     home = plan.work / name
     folder = max((home / "runs").iterdir(), key=lambda path: path.stat().st_mtime)

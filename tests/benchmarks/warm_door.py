@@ -22,7 +22,7 @@ from pipelines.airflow_stack import stack
 from pipelines.airflow_stack.rest_client import Rest
 from pipelines.flow import FLOW
 
-CONF = {"source": "demo", "model": "bag", "force": True, "set": {"gates.floor": 0.5}}
+CONF = {"source": "demo", "preset": "bag", "force": True, "set": {"gates.floor": 0.5}}
 PORTS = {"NEWSDESK_AIRFLOW_PORT": "18091", "NEWSDESK_MLFLOW_PORT": "15091"}
 
 

@@ -156,8 +156,18 @@ def test_a_file_is_scored_into_the_run_s_own_folder(fake_door):
     assert output.startswith(str(paths.scored_dir())) and output.endswith("/answers.csv")
     score({"form": "json", "version": 3})
     first, second = words(record)
-    assert first == ["predict", "--file", "/data/in.csv", "--output", output, "--line", "news", "--model", "@champion"]
-    assert second[-3:] == ["--model", "3", "--json"]
+    assert first == [
+        "predict",
+        "--file",
+        "/data/in.csv",
+        "--output",
+        output,
+        "--line",
+        "news",
+        "--version",
+        "@champion",
+    ]
+    assert second[-3:] == ["--version", "3", "--json"]
 
 
 @pytest.mark.parametrize("wrong", [{"file": "/data/in.exe"}, {"form": "exe"}, {"version": 0}, {"version": "1"}])

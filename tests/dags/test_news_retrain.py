@@ -67,7 +67,7 @@ def test_settings_give_the_schedule_and_the_defaults_of_the_form():
     clock = dag.timetable.timetable
     assert (clock.expression, str(clock.timezone)) == ("30 4 * * 1", "Europe/Berlin")
     assert not dag.is_paused_upon_creation
-    assert (dag.params["source"], dag.params["model"], dag.params["seed"]) == ("/data/news", "bag", 7)
+    assert (dag.params["source"], dag.params["preset"], dag.params["seed"]) == ("/data/news", "bag", 7)
 
 
 def test_a_scheduled_run_covers_an_interval(dag):
@@ -98,8 +98,8 @@ def test_after_thirty_missed_intervals_one_run_makes_up_for_all_of_them(dag):
         ("source", "/" + "x" * 1_000_000),
         ("window", "yesterday"),
         ("window", "all\n"),
-        ("model", "../../etc/passwd"),
-        ("model", 1),
+        ("preset", "../../etc/passwd"),
+        ("preset", 1),
         ("set", ["training.epochs"]),
         ("set", {"$(id)": 1}),
         ("set", {"training.epochs": {"a": 1}}),

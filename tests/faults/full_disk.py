@@ -20,7 +20,7 @@ from pipelines.operations import doctor
 RUN = "full"
 ROOM = (0, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24, 1 << 28)  # bytes left
 CONFIG = {
-    "model": "bag",
+    "preset": "bag",
     "set": {
         "gates.floor": 0.5, "gates.min_rows": 100, "gates.max_flips": 0.49, "gates.flip_margin": 0.49, "training.epochs": 8,
         "data.min_rows": 100,

@@ -17,7 +17,7 @@ OUTCOME = {"state": "released", "version": 4, "pushed": True, "reasons": ["bette
 @pytest.fixture(autouse=True)
 def state(tmp_path, monkeypatch):
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "home"))
-    for name in ("SOURCE", "WINDOW", "MODEL", "SET", "SEED", "RELEASE", "FORCE"):
+    for name in ("SOURCE", "WINDOW", "PRESET", "SET", "SEED", "RELEASE", "FORCE"):
         monkeypatch.delenv(name, raising=False)
     paths.ensure()
     return tmp_path / "home"
@@ -32,11 +32,11 @@ def test_without_variables_the_demo_is_trained_with_its_preset(tmp_path):
 
 def test_every_variable_reaches_the_run_and_a_seed_among_the_overrides_wins(tmp_path):
     given = {
-        "SOURCE": "tfds", "WINDOW": "last 7d", "MODEL": "bag", "SET": "training.epochs=2 seed=3", "SEED": "5",
+        "SOURCE": "tfds", "WINDOW": "last 7d", "PRESET": "bag", "SET": "training.epochs=2 seed=3", "SEED": "5",
         "RELEASE": "never", "FORCE": "1",
     }  # fmt: skip
     assert retrain_under_airflow.request_from(given, tmp_path) == {
-        "source": "tfds", "window": "last 7d", "model": "bag", "set": {"training.epochs": 2}, "seed": 3,
+        "source": "tfds", "window": "last 7d", "preset": "bag", "set": {"training.epochs": 2}, "seed": 3,
         "release": "never", "force": True,
     }  # fmt: skip
 
@@ -49,7 +49,7 @@ def test_a_relative_folder_is_relative_to_the_caller(tmp_path):
 @pytest.mark.parametrize(
     "given",
     [
-        {"MODEL": "nope"},
+        {"PRESET": "nope"},
         {"SET": "training.epochs"},
         {"SET": "training.epochs=many"},
         {"SET": "nowhere=1"},
@@ -69,9 +69,9 @@ def test_a_value_that_no_run_could_use_is_refused_before_airflow_starts(given, t
 
 
 def test_a_refused_value_is_bad_usage(monkeypatch, capsys):
-    monkeypatch.setenv("MODEL", "nope")
+    monkeypatch.setenv("PRESET", "nope")
     assert retrain_under_airflow.main() == 2
-    assert "Received: model='nope'" in capsys.readouterr().err
+    assert "Received: preset='nope'" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_bad_usage(monkeypatch, capsys):
@@ -86,7 +86,7 @@ def test_the_run_is_for_the_line_of_its_dag_where_the_source_is_that_line_s_own(
     )
     fileio.write_text(paths.home() / "newsdesk.toml", lines)
     asked = retrain_under_airflow.request_from({"SOURCE": str(tmp_path)}, tmp_path)
-    assert (asked["seed"], asked["model"]) == (7, "bag")
+    assert (asked["seed"], asked["preset"]) == (7, "bag")
 
 
 # In Airflow's place: writes the events that nodes would, and ends as told.
@@ -132,14 +132,14 @@ def airflow(tmp_path, monkeypatch, state):
 
 def test_a_run_prints_a_line_a_node_and_the_verdict(airflow, capsys, monkeypatch):
     seen = airflow(0, OUTCOME, [("Ingester", "running"), ("Ingester", "cached"), ("Trainer", "done")])
-    monkeypatch.setenv("MODEL", "bag")
+    monkeypatch.setenv("PRESET", "bag")
     assert retrain_under_airflow.main() == 0
     out = capsys.readouterr().out
     assert "cached   Ingester" in out and "done     Trainer" in out and "running" not in out
     assert "RELEASED as version 4, accuracy 0.9100" in out and "- better" in out
     told = json.loads(seen.read_text())
     assert told["arguments"][:3] == ["dags", "test", "news_retrain"]
-    assert (told["conf"]["model"], told["one"]) == ("bag", "1")
+    assert (told["conf"]["preset"], told["one"]) == ("bag", "1")
 
 
 @pytest.mark.parametrize("state", ["refused", "unchanged", "held", "blessed"])

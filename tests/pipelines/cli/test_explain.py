@@ -93,7 +93,7 @@ def test_a_model_without_attention_says_so_with_what_to_do_and_writes_nothing(ca
     assert main.main(["explain", "goal"]) == 1
     said = capsys.readouterr().err
     assert "version 1 of line news (preset bag) has no attention to show" in said
-    assert "newsdesk retrain --model transformer" in said
+    assert "newsdesk retrain --preset transformer" in said
     assert said.count("\n") == 1
     assert not (paths.home() / "explain").exists()
 
@@ -101,7 +101,7 @@ def test_a_model_without_attention_says_so_with_what_to_do_and_writes_nothing(ca
 def test_another_version_can_be_asked(capsys):
     first = serve("attention-rnn")
     published.release("run-2")
-    assert main.main(["explain", "goal", "--model", str(first)]) == 0
+    assert main.main(["explain", "goal", "--version", str(first)]) == 0
     assert f"/news/{first}-" in capsys.readouterr().out
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_version_is_not_loaded(capsys):
     ("arguments", "code", "said"),
     [
         ([], 2, "TEXT"),
-        (["goal", "--model", "../1"], 2, "newsdesk explain: --model must be @champion or a version number"),
+        (["goal", "--version", "../1"], 2, "newsdesk explain: --version must be @champion or a version number"),
         (["goal", "--line", "../../etc"], 2, "Received: line='../../etc'"),
         (["goal"], 1, "must have a champion"),
     ],

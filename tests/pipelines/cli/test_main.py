@@ -62,7 +62,7 @@ def test_the_demo_answers_only_while_the_real_line_has_no_champion(capsys):
         ["promote", "1"],
         ["promote", "x", "--reason", "r"],
         ["rollback", "--reason", ""],
-        ["retrain", "--model", "gpt"],
+        ["retrain", "--preset", "gpt"],
         ["retrain", "--seed", "x"],
         ["models", "--line", "../../etc"],
         ["show", "1", "--line", "$(id)"],

@@ -67,7 +67,7 @@ def test_a_wrong_override_is_refused_with_rule_and_value(key, value, told):
         {"source": "a\nb"},
         {"source": "x" * 5000},
         {"source": 3},
-        {"model": "$(id)"},
+        {"preset": "$(id)"},
         {"release": "now"},
         {"seed": "1"},
         {"seed": -1},

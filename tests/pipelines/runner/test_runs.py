@@ -170,7 +170,7 @@ def test_two_lines_on_one_cron_have_runs_of_their_own():
 
 @pytest.mark.parametrize("family", ["bag", "transformer"])
 def test_a_candidate_of_the_baseline_s_own_family_is_compared_with_no_baseline(source, family):
-    record = opened(source, model="bag")
+    record = opened(source, preset="bag")
     record["config"]["baseline"]["family"] = family
     assert bool(run_node._skip(record, NODES["Baseline"])) == (family == "bag")
 
@@ -213,13 +213,13 @@ def test_an_encoder_overwritten_while_a_run_is_open_stops_the_nodes_that_read_it
 
 
 def test_a_run_records_the_content_of_an_encoder_that_is_used_for_word_vectors_alone(source):
-    record = opened(source, model="transformer")
+    record = opened(source, preset="transformer")
     assert record["config"]["network"]["vectors"] in record["encoders"]
 
 
 def test_a_run_with_an_encoder_that_is_not_there_does_not_open_and_gives_the_line_back(source):
     with pytest.raises(run_config.ConfigError, match="must hold its files"):
-        opened(source, model="bert-frozen", set={"network.encoder": "hf:/no/such/folder"})
+        opened(source, preset="bert-frozen", set={"network.encoder": "hf:/no/such/folder"})
     assert locks.holder("news") is None
 
 
