@@ -105,8 +105,8 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
 
 def _skip(record: dict, node) -> str:
     """Why a node has nothing to do in this run; empty where it has."""
-    if node.name == "Baseline" and record["config"]["family"] == "bag":
-        return "the candidate is a bag itself"
+    if node.name == "Baseline" and record["config"]["family"] == record["config"]["baseline"]["family"]:
+        return f"the candidate is of the baseline's own family, {record['config']['family']}"
     if node.name == "Champion" and not record["champion"]:
         return "the line has no champion yet"
     if node.name == "Champion" and _serves_already(record):
