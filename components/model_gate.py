@@ -29,6 +29,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
+from components import calibration as calibrating
 from components.artifacts import Verdict
 from components.core import fileio, paths
 from components.data import tfrecords as records
@@ -63,6 +64,16 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
 def sureness(probabilities: np.ndarray) -> float | None:
     """Mean probability of the answers, what the monitor compares recent articles with; None without rows or with NaN in them."""
     return float(probabilities.max(axis=1).mean()) if len(probabilities) and np.isfinite(probabilities).all() else None
+
+
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """`calibration_error` of the answers, and `calibration_chance`, what a perfectly calibrated model would show by chance."""
+    if not len(truth) or not np.isfinite(probabilities).all():
+        return {"calibration_error": None, "calibration_chance": None}
+    return {
+        "calibration_error": calibrating.expected_error(probabilities, truth),
+        "calibration_chance": calibrating.chance_error(probabilities),
+    }
 
 
 def tfma_metrics(uri: str, labels: list[str]) -> dict:
@@ -227,7 +238,7 @@ def ModelGate(
         "accuracy": accuracy, "all_accuracy": float(all_right.mean()) if len(truth) else None,
         "tfma_accuracy": measured["accuracy"], "rows": len(left), "taken_out": taken, "unlisted": unlisted,
         "interval": interval(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
-        "confidence": sureness(ours), "slices": by_slice(parts, right),
+        "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
         "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
         "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
         "confusion": confusion(left, said, len(names)),

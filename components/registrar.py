@@ -57,14 +57,18 @@ def origin(record: dict, verdict: dict, account: dict, folder: Path) -> dict:
 
 
 def training(history: Mapping | None) -> dict | None:
-    """Epochs, seconds and the best validation accuracy of a training, from the Trainer's `history.json`."""
+    """Epochs, seconds and the validation accuracy of a training's model, from the Trainer's `history.json`."""
     epochs = (history or {}).get("epochs")
     if not epochs:
         return None
     return {
         "epochs": len(epochs),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
-        "accuracy": max(epoch["val_accuracy"] for epoch in epochs),
+        # A history that an earlier version wrote has no finished model's accuracy.
+        "accuracy": next(
+            (epoch["final_accuracy"] for epoch in epochs if "final_accuracy" in epoch),
+            max(epoch["val_accuracy"] for epoch in epochs),
+        ),
     }
 
 

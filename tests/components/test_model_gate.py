@@ -171,6 +171,13 @@ def test_a_warning_where_the_candidate_does_not_beat_the_baseline():
     assert decided({"baseline": paired(50, 4)})[2] == []
 
 
+def test_a_warning_where_probabilities_are_off_by_more_than_the_limit_and_chance():
+    decision, _, said = decided(calibration_error=0.06, calibration_chance=0.01)
+    assert decision == "blessed" and said == ["expected calibration error 0.060 (limit 0.020, and 0.010 by chance)"]
+    assert decided(calibration_error=0.025, calibration_chance=0.01)[2] == []
+    assert decided(calibration_error=None, calibration_chance=None)[2] == []
+
+
 def test_every_reason_is_given_and_not_the_first_alone():
     _, said = verdict({"champion": paired(0, 9)}, accuracy=0.5, tfma_accuracy=0.7, predicted_classes=1)
     for part in ("must agree", "under the floor", "the same class", "worse than the champion"):

@@ -12,7 +12,7 @@ from pipelines.config.run_config import ConfigError, Request, resolve
 
 def test_a_run_without_any_setting_trains_the_default_preset_on_the_demo():
     run = resolve(Request())
-    assert (run.source, run.line, run.preset, run.release) == ("demo", "news-demo", "transformer", "auto")
+    assert (run.source, run.line, run.preset, run.release) == ("demo", "news-demo", "wide-transformer", "auto")
 
 
 def test_a_real_source_goes_to_the_real_line_so_that_a_demonstration_never_replaces_its_champion():
@@ -27,7 +27,7 @@ def test_overrides_win_over_the_file_and_the_file_wins_over_the_defaults():
 
 def test_a_lines_own_training_settings_go_before_the_presets_and_after_overrides():
     assert resolve(Request()).training["epochs"] == resolve(Request()).baseline["training"]["epochs"] == 8
-    assert resolve(Request(source="/data/ag")).training["epochs"] == PRESETS["transformer"].training["epochs"]
+    assert resolve(Request(source="/data/ag")).training["epochs"] == PRESETS["wide-transformer"].training["epochs"]
     assert resolve(Request(set={"training.epochs": 2})).training["epochs"] == 2
 
 
