@@ -29,7 +29,6 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
 from tfx.utils import path_utils
 
-from components import calibration as calibrating
 from components.artifacts import Verdict
 from components.core import fileio, paths
 from components.data import tfrecords as records
@@ -40,6 +39,7 @@ from components.evaluation.paired_tests import compare, interval
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
 from components.registry.manifest import write_judged
+from components.training import calibration as calibrating
 from components.training import export
 
 

@@ -11,8 +11,8 @@ from newsdesk_dags.form_parts import checked
 from newsdesk_dags.newsdesk_cli import newsdesk
 from newsdesk_dags.notifications import say
 
-from pipelines import drift_notices
 from pipelines.config import run_config
+from pipelines.monitoring import drift_notices
 from pipelines.notifications import notices
 
 TIMEOUT = timedelta(hours=2)

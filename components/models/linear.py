@@ -18,9 +18,9 @@ import tf_keras
 from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
-from components.calibration import FITTED
+from components.data.ngrams import FeatureTokenizer, count_keys, counts, mend
 from components.data.text_ops import PADDING, UNKNOWN
-from components.ngrams import FeatureTokenizer, count_keys, counts, mend
+from components.training.calibration import FITTED
 from components.training.loop import answers
 from components.training.loop import scores as training_scores
 

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from components import calibration, ngrams
+from components.data import ngrams
 from components.data.text_ops import PADDING, UNKNOWN, MarkTokenizer, count_words, split_words_and_marks
 from components.models import linear, transformer
-from components.training import loop
+from components.training import calibration, loop
 
 layers = tf_keras.layers
 KEY = "#"

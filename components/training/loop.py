@@ -15,9 +15,8 @@ import tensorflow as tf
 import tf_keras
 from scipy.special import softmax
 
-from components import calibration
 from components.tf_support.autograph_patch import spare_keras
-from components.training import batching, checkpoints, frozen_features, warm_start
+from components.training import batching, calibration, checkpoints, frozen_features, warm_start
 
 Rows = tuple[np.ndarray, np.ndarray]
 Report = Callable[[float, int, Mapping[str, float], float], None]
@@ -40,7 +39,7 @@ def fit(
     start: Sequence[np.ndarray] = (),
 ) -> tuple[tf_keras.Model, Callable, list[dict[str, float]]]:
     """Trains a family's model and returns (model, tokenizer, history): by the family's own `fit` where it has one, else by
-    `descend`; then calibrated on eval as `training["calibrate"]` says (`components.calibration`).
+    `descend`; then calibrated on eval as `training["calibrate"]` says (`components.training.calibration`).
 
     train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval chooses the epoch and calibrates.
     training: see `pipelines.config.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments goes on

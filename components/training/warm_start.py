@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components.calibration import FITTED
+from components.training.calibration import FITTED
 
 FOLDER, BUILT = "assets.extra", "newsdesk.json"
 

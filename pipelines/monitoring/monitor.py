@@ -4,7 +4,7 @@ A batch is what one dated folder holds, or the files of a folder without dates. 
 once; its warnings follow from the kept figures by the limits of today.
 
     monitor/<line>/history.jsonl                        one line a batch scored
-                  /told.jsonl                           the warnings that a notice has gone out for, see `pipelines.drift_notices`
+                  /told.jsonl                           the warnings that a notice has gone out for, see `pipelines.monitoring.drift_notices`
     monitor/<line>/report.html, drift.png               the history as a page
     monitor/<line>/<date>.<key>/predictions.parquet     one row an article
                                /quarantine.csv          rows that cannot be read
@@ -28,10 +28,9 @@ from components.core import clock, fileio, locks, paths
 from components.data import sources
 from components.data.row_format import Form, form_of
 from components.registry import model_registry
-from pipelines import drift_notices
 from pipelines.config import run_config
 from pipelines.config.settings import MonitorSettings, zone
-from pipelines.monitoring import batch_files
+from pipelines.monitoring import batch_files, drift_notices
 
 _KEY = 16  # hex digits of a batch's key, as part of its folder's name
 _CHUNK = 8192  # rows between two signs of progress

@@ -25,13 +25,13 @@ import tensorflow as tf
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
-from components import calibration, ingester
+from components import ingester
 from components.core.fileio import file_hash
 from components.data import tfrecords as records
 from components.data.row_format import form_of
 from components.data.text_cleaning import clean
 from components.models import family
-from components.training import export, loop, vocabulary
+from components.training import calibration, export, loop, vocabulary
 from pipelines.config.presets import PRESETS
 from pipelines.config.run_config import LABELS, DataConfig
 

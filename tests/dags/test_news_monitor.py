@@ -14,8 +14,8 @@ from conftest import REPOSITORY
 from news_monitor import monitor_dag
 
 from components.core import fileio, paths
-from pipelines import drift_notices
 from pipelines.config import run_config
+from pipelines.monitoring import drift_notices
 
 CALM = {"batch": "2026-01-31.a", "day": "2026-01-31", "warnings": [], "queue": 10}
 DRIFTED = {

@@ -9,10 +9,9 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components import calibration
 from components.models import explainer, families, family
 from components.tf_support import op_allowlist
-from components.training import batching, export, loop
+from components.training import batching, calibration, export, loop
 from pipelines.config.presets import PRESETS, TRAINING
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]

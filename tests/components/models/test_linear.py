@@ -16,8 +16,7 @@ import tensorflow as tf
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.svm import LinearSVC
 
-from components import ngrams
-from components.data import demo_corpus
+from components.data import demo_corpus, ngrams
 from components.data.text_ops import split_words_and_marks
 from components.models import linear
 from components.training import export, loop

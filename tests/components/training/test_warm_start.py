@@ -6,9 +6,8 @@ import components  # noqa: F401, it sets what TensorFlow reads at its own import
 import numpy as np
 import pytest
 
-from components import calibration
 from components.models import family
-from components.training import export, loop, vocabulary, warm_start
+from components.training import calibration, export, loop, vocabulary, warm_start
 from pipelines.config.presets import TRAINING
 
 NETWORK = {

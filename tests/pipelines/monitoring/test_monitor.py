@@ -18,11 +18,10 @@ from components.core import csv_escape, fileio, paths
 from components.data import demo_corpus, sources, text_cleaning
 from components.data_quality.profile import Profile, words_of
 from components.registry import model_registry
-from pipelines import drift_notices
 from pipelines.cli import main
 from pipelines.config import run_config
 from pipelines.config.run_config import ConfigError
-from pipelines.monitoring import monitor
+from pipelines.monitoring import drift_notices, monitor
 
 LINE = published.LINE
 

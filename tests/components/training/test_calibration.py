@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import softmax
 
-from components import calibration
+from components.training import calibration
 
 RANDOM = np.random.default_rng(1)
 LOGITS = RANDOM.normal(size=(6000, 4)) * 2
