@@ -82,7 +82,7 @@ def login(server, user):
 def card(version, folder):
     return {
         "version": version, "line": "news", "preset": f"bag{HOSTILE}", "created": "2026-03-02T09:00:00+00:00",
-        "digest": "d" * 64, "folder": str(folder), "run": run_record.run_id_from(RUN), "seed": 1,
+        "digest": (fileio.read_json(folder / model_registry.MANIFEST) or {}).get("digest", "d" * 64), "folder": str(folder), "run": run_record.run_id_from(RUN), "seed": 1,
         "metrics": {"accuracy": 0.9 + version / 100, "interval": [0.88, 0.94], "rows": 1000, "per_class": {}},
         "data": {"source": f"/data/{HOSTILE}", "rows": 9000}, "warnings": [],
     }  # fmt: skip
