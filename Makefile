@@ -24,7 +24,8 @@ help:
 	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
-	@echo 'make test, lint   the tests, the checkers; make stack-test and browser-test drive a real Airflow'
+	@echo 'make test, lint   the tests, the checkers; make test-fast for the inner loop'
+	@echo 'make stack-test   drives a real Airflow; make browser-test its pages in a real browser'
 	@echo 'make test-current a retraining and the tests in a Debian 13, with the current set of packages'
 	@echo 'make bench        times a retraining beside what one would do otherwise: SOURCE=FOLDER REPEATS=3 ONLY="fresh again"'
 	@echo 'make bench-models measures the presets: SOURCE=FOLDER REPEATS=5 ONLY="linear bag"'
@@ -41,9 +42,28 @@ retrain: setup
 up down status schedule-on schedule-off: setup
 	@$(AIRFLOW) -m pipelines.airflow_stack.stack $@
 
+# Two halves that share nothing, side by side: one for each of two cores.
 test: setup
-	$(TFX) -m pytest tests --ignore=tests/dags -m "not e2e"
+	@$(MAKE) -j2 --output-sync=line test-components test-rest
+
+.PHONY: test-components test-rest test-fast
+test-components:
+	$(TFX) -m pytest tests/components -m "not e2e"
+
+test-rest:
+	$(TFX) -m pytest tests --ignore=tests/dags --ignore=tests/components -m "not e2e"
 	$(AIRFLOW) -m pytest tests/dags
+
+# The inner loop: nothing that trains for long, fills disks or starts TFX.
+test-fast: setup
+	@$(MAKE) -j2 --output-sync=line test-fast-components test-fast-rest
+
+.PHONY: test-fast-components test-fast-rest
+test-fast-components:
+	$(TFX) -m pytest -q tests/components/core tests/components/data tests/components/registry tests/components/evaluation -m "not slow and not faults"
+
+test-fast-rest:
+	$(TFX) -m pytest -q tests/pipelines/config tests/pipelines/notifications tests/pipelines/cli tests/pipelines/reports tests/pipelines/test_flow.py -m "not slow and not faults"
 
 # In a Debian 13 made for it, with the current set of packages; skipped, with the reason, where none can be made.
 test-current:

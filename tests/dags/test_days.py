@@ -10,6 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from newsdesk_dags.retrain_dag import retrain_dag
 
 from components.core import fileio, paths
+from components.networks import encoder_content
 from pipelines.config import run_config
 from pipelines.runner import node_code, runs
 
@@ -57,6 +58,7 @@ def read(name, request):
 @pytest.mark.parametrize("zone", WEEKS)
 def test_a_nightly_run_reads_the_day_that_has_just_ended_where_the_schedule_lives(tmp_path, zone, kind, monkeypatch):
     monkeypatch.setattr(node_code, "snapshot", dict)
+    monkeypatch.setattr(encoder_content, "resolve", lambda *networks: {})  # encoders are installed beside TFX
     first = WEEKS[zone]
     folders(tmp_path / "s", first - timedelta(1), 11)
     dag = retrain_dag("news_retrain", settings(tmp_path / "s", "0 0 * * *", zone), "news")
@@ -73,6 +75,7 @@ def test_a_nightly_run_reads_the_day_that_has_just_ended_where_the_schedule_live
 @pytest.mark.parametrize(("zone", "day"), [("UTC", "2026-11-23"), ("Pacific/Auckland", "2026-11-24")])
 def test_a_run_by_hand_reads_up_to_today_where_the_schedule_lives(tmp_path, zone, day, monkeypatch):
     monkeypatch.setattr(node_code, "snapshot", dict)
+    monkeypatch.setattr(encoder_content, "resolve", lambda *networks: {})  # encoders are installed beside TFX
     folders(tmp_path / "s", date(2026, 11, 22), 4)
     dag = retrain_dag("news_retrain", settings(tmp_path / "s", "0 3 * * *", zone), "news")
     run = SimpleNamespace(
