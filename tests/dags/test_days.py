@@ -56,7 +56,7 @@ def read(name, request):
 @pytest.mark.parametrize("kind", ["scheduled", "backfill"])
 @pytest.mark.parametrize("zone", WEEKS)
 def test_a_nightly_run_reads_the_day_that_has_just_ended_where_the_schedule_lives(tmp_path, zone, kind, monkeypatch):
-    monkeypatch.setattr(runs, "code_hash", lambda: "c0de")
+    monkeypatch.setattr(runs.node_code, "snapshot", lambda: {"code": "c0de", "code_files": {}})
     first = WEEKS[zone]
     folders(tmp_path / "s", first - timedelta(1), 11)
     dag = retrain_dag("news_retrain", settings(tmp_path / "s", "0 0 * * *", zone), "news")
@@ -72,7 +72,7 @@ def test_a_nightly_run_reads_the_day_that_has_just_ended_where_the_schedule_live
 
 @pytest.mark.parametrize(("zone", "day"), [("UTC", "2026-11-23"), ("Pacific/Auckland", "2026-11-24")])
 def test_a_run_by_hand_reads_up_to_today_where_the_schedule_lives(tmp_path, zone, day, monkeypatch):
-    monkeypatch.setattr(runs, "code_hash", lambda: "c0de")
+    monkeypatch.setattr(runs.node_code, "snapshot", lambda: {"code": "c0de", "code_files": {}})
     folders(tmp_path / "s", date(2026, 11, 22), 4)
     dag = retrain_dag("news_retrain", settings(tmp_path / "s", "0 3 * * *", zone), "news")
     run = SimpleNamespace(
