@@ -13,12 +13,18 @@ up to the day of its `as_of`.
 A folder may carry `SHA256SUMS` (as `sha256sum` writes it): a file named there must have that content.
 """
 
+import json
 import os
 import re
+import socket
+import threading
 import time
+import urllib.request
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from components.core import paths
 from components.core.fileio import file_hash
@@ -27,6 +33,7 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet")
 COMPRESSIONS = ("", ".gz", ".zst")
 DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPRESSIONS)
 SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
+PATIENCE = 5.0  # seconds for a first answer of a data set's host; the downloader itself tries for minutes
 SUMS = "SHA256SUMS"
 _SUM = re.compile(r"([0-9a-fA-F]{64}) [ *]?(?:\./)?(\S.*)")
 _SPAN = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")
@@ -206,13 +213,19 @@ def _demo() -> Path:
 def _tfds(name: str) -> list[SourceFile]:
     import tensorflow_datasets as tfds  # heavy; only this source needs it
 
+    place = paths.home() / "tfds"
     try:
-        builder = tfds.builder(paths.safe_name(name, "tfds data set"), data_dir=paths.home() / "tfds")
-        builder.download_and_prepare()
+        builder = tfds.builder(paths.safe_name(name, "tfds data set"), data_dir=place)
+        if not Path(builder.data_dir).is_dir():
+            _check_reachable(name, place, set(builder.url_infos or ()) - _downloaded(place / "downloads"))
+        # Its second way, a bucket of prepared data sets, is asked for minutes where there is no network.
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    except SourceError:
+        raise
     except Exception as error:
         raise SourceError(
             f"TensorFlow Datasets must be able to prepare {name!r} (needs internet once, or a copy under "
-            f"{paths.home() / 'tfds'}). Received: {type(error).__name__}: {str(error)[:300]}"
+            f"{place}). Received: {type(error).__name__}: {str(error)[:300]}"
         ) from error
     folder = Path(builder.data_dir)
     files = []
@@ -220,3 +233,43 @@ def _tfds(name: str) -> list[SourceFile]:
         for path in sorted(folder.glob(f"*-{split}.tfrecord*")):
             files.append(SourceFile(str(path), split, path.stat().st_size, file_hash(path), kind="tfds"))
     return files
+
+
+def _downloaded(folder: Path) -> set[str]:
+    """The addresses whose files TensorFlow Datasets has downloaded already, by the notes that it keeps beside them."""
+    return {url for path in folder.rglob("*.INFO") for url in json.loads(path.read_text()).get("urls", ())}
+
+
+def _check_reachable(name: str, place: Path, urls: Iterable[str]) -> None:
+    """Raises SourceError where a host that a data set comes from, or the proxy on the way to it, does not answer."""
+    for url in sorted(urls):
+        fault = _unreachable(url)
+        if fault:
+            raise SourceError(
+                f"{name!r} of TensorFlow Datasets is not downloaded yet, and {urlsplit(url).hostname} cannot be reached ({fault}). "
+                f"Connect this machine to the internet (behind a proxy, set https_proxy), copy a prepared data set to {place}, "
+                "or use a folder as the source"
+            )
+
+
+def _unreachable(url: str, seconds: float = PATIENCE) -> str:
+    """Why no connection to an address can be made; empty where one can."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.netloc):
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    found: list[str] = []
+
+    def connect() -> None:
+        try:
+            port = parts.port or {"http": 80, "ftp": 21}.get(parts.scheme, 443)
+            socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+            found.append("")
+        except (OSError, ValueError) as error:
+            found.append(str(error))
+
+    # A thread, because looking up a name has no time limit of its own.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else f"no answer within {seconds:g} s"

@@ -1,7 +1,7 @@
 """The registry's truth, as plain files: which version of a line serves, what came before, who moved it and why.
 
     registry/<line>/champion.json      the pointer: version, digest and the event that moved it
-    registry/<line>/promotions.jsonl   every move of the pointer, append-only
+    registry/<line>/promotions.jsonl   every move of the pointer, numbered from 1, append-only (lost ones: `lost_moves.py`)
     registry/<line>/versions/<N>.json  one card a version, written once
     registry/<line>/counter            the last version number issued
     registry/<line>/removed.jsonl      versions whose folder retention took away
@@ -112,8 +112,10 @@ def _served(line: str) -> list[int]:
     for event in history(line):
         if event["kind"] == "rollback" and event["to"] in served:
             del served[len(served) - served[::-1].index(event["to"]) :]
-        else:
-            served.append(event["to"])
+            continue
+        if event["kind"] != "rollback" and event["from"] not in (None, *served[-1:]):
+            served.append(event["from"])  # the move that made it serve is lost
+        served.append(event["to"])
     return served
 
 

@@ -15,15 +15,36 @@ from components.registry import model_registry
 def terms(events: list[dict]) -> list[dict]:
     """How long each promotion stood, oldest first. events: as `registry.history` gives them.
 
-    `version`, `since`, `until` (ISO times in UTC; None: it serves still), `kind`, `who`, `why`, `sequence`.
+    `version`, `since`, `until` (ISO times in UTC; None: it serves still), `kind`, `who`, `why`, `sequence`. Where moves are missing
+    between two promotions, nobody knows when the first one ended: it has no length, and a term of version None and kind "unknown"
+    stands for the time up to the next one (`since` None: from the beginning).
     """
-    ends = [*(event["time"] for event in events[1:]), None][: len(events)]
-    return [
-        {
-            "version": event["to"], "since": event["time"], "until": end, "kind": event["kind"], "who": event["who"],
-            "why": event["reason"], "sequence": event["sequence"],
-        } for event, end in zip(events, ends, strict=True)
-    ]  # fmt: skip
+    found: list[dict] = []
+    if not events:
+        return found
+    for before, event, after in zip([None, *events[:-1]], events, [*events[1:], None], strict=True):
+        lost = event["sequence"] - (before["sequence"] if before else 0) - 1
+        if lost > 0:
+            found.append(_gap(before, event, lost))
+        whole = after is None or after["sequence"] <= event["sequence"] + 1
+        end = (after["time"] if after else None) if whole else event["time"]
+        found.append(
+            {
+                "version": event["to"], "since": event["time"], "until": end, "kind": event["kind"], "who": event["who"],
+                "why": event["reason"], "sequence": event["sequence"],
+            }
+        )  # fmt: skip
+    return found
+
+
+def _gap(before: dict | None, event: dict, lost: int) -> dict:
+    ends = [f"version {before['to']} served at its beginning"] if before else []
+    ends += [f"version {event['from']} served at its end"] if event["from"] is not None else []
+    moves = "1 move is" if lost == 1 else f"{lost} moves are"
+    return {
+        "version": None, "since": before["time"] if before else None, "until": event["time"], "kind": "unknown", "who": "unknown",
+        "why": "; ".join([f"{moves} missing in the history", *ends]), "sequence": event["sequence"] - lost,
+    }  # fmt: skip
 
 
 def span(asked: str) -> tuple[datetime, datetime]:
@@ -42,10 +63,15 @@ def during(events: list[dict], start: datetime, end: datetime) -> list[dict]:
     """The terms that touch the time from start to end, both included."""
     found = []
     for term in terms(events):
+        since = datetime.fromisoformat(term["since"]) if term["since"] else datetime.min.replace(tzinfo=timezone.utc)
         until = datetime.fromisoformat(term["until"]) if term["until"] else datetime.max.replace(tzinfo=timezone.utc)
-        if datetime.fromisoformat(term["since"]) <= end and start < until:
+        if since <= end and (start < until or start <= since == until):
             found.append(term)
     return found
+
+
+def _is_kept(line: str, term: dict) -> bool:
+    return term["version"] is not None and model_registry.folder(line, term["version"]) is not None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,11 +80,7 @@ def run(args: argparse.Namespace) -> int:
     asked = [args.line] if args.line else model_registry.lines()
     found = {line: during(model_registry.history(line), start, end) for line in asked}
     if args.json:
-        listed = [
-            {"line": line, **term, "kept": model_registry.folder(line, term["version"]) is not None}
-            for line, told in found.items()
-            for term in told
-        ]
+        listed = [{"line": line, **term, "kept": _is_kept(line, term)} for line, told in found.items() for term in told]
         print(json.dumps(listed, indent=1, ensure_ascii=False))
         return 0
     when = f"{args.on} (UTC)" if not re.search(r"[+-]\d\d:?\d\d$|Z$", args.on[10:]) else args.on
@@ -68,7 +90,15 @@ def run(args: argparse.Namespace) -> int:
             more = f"its first champion came {first['time']}" if first else "it has never had a champion"
             print(f"{line}: nothing served on {when}; {more}")
         for term in told:
-            kept = "" if model_registry.folder(line, term["version"]) else " (no longer kept)"
+            if term["version"] is None:
+                since = f"between {term['since']} and" if term["since"] else "before"
+                print(f"{line}: it is not known what served {since} {term['until']}\n  {term['why']}")
+                continue
+            if term["since"] == term["until"]:
+                print(f"{line}: version {term['version']} served from {term['since']}, until when is not known")
+                print(f"  {term['kind']} by {term['who']}: {term['why']}")
+                continue
+            kept = "" if _is_kept(line, term) else " (no longer kept)"
             print(f"{line}: version {term['version']}{kept} served {term['since']} to {term['until'] or 'now'}")
             print(f"  {term['kind']} by {term['who']}: {term['why']}")
     if not found:

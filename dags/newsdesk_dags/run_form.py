@@ -62,9 +62,12 @@ def form(schedule: Schedule) -> dict[str, Param]:
         "seed": Param(
             schedule.seed,
             title="Seed",
-            description="Same seed, data and code: same model.",
+            description="A whole number from 0 on. Same seed, data and code: same model.",
             section="Training",
-            type="integer",
+            # Airflow's own number field turns what it cannot take into something else, unsaid. With two types the form has a text
+            # field, which is red where the text is neither, and sends a wrong number as it is; then Airflow refuses the run.
+            type=["integer", "number"],
+            multipleOf=1,
             minimum=0,
             maximum=2**31 - 1,
         ),

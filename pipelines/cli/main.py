@@ -110,6 +110,12 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=1)
     doctor = add("doctor", "what is installed, reachable, in step, and what is wrong")
     doctor.add_argument("--repair", action="store_true", help="mends what a crash left")
+    doctor.add_argument(
+        "--free",
+        default="",
+        metavar="LINE",
+        help="repairs, and takes the line from a run that showed no life for 15 minutes",
+    )
     doctor.add_argument("--stop-server", action="store_true", help="ends the warm node server")
     doctor.add_argument("--json", action="store_true")
     return top
@@ -254,7 +260,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 2
     try:
-        check_line(getattr(args, "line", ""))
+        check_line(getattr(args, "line", "") or getattr(args, "free", ""))
         return _run(args)
     except (run_config.ConfigError, errors.HomeError) as error:
         print(f"newsdesk: {error}", file=sys.stderr)

@@ -185,9 +185,12 @@ def section(lines: Mapping[str, Any], line: str, name: str) -> Any:
     """A section of a line as its dataclass, with the defaults where the file says nothing. lines: as `settings()` gives it.
 
     Raises:
-        ConfigError: an unknown key, a wrong type or a value out of range.
+        ConfigError: an unknown key, a wrong type or a value out of range; the message names the line.
     """
-    return read(SECTIONS[name], lines.get(line, {}).get(name, {}), name)
+    try:
+        return read(SECTIONS[name], lines.get(line, {}).get(name, {}), name)
+    except ConfigError as error:
+        raise ConfigError(f"newsdesk.toml [{line}.{name}]: {error}") from None
 
 
 def scheduled_line(lines: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from pathlib import PurePath
 
 from components.core.validation import ConfigError, check, within
 from components.data_quality import check_settings
+from pipelines.config import cron
 from pipelines.config.presets import PRESETS
 from pipelines.notifications import transports
 
@@ -27,6 +28,12 @@ def check_window(window: str) -> None:
     """Raises ConfigError where this is not what dated folders can be chosen by."""
     right = bool(re.fullmatch(WINDOW, window))
     check(right, "window must be 'all', 'last Nd' or a date YYYY-MM-DD", window=window)
+
+
+def check_cron(text: str) -> None:
+    """Raises ConfigError where this is no cron expression."""
+    fault = cron.fault(text)
+    check(not fault, f"cron must be a cron expression such as '0 3 * * *', 03:00 every day. {fault}")
 
 
 def zone(name: str) -> tzinfo:
@@ -45,8 +52,9 @@ def zone(name: str) -> tzinfo:
 
 @dataclass(frozen=True)
 class Schedule:
-    """cron, timezone: when the line is retrained; a dated folder holds a calendar day of that timezone. source, window, preset, seed: what a scheduled run asks for, and what stands in the
-    trigger form at first. release: what becomes of a candidate that the gate blessed."""
+    """cron, timezone: when the line is retrained; a dated folder holds a calendar day of that timezone. source, window, preset,
+    seed: what a scheduled run asks for, and what stands in the trigger form at first. release: what becomes of a candidate that the
+    gate blessed."""
 
     cron: str = "0 3 * * *"
     timezone: str = "UTC"
@@ -58,6 +66,7 @@ class Schedule:
 
     def __post_init__(self):
         check_window(self.window)
+        check_cron(self.cron)
         zone(self.timezone)
         check(self.preset in PRESETS, f"preset must be one of {', '.join(PRESETS)}", preset=self.preset)
         within(self, "schedule", 0, 2**31 - 1, "seed")
@@ -198,6 +207,8 @@ class MonitorSettings:
         within(self, "monitor", 0, 1, *shares)
         within(self, "monitor", 0, 1_000_000, "min_rows", "queue_rows")
         check_window(self.window)
+        if self.cron:
+            check_cron(self.cron)
         zone(self.timezone)
         right = not self.folder or PurePath(self.folder).is_absolute()
         check(right, "monitor.folder must be an absolute path", folder=self.folder)

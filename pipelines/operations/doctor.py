@@ -7,7 +7,7 @@ the command that mends it. One that fails is a finding like any other, so the re
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
 from components.core import errors, paths
@@ -22,8 +22,8 @@ def run(args: argparse.Namespace) -> int:
     if args.stop_server:
         print(f"node servers stopped: {node_client.stop() or 'none ran'}")
         return 0
-    if args.repair:
-        for done, says in repair():
+    if args.repair or args.free:
+        for done, says in repair([args.free] if args.free else []):
             print(f"{'mended' if done else 'LEFT':<7}{says}", file=sys.stderr if args.json else sys.stdout)
     found = [{"what": what, "ok": ok, "says": says} for what, ok, says in findings()]
     if args.json:
@@ -61,9 +61,11 @@ def _guarded(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
         yield what, False, f"could not be checked: {_said(error)}"
 
 
-def repair() -> Iterator[Mended]:
+def repair(free: Collection[str] = ()) -> Iterator[Mended]:
     """Frees locks of dead runs, sets damaged files aside, removes leftovers, ends servers that do not answer, and brings pointer,
     history, folders, MLMD and MLflow back in step. What it cannot mend it says (False), and goes on.
+
+    free: lines that a silent run shall give back, whether or not its scheduler is down.
     """
     try:
         paths.ensure()
@@ -73,7 +75,7 @@ def repair() -> Iterator[Mended]:
     for mend in (*doctor_state.REPAIRS, *doctor_databases.REPAIRS):
         yield from _attempted("", mend)
     for line in model_registry.lines():
-        for mend in doctor_line.REPAIRS:
+        for mend in (partial(doctor_line.free_lock, asked=line in free), *doctor_line.REPAIRS):
             failed = False
             for done, says in _attempted(f"{line}: ", partial(mend, line)):
                 failed = failed or not done

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 from components.core import clock, errors, locks, paths
-from components.registry import mlflow_db, model_registry, tf_serving_config, version_card
+from components.registry import lost_moves, mlflow_db, model_registry, tf_serving_config, version_card
 from pipelines.airflow_stack import stack_state
 from pipelines.operations import doctor_databases
 from pipelines.operations.doctor_state import Finding, Mended
@@ -23,9 +23,9 @@ def checks(line: str) -> dict[str, Callable[[str], Iterator[Finding]]]:
         model_registry.champion(line), model_registry.recorded(line), model_registry.aliases(line)
         model_registry.versions(line)
     except Exception:  # `_pointer` says why, or the damaged file was named before
-        return {"champion": _pointer, "lock": _lock}
+        return {"champion": _pointer, "records": _records, "lock": _lock}
     return {
-        "champion": _pointer, "versions": _versions, "history": _history, "serving": _folders, "models.config": _serving_config,
+        "champion": _pointer, "records": _records, "versions": _versions, "history": _history, "serving": _folders, "models.config": _serving_config,
         "model cards": _cards, "lock": _lock, "MLflow": _mlflow, "MLMD": _mlmd,
     }  # fmt: skip
 
@@ -35,6 +35,11 @@ def _pointer(line: str) -> Iterator[Finding]:
         model_registry.champion(line), model_registry.recorded(line), model_registry.aliases(line)
     except (model_registry.RegistryError, errors.HomeError) as error:
         yield f"champion of {line}", False, str(error)
+
+
+def _records(line: str) -> Iterator[Finding]:
+    for error in version_card.damaged(line).values():
+        yield "damaged file", False, str(error)
 
 
 def _versions(line: str) -> Iterator[Finding]:
@@ -51,12 +56,16 @@ def _history(line: str) -> Iterator[Finding]:
     pointer, events = model_registry.champion(line), model_registry.recorded(line)
     if pointer and (not events or events[-1] != pointer["event"]):
         yield f"history of {line}", False, "the last promotion is not in the history; --repair adds it"
-    numbers = [event["sequence"] for event in model_registry.history(line)]
-    missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))
-    if missing:
-        says = f"{len(missing)} of {max(numbers)} moves are missing ({_listed(missing)}), so what served before is not known"
-        path = paths.registry_dir(line) / "promotions.jsonl"
-        yield f"history of {line}", False, f"{path}: {says}; restore the file from a backup"
+    missing, noted = lost_moves.missing(line), lost_moves.unknown(line)
+    new = [number for number in missing if number not in noted]
+    path, count = paths.registry_dir(line) / "promotions.jsonl", model_registry.history(line)[-1:]
+    if new:
+        says = f"{len(new)} of {count[0]['sequence']} moves are missing ({_listed(new)})"
+        mend = "restore the file from a backup; or --repair writes those that runs and versions tell, and notes the others as unknown"
+        yield f"history of {line}", False, f"{path}: {says}; {mend}"
+    elif missing:
+        says = f"{len(missing)} of {count[0]['sequence']} moves are not known ({_listed(missing)})"
+        yield f"history of {line}", True, f"{says}; only a backup of {path} would tell them"
 
 
 def _folders(line: str) -> Iterator[Finding]:
@@ -91,18 +100,18 @@ def _lock(line: str) -> Iterator[Finding]:
     says = f"held by run {held['run']} since {held['since']}"
     if not held["lives"]:
         yield f"lock of {line}", False, f"{path} is {says}, which is dead; --repair frees it"
-    elif not held["owner"] and held["host"] == socket.gethostname() and stack_state.is_down("scheduler"):
-        yield (
-            f"lock of {line}",
-            False,
-            f"{path} is {says}, and Airflow's scheduler does not run; `make up` lets the run go on",
-        )
+    elif _waits_for_nobody(held):
+        frees = "; --repair frees the line" if held["silent"] else ""
+        says = f"{path} is {says}, and Airflow's scheduler does not run; `make up` lets the run go on{frees}"
+        yield f"lock of {line}", False, says
     else:
-        yield (
-            f"lock of {line}",
-            True,
-            f"{says}, silent for over {locks.LEASE // 60} minutes" if held["silent"] else says,
-        )
+        silent = f", silent for over {locks.LEASE // 60} minutes; `newsdesk doctor --free {line}` frees it if nobody wants the run"
+        yield f"lock of {line}", True, says + (silent if held["silent"] else "")
+
+
+def _waits_for_nobody(held: dict) -> bool:
+    """Whether a run without a process of its own waits for a scheduler of this machine that is down."""
+    return not held["owner"] and held["host"] == socket.gethostname() and stack_state.is_down("scheduler")
 
 
 def _mlflow(line: str) -> Iterator[Finding]:
@@ -202,14 +211,31 @@ def behind(line: str) -> str:
 # --- mending ---------------------------------------------------------------------------------------------------------
 
 
-def free_lock(line: str) -> Iterator[Mended]:
-    """Closes the run of a lock that is dead, and frees the line."""
+def free_lock(line: str, asked: bool = False) -> Iterator[Mended]:
+    """Closes the run of a lock that is dead, or silent while its scheduler is down, and frees the line.
+
+    asked: whether somebody wants the line freed from a silent run whatever its scheduler does. A run that shows life keeps it.
+    """
     held = locks.holder(line)
-    if held and not held["lives"]:
-        if held["run"] != locks.UNREADABLE:
-            runs.close_run(held["run"])
-        locks.free_line(line, held["run"])
-        yield True, f"freed line {line} from {held['run']}"
+    if not held:
+        if asked:
+            yield True, f"line {line} is free already"
+        return
+    quiet = f", silent for over {locks.LEASE // 60} minutes"
+    if not held["lives"]:
+        why = ""
+    elif held["silent"] and asked:
+        why = f"{quiet}, as you asked"
+    elif held["silent"] and _waits_for_nobody(held):
+        why = f"{quiet}: Airflow's scheduler does not run"
+    else:
+        if asked:
+            yield False, f"line {line} stays with run {held['run']}, which shows life; stop the run first"
+        return
+    if held["run"] != locks.UNREADABLE:
+        runs.close_run(held["run"])
+    locks.free_line(line, held["run"])
+    yield True, f"freed line {line} from {held['run']}{why}"
 
 
 def repair_pointer(line: str) -> Iterator[Mended]:
@@ -240,6 +266,18 @@ def repair_files(line: str) -> Iterator[Mended]:
             yield True, f"version {number} of {line} is noted as gone"
         if model_registry.tell_server(line):
             yield True, f"TensorFlow Serving's models.config of {line} follows the pointer again"
+
+
+def repair_history(line: str) -> Iterator[Mended]:
+    """Writes lost moves that runs and versions tell, and notes the others."""
+    found = lost_moves.refill(line)
+    if found:
+        yield True, f"the history of {line} holds move {_listed(found)} again, from the records of runs and versions"
+    noted = lost_moves.unknown(line)
+    left = [number for number in lost_moves.missing(line) if number not in noted]
+    if left:
+        lost_moves.note(line, left)
+        yield True, f"move {_listed(left)} of {line} is noted as unknown: no run and no version tells it"
 
 
 def repair_records(line: str) -> Iterator[Mended]:
@@ -275,4 +313,6 @@ def repair_mlflow(line: str) -> Iterator[Mended]:
         yield True, f"MLflow follows {line} again"
 
 
-REPAIRS = (free_lock, repair_pointer, repair_records, repair_files, repair_cards, repair_metadata, repair_mlflow)
+REPAIRS = (
+    repair_pointer, repair_records, repair_history, repair_files, repair_cards, repair_metadata, repair_mlflow,
+)  # fmt: skip

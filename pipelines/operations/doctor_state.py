@@ -6,12 +6,11 @@ import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from components.core import clock, errors, fileio, paths
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings, stack_state
-from pipelines.config import cron, run_config
+from pipelines.config import run_config
 from pipelines.runner import line_folder, node_client
 
 Finding = tuple[str, bool, str]  # what was looked at, whether it is well, and what there is to say
@@ -57,25 +56,9 @@ def _configuration_faults() -> Iterator[str]:
     for line, sections in lines.items():
         for name in sections:
             try:
-                found = run_config.section(lines, line, name)
+                run_config.section(lines, line, name)
             except run_config.ConfigError as error:
-                yield f"[{line}.{name}]: {error}"
-                continue
-            if getattr(found, "cron", ""):
-                yield from (f"[{line}.{name}]: cron {said}" for said in [cron.fault(found.cron)] if said)
-                yield from (f"[{line}.{name}]: {said}" for said in [_timezone_fault(found.timezone)] if said)
-
-
-def _timezone_fault(name: str) -> str:
-    try:
-        ZoneInfo("UTC")
-    except (OSError, ValueError, KeyError):
-        return ""  # this machine has no list of time zones
-    try:
-        ZoneInfo(name)
-        return ""
-    except (OSError, ValueError, KeyError):
-        return f"timezone {name!r} is unknown; use a name such as 'UTC' or 'Europe/Berlin'"
+                yield str(error)
 
 
 def state_folder() -> Iterator[Finding]:
@@ -171,7 +154,7 @@ def _damaged() -> Iterator[tuple[Path, str]]:
     for pattern in (
         "registry/*/*.json*",
         "registry/*/run.lock",
-        "registry/*/versions/*.json",
+        "registry/*/versions/*.*.json",
         "runs/*/*.json*",
         "airflow/*.json",
         "monitor/*/*/*.json",

@@ -112,7 +112,8 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
     left = {}
     for term in serving_history.terms(model_registry.history(line)):
         until = datetime.fromisoformat(term["until"]) if term["until"] else now
-        left[term["version"]] = (now - until).total_seconds()
+        if term["version"] is not None:
+            left[term["version"]] = (now - until).total_seconds()
     serving, held = paths.serving_dir(line), model_registry.held_dir(line)
     versions = {n: serving / str(n) for n in model_registry.numbered(serving) if (serving / str(n)).is_dir()}
     kept_back = {n: held / str(n) for n in model_registry.numbered(held) if not (held / str(n)).is_symlink()}

@@ -3,6 +3,7 @@
 A node writes numbers and rows; how they look is decided here. So a change of a page retrains nothing, and old runs can be drawn anew.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ def model_verdict(run_id: str, artifacts: Mapping[str, str]) -> None:
     folder = paths.run_dir(run_id)
     verdict, shown = fileio.read_json(folder / "verdict.json"), fileio.read_json(folder / "verdict_page.json")
     labels = shown.pop("labels")
+    if shown["data"]:
+        shown["data"]["page"] = os.path.normpath(folder / shown["data"]["page"])
     fileio.write_text(folder / "verdict.html", model_verdict.page(verdict, labels, **shown))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.data_quality.checks import ORDER
+from pipelines.reports.page_blocks import place
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8883;--soft:#8881;--stop:#c62828;--warn:#a86400;--pass:#2e7d32}
@@ -24,7 +25,8 @@ figure{margin:0}img{width:100%;height:auto}figcaption{font-size:13px;margin-bott
 
 def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]], docs: str = "") -> str:
     """told: as `verdict.json` has it; account: the Ingester's; pictures: (name, caption) of the PNG files beside the page; docs:
-    Great Expectations' own page, relative to this one.
+    Great Expectations' own page, relative to this one. It is named and not linked: its styles and scripts come from elsewhere, which Airflow's policy for
+    pages forbids, so that only a file opened from the disk looks as it should.
     """
     decision, rows, findings = told["decision"], account["rows"], told["findings"]
     ordered = sorted(findings, key=lambda f: -ORDER.index(f["outcome"]))
@@ -33,7 +35,7 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]], docs: s
     milder = ""
     if told["milder"]:
         milder = f"<p>Made milder: {_(', '.join(told['milder']))}. Reason given: {_(told['reason'])}</p>"
-    link = f'<p><a href="{_(docs)}">Great Expectations\' Data Docs</a></p>' if docs else ""
+    link = f"<p>Great Expectations' Data Docs, beside this file on the disk: <code>{_(docs)}</code></p>" if docs else ""
     return f"""<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
 <title>Data verdict: {decision}</title><style>{_STYLE}</style>
 <h1 class={decision}>Data verdict: <span>{decision}</span></h1>
@@ -42,7 +44,7 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]], docs: s
 {f"<h2>What is wrong</h2>{_table(wrong)}" if wrong else ""}
 {f"<h2>Pictures</h2><div class=pictures>{''.join(_picture(*p) for p in pictures)}</div>" if pictures else ""}
 <h2>Files</h2>{_files(account["files"])}
-<p>Quarantined rows, with line, column, value and reason: <code>{_(told["quarantine"])}</code></p>
+<p>Quarantined rows, with line, column, value and reason: <code>{_(place(told["quarantine"]))}</code></p>
 {_ignored(told["ignored"])}
 <h2>What holds</h2>{_table(right)}
 {link}</html>
@@ -98,7 +100,7 @@ def _files(files: Sequence[dict]) -> str:
         "<tr><th>file<th>split<th>span<th class=n>in<th class=n>out<th class=n>quarantined<th class=n>duplicates</tr>"
     )
     rows = "".join(
-        f'<tr><td title="{_(f["path"])}">{_(Path(f["path"]).name)}<td>{_(f["split"])}<td class=c>{_(f["span"])}'
+        f"<tr><td>{_(Path(f['path']).name)}<td>{_(f['split'])}<td class=c>{_(f['span'])}"
         + "".join(f"<td class=n>{f[name]:,}" for name in ("in", "out", "quarantined", "duplicates"))
         for f in files
     )

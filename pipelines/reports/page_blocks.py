@@ -8,6 +8,9 @@ it is, and Markdown leaves it out. Standard library only.
 import html
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from components.core import paths
 
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--mark:#4a7fb5}
@@ -24,6 +27,12 @@ details{margin:.5rem 0}summary{cursor:pointer}
 _NUMBER = re.compile(r"[+-]?[\d,]+(\.\d+)?( ?(ms|s|MB|%))?|[+-]?[\d.]+ to [+-]?[\d.]+")
 _SHORT = 24  # characters; a column of such is not broken
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
+
+
+def place(path: str | Path) -> str:
+    """A file as any reader of a page can find it: from the state folder on. Of a file elsewhere the name alone."""
+    found, home = Path(path), paths.home()
+    return f"NEWSDESK_HOME/{found.relative_to(home).as_posix()}" if found.is_relative_to(home) else found.name
 
 
 def as_html(title: str, blocks: Iterable[Sequence]) -> str:

@@ -137,7 +137,7 @@ def test_good_rows_pass_with_a_page_pictures_and_data_docs(judged):
             (judged.folder / f"{name}.png").stat().st_size > 5_000 < (judged.folder / f"{name}.dark.png").stat().st_size
         )
     assert "1 not read" in page and "2026-11-23/: still being written" in page
-    (docs,) = re.findall(r'href="(gx/[^"]+)"', page)
+    (docs,) = re.findall(r"<code>(gx/[^<]+)</code>", page)
     assert "words" in (judged.folder / docs).read_text(), "the page that holds the results, not the index of such pages"
 
 
@@ -157,6 +157,18 @@ def test_the_page_escapes_what_came_from_data(good):
     }
     page = data_verdict.page(told, good.account, [])
     assert not re.search(r"<(script|img|b|i|q|u)>", page) and "&lt;script&gt;alert(1)" in page
+
+
+def test_the_page_names_files_without_the_folders_of_the_machine_and_links_nothing_that_airflow_cannot_show(good):
+    home = paths.home()
+    told = {
+        "decision": "pass", "findings": [], "milder": [], "reason": "", "ignored": [],
+        "quarantine": str(home / "artifacts/news/Ingester/quarantine/3/rows.csv"),
+    }  # fmt: skip
+    page = data_verdict.page(told, good.account, [], "gx/index.html")
+    assert "NEWSDESK_HOME/artifacts/news/Ingester/quarantine/3/rows.csv" in page
+    assert str(home) not in page and str(home.parent) not in page and good.account["files"][0]["path"] not in page
+    assert "href=" not in page and "<code>gx/index.html</code>" in page
 
 
 def test_a_lost_or_cut_record_file_is_found(good, tmp_path):

@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo
 from conftest import REPOSITORY
+from newsdesk_dags import run_form
 from newsdesk_dags.node_operator import CLOSE
 from newsdesk_dags.retrain_dag import retrain_dag
 from newsdesk_dags.run_form import form
@@ -114,6 +116,27 @@ def test_after_thirty_missed_intervals_one_run_makes_up_for_all_of_them(dag):
 def test_the_form_refuses_a_wrong_type_or_range(name, value):
     with pytest.raises(ParamValidationError):
         form(Schedule())[name].resolve(value)
+
+
+def test_a_wrong_seed_is_shown_or_refused_and_never_turned_into_another_one(dag):
+    schema = form(Schedule())["seed"].schema
+    # Airflow's form has a number field, which corrects in silence, for one type, and a text field that turns red for several.
+    assert (
+        isinstance(schema["type"], list) and len(set(schema["type"]) - {"null"}) > 1 and "string" not in schema["type"]
+    )
+    stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    for seed in ("abc", "-5", -5, 1.5, 2**31):
+        with pytest.raises(ParamValidationError, match="seed"):  # as REST does with a run's `conf`
+            stored.params.deep_merge({"seed": seed}).validate()
+        run = SimpleNamespace(
+            conf={"seed": seed}, run_type="manual", run_after=datetime.now(timezone.utc), data_interval_end=None
+        )
+        run.data_interval_start = None
+        with pytest.raises(
+            run_config.ConfigError, match=f"seed must be a whole number in 0..2147483647. Received: seed={seed!r}"
+        ):
+            run_form.request_of(run, {**dag.params.dump(), "seed": seed})
+    stored.params.deep_merge({"seed": 7}).validate()
 
 
 def test_what_the_form_offers_a_request_accepts(dag):

@@ -91,8 +91,8 @@ def test_an_empty_answer_is_said_plainly(told, capsys):
     )
     assert main.main(["models", "--on", "2025-01-01", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
-    assert main.main(["models", "--on", "2025-01-01", "--line", "other"]) == 0
-    assert capsys.readouterr().out == "other: nothing served on 2025-01-01 (UTC); it has never had a champion\n"
+    assert main.main(["models", "--on", "2025-01-01", "--line", "news-demo"]) == 0
+    assert capsys.readouterr().out == "news-demo: nothing served on 2025-01-01 (UTC); it has never had a champion\n"
 
 
 @pytest.mark.parametrize("asked", ["yesterday", "2026-13-01", "20.11.2026", "$(id)"])

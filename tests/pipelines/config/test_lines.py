@@ -1,5 +1,6 @@
 """Several lines side by side: their DAGs, which line a run works for, and what is finished in a source."""
 
+import re
 from datetime import date
 
 import pytest
@@ -103,6 +104,14 @@ def test_a_schedule_s_window_goes_with_its_source_and_its_seed_with_its_line():
     assert (other.line, other.window, other.seed) == ("news", "all", 7)
     given = resolve(Request(window="all", seed=1), lines)
     assert (given.window, given.seed) == ("all", 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("cron", "every day"), ("cron", "0 25 * * *"), ("timezone", "Mars/Olympus")]
+)
+def test_a_schedule_that_no_clock_could_follow_is_refused_with_the_name_of_its_line(key, value):
+    with pytest.raises(ConfigError, match=rf"newsdesk.toml \[news.schedule\]: {key} must be .*{re.escape(value)}"):
+        resolve(Request(), {"news": {"schedule": {key: value}}})
 
 
 def test_a_timezone_that_nobody_knows_is_refused():

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import namedtuple
 
 import published
@@ -84,6 +85,10 @@ def damaged_card():
     (paths.registry_dir(LINE) / "versions" / "1.json").write_text('{"version": 1, ')
 
 
+def card_of_another_version():
+    (paths.registry_dir(LINE) / "versions" / "1.json").write_text('{"version": 7}')
+
+
 def damaged_lock():
     (paths.registry_dir(LINE) / "run.lock").write_text("{")
 
@@ -110,6 +115,7 @@ MENDED = {
     restarted_metadata: ("ML Metadata", "metadata.sqlite gives out ids from 4 on, and artifacts up to 40"),
     truncated_mlflow: ("MLflow", "mlflow.db cannot be read"),
     damaged_card: ("damaged file", "versions/1.json is damaged"),
+    card_of_another_version: ("damaged file", "versions/1.json is damaged"),
     damaged_lock: ("damaged file", "run.lock is damaged"),
     damaged_history: ("champion of news", "promotions.jsonl"),
     damaged_run: ("damaged file", "runs/run-9/run.json is damaged"),
@@ -135,8 +141,13 @@ def test_what_is_broken_is_named_with_its_path_and_repair_leaves_nothing_of_it(s
     [
         ("[news", "must be TOML"),
         ("[news.schedule]\ncorn = '0 3 * * *'", "unknown=['corn']"),
+        ("[news.schedule]\ncron = 'every day'", "[news.schedule]: cron must be a cron expression"),
         ("[news.schedule]\ncron = 'every day'", "'every day' has 2 fields"),
-        ("[news.schedule]\ntimezone = 'Mars/Olympus'", "timezone 'Mars/Olympus' is unknown"),
+        ("[news.monitor]\nfolder = '/in'\ncron = '0 25 * * *'", "[news.monitor]: cron must be a cron expression"),
+        (
+            "[news.schedule]\ntimezone = 'Mars/Olympus'",
+            "[news.schedule]: timezone must be a name such as 'Europe/Vienna'",
+        ),
         ("[news.gates]\nfloor = 2.0", "gates.floor must lie in 0..1"),
         ("['a b'.schedule]\nseed = 1", "line='a b'"),
     ],
@@ -185,14 +196,66 @@ def test_a_lock_whose_scheduler_is_dead_is_wrong_although_its_run_is_open():
         "scheduler does not run; `make up`" in found["lock of news"]
         and "registry/news/run.lock" in found["lock of news"]
     )
-    assert "scheduler.log" in found["Airflow's scheduler"]
+    assert "run `make up`" in found["Airflow stack: scheduler"]
 
 
 def test_an_emptied_history_is_told_with_the_moves_that_are_missing():
     path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_text("")
-    list(doctor.repair())
     assert f"{path}: 1 of 2 moves are missing (1)" in wrong()["history of news"]
+
+
+def test_moves_that_nothing_tells_are_noted_as_unknown_and_stay_named():
+    path = paths.registry_dir(LINE) / "promotions.jsonl"
+    path.write_text("")
+    assert (True, "move 1 of news is noted as unknown: no run and no version tells it") in list(doctor.repair())
+    assert list(doctor.repair()) == [] and wrong() == {}
+    said = {what: says for what, _, says in doctor.findings()}["history of news"]
+    assert said == f"1 of 2 moves are not known (1); only a backup of {path} would tell them"
+
+
+@pytest.fixture
+def silent():
+    """A run under Airflow that holds the line and has shown no life for twenty minutes."""
+    locks.take_line(LINE, "run-3")
+    fileio.write_json(paths.run_dir("run-3") / "run.json", {"run": "run-3", "config": {"line": LINE}})
+    long_ago = time.time() - 1200
+    os.utime(paths.registry_dir(LINE) / "run.lock", (long_ago, long_ago))
+
+
+def scheduler_is_down():
+    fileio.write_json(airflow_settings.airflow_home() / "stack.json", {"scheduler": dead()})
+
+
+def test_the_line_of_a_silent_run_whose_scheduler_is_down_is_freed_and_that_is_said(silent):
+    scheduler_is_down()
+    assert "--repair frees the line" in wrong()["lock of news"]
+    says = "freed line news from run-3, silent for over 15 minutes: Airflow's scheduler does not run"
+    assert (True, says) in list(doctor.repair())
+    assert locks.holder(LINE) is None
+    assert fileio.read_json(paths.run_dir("run-3") / "outcome.json")["state"] == "failed"
+
+
+def test_a_silent_run_keeps_its_line_while_its_scheduler_may_go_on_with_it(silent):
+    assert list(doctor.repair()) == []
+    assert locks.holder(LINE)["run"] == "run-3"
+
+
+def test_a_silent_run_gives_its_line_back_where_somebody_asks_for_it(silent, capsys):
+    assert "`newsdesk doctor --free news`" in {what: says for what, _, says in doctor.findings()}["lock of news"]
+    main.main(["doctor", "--free", LINE])
+    assert "freed line news from run-3, silent for over 15 minutes, as you asked" in capsys.readouterr().out
+    assert locks.holder(LINE) is None
+    assert main.main(["doctor", "--free", "nwes"]) == 2
+
+
+def test_a_run_that_shows_life_keeps_its_line_whoever_asks():
+    scheduler_is_down()
+    locks.take_line(LINE, "run-3")
+    says = "line news stays with run run-3, which shows life; stop the run first"
+    assert (False, says) in list(doctor.repair([LINE]))
+    assert not any("freed" in says for _, says in doctor.repair())
+    assert locks.holder(LINE)["run"] == "run-3"
 
 
 def test_a_damaged_database_of_airflow_is_told_with_the_commands_that_begin_a_new_one():

@@ -26,6 +26,16 @@ def test_the_verdict_page_is_drawn_from_the_json_that_the_node_left():
     assert "&lt;b&gt;good" in page and "<script>" not in page
 
 
+def test_the_data_verdict_s_page_is_named_from_the_state_folder_on():
+    folder = paths.run_dir("r")
+    draw(
+        folder, data={"decision": "pass", "reasons": [], "page": "../../artifacts/news/DataGate/verdict/4/verdict.html"}
+    )
+    page = (folder / "verdict.html").read_text()
+    assert "<code>NEWSDESK_HOME/artifacts/news/DataGate/verdict/4/verdict.html</code>" in page
+    assert "href=" not in page and str(paths.home()) not in page
+
+
 def test_a_page_that_cannot_be_drawn_is_reported_and_fails_nothing(capsys):
     folder = paths.run_dir("r")
     draw(folder, differing={"not": "what it takes"})
