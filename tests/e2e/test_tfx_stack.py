@@ -110,7 +110,7 @@ def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(st
 
 def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
     assert stack.trigger("news_monitor", "look", {"folder": str(stack.arrivals), "line": LINE}) == "success"
-    assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success"}
+    assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success", "read": "success"}
     (batch,) = fileio.read_json_lines(paths.monitor_dir(LINE) / "history.jsonl")
     assert "words" in {warning["rule"] for warning in batch["warnings"]}
     with open(stack.arrivals / f"span={DRIFTED}" / "train.csv", encoding="utf-8", newline="") as file:
@@ -172,8 +172,9 @@ def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_no
         )
     )
     stack.until(lambda: list((paths.home() / "checkpoints").glob("*/epoch-*")))
-    stack.kill("scheduler", "dag-processor", "api-server")
+    killed = stack.kill("supervisor", "scheduler", "dag-processor", "api-server")
     stack.up()
+    stack.back(killed)
     assert stack.ended(DAG, "killed") == "success"
     states, unfinished = executions("killed")
     assert unfinished == []
