@@ -12,9 +12,9 @@ from airflow.exceptions import AirflowException
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from lost_runs import lost
 
 from components.core.run_record import run_of
+from newsdesk_dags.lost_runs import lost
 from newsdesk_dags.run_form import request_of
 from pipelines.config import run_config
 from pipelines.flow import FLOW, Node

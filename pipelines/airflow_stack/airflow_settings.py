@@ -195,7 +195,7 @@ def end_stale_test() -> None:
     marker = fileio.read_json(test_marker())
     if marker is None or processes.alive(marker):
         return
-    call = [str(airflow_bin() / "python"), str(paths.REPOSITORY / "dags" / "stale_runs.py")]
+    call = [str(airflow_bin() / "python"), str(paths.REPOSITORY / "dags" / "newsdesk_dags" / "stale_test_runs.py")]
     check_ended(call, subprocess.run(call, env=airflow_env(), cwd=paths.REPOSITORY, capture_output=True, text=True))
     test_marker().unlink(missing_ok=True)
 

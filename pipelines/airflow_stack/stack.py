@@ -300,7 +300,7 @@ def _upgrade_mlflow(program: str, uri: str) -> None:
 
 
 def _stop_node_server() -> None:
-    if not (paths.REPOSITORY / "pipelines" / "node_server.py").exists() or not Path(tfx_python()).exists():
+    if not Path(tfx_python()).exists():
         return
     call = [tfx_python(), "-m", "pipelines.runner.node_server", "stop"]
     with contextlib.suppress(subprocess.TimeoutExpired, ValueError):

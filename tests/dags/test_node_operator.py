@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.exceptions import AirflowException
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, ParamValidationError, TaskDeferred
-from lost_runs import named
+from newsdesk_dags.lost_runs import named
 from newsdesk_dags.node_operator import NodeOperator
 from newsdesk_dags.run_form import form, request_of
 

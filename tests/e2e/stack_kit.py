@@ -1,7 +1,6 @@
 """A stack of Airflow that tests start, drive over REST and end; its state folder, ports and programs are its own."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -12,7 +11,7 @@ import time
 import pytest
 
 from components.core import fileio, paths
-from pipelines.airflow_stack import airflow_settings
+from pipelines.airflow_stack import airflow_settings, stack, stack_state
 from pipelines.airflow_stack.rest_client import Rest, RestError
 
 PATIENCE = float(os.environ.get("NEWSDESK_E2E_SECONDS", "300"))  # for one run; a busy machine needs more
@@ -83,10 +82,21 @@ class Stack:
         return self.ended(dag, run)
 
     def kill(self, *names):
-        """`kill -9` of some of the stack's processes."""
-        told = json.loads((airflow_settings.airflow_home() / "stack.json").read_text())
-        for name in names:
-            os.kill(told[name]["pid"], signal.SIGKILL)
+        """`kill -9` of some of the stack's processes; returns their process ids by name."""
+        killed = {name: entry["pid"] for name, entry in stack_state.read().items() if name in names}
+        assert killed.keys() == set(names)
+        for pid in killed.values():
+            os.kill(pid, signal.SIGKILL)
+        return killed
+
+    def back(self, killed):
+        """Waits until each part that was killed runs as another process, and all parts are healthy."""
+
+        def all_well():
+            parts = stack_state.parts()
+            return all(part.up and part.pid != killed.get(part.name) for part in parts) and not stack.unhealthy_parts()
+
+        self.until(all_well)
 
 
 @contextlib.contextmanager

@@ -124,7 +124,8 @@ def test_a_span_dropped_into_the_source_starts_a_run_within_a_minute_that_reads_
         {"source": "/data\n"},
         {"seed": "1"},
         {"set": {"$(id)": 1}},
-        {"model": "none"},
+        {"preset": "none"},
+        {"model": "bag"},  # its name before "preset"
         {"bogus": 1},
     ],
     ids=str,
@@ -207,8 +208,7 @@ def test_a_scheduler_killed_in_the_middle_of_a_training_loses_nothing_and_double
     hold.touch()
     stack.rest.trigger("news_retrain", "killed", {})
     stack.until(lambda: "Trainer" in launched("killed"))
-    stack.kill("scheduler")
-    stack.up()
+    stack.back(stack.kill("scheduler"))
     hold.unlink()
     assert stack.ended("news_retrain", "killed") == "success"
     assert outcome("killed")["state"] == "released"

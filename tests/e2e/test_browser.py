@@ -37,7 +37,8 @@ FLAGS = (
 )  # fmt: skip
 PATIENCE = 180  # seconds for a page; a busy machine takes one for the first
 RUN_PATIENCE = 1800  # seconds for a retraining of the demo with the preset bag; half a minute on a free machine
-# The next 29 February: switched on, and nothing starts but what the test starts. Two seeds differ by less than the margin.
+# The next 29 February: switched on, and nothing starts but what the test starts. A small model on invented articles falls behind the
+# baseline and behind another seed by chance: this test is not about the gate, so its tests get a low level and a wide margin.
 SETTINGS = """
 [news-demo.schedule]
 cron = "0 0 29 2 *"
@@ -45,6 +46,7 @@ source = "demo"
 preset = "bag"
 
 [news-demo.gates]
+alpha = 0.001
 margin = 0.2
 """
 

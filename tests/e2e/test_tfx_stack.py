@@ -27,7 +27,8 @@ pytestmark = [
 ]
 DAG, LINE, DAYS = "news_retrain", "news-demo", ("2026-01-27", "2026-01-28", "2026-01-30")
 DRIFTED, LABELLED = "2026-02-07", "2026-02-08"
-# The next 29 February, so that only what the tests do starts a run. Two seeds differ by less than the margin.
+# The next 29 February, so that only what the tests do starts a run. A small model on a few thousand invented articles falls behind
+# the baseline and behind other seeds by chance: these tests are not about the gate, so its tests get a low level and a wide margin.
 SETTINGS = """
 [news-demo.schedule]
 cron = "0 0 29 2 *"
@@ -35,6 +36,7 @@ source = "{source}"
 preset = "bag"
 
 [news-demo.gates]
+alpha = 0.001
 margin = 0.2
 """
 # Epochs enough to be killed in the middle of.
@@ -74,7 +76,7 @@ def versions_of(run):
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack")
-    assert newsdesk("demo", str(folder / "all"), "--articles", "12000").returncode == 0
+    assert newsdesk("demo", str(folder / "all"), "--articles", "16000").returncode == 0
 
     def drop(day):
         """A span appears whole, as a careful writer makes it."""
@@ -110,7 +112,7 @@ def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(st
 
 def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
     assert stack.trigger("news_monitor", "look", {"folder": str(stack.arrivals), "line": LINE}) == "success"
-    assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success"}
+    assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success", "read": "success"}
     (batch,) = fileio.read_json_lines(paths.monitor_dir(LINE) / "history.jsonl")
     assert "words" in {warning["rule"] for warning in batch["warnings"]}
     with open(stack.arrivals / f"span={DRIFTED}" / "train.csv", encoding="utf-8", newline="") as file:
@@ -172,8 +174,9 @@ def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_no
         )
     )
     stack.until(lambda: list((paths.home() / "checkpoints").glob("*/epoch-*")))
-    stack.kill("scheduler", "dag-processor", "api-server")
+    killed = stack.kill("supervisor", "scheduler", "dag-processor", "api-server")
     stack.up()
+    stack.back(killed)
     assert stack.ended(DAG, "killed") == "success"
     states, unfinished = executions("killed")
     assert unfinished == []

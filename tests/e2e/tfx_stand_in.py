@@ -1,7 +1,8 @@
 """Stands in for the Python of the TFX environment where a test is about Airflow: `<this file> -m pipelines.run_node …`.
 
-The door, the run's record, the line's claim, the registry and the command line are the real ones; only `pipelines.runner.tfx_launcher`, which
-would start TFX, is replaced. A node waits while a file `hold-<node>` lies in NEWSDESK_HOME.
+The node process, the run's record, the line's lock, the registry and the command line are the real ones. Only what needs TFX's
+packages is replaced: the launcher, ML Metadata's database and the check of a line's schema. A node waits while a file `hold-<node>`
+is in NEWSDESK_HOME.
 """
 
 import json
@@ -68,6 +69,10 @@ def main() -> int:
         os.environ["NEWSDESK_COLD"] = "1"
         sys.modules["pipelines.runner.tfx_launcher"] = types.SimpleNamespace(launch=launch)
         from pipelines import run_node
+        from pipelines.runner import line_folder, mlmd_store
+
+        line_folder.check = lambda line, labels: None
+        mlmd_store.ensure, mlmd_store.mend = lambda: 0, lambda: None
 
         return run_node.main()
     if module == "pipelines.cli.main":

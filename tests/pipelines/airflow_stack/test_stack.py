@@ -1,6 +1,7 @@
 """Starting and stopping: environment, secrets, ports and processes, with small programs in Airflow's place."""
 
 import importlib
+import importlib.util
 import json
 import os
 import socket
@@ -206,6 +207,29 @@ def test_a_test_run_that_still_lives_is_not_called_stale(state):
     )
     airflow_settings.end_stale_test()
     assert json.loads(airflow_settings.test_marker().read_text())["pid"] == os.getpid()
+
+
+def test_a_killed_test_run_is_ended_in_airflows_database_and_its_marker_goes(state, monkeypatch, tmp_path):
+    python = tmp_path / "bin" / "python"
+    fileio.write_text(
+        python, f'#!/bin/sh\ntest -f "$1" && grep -q "^def end_stale_runs" "$1" && touch {tmp_path}/ended\n'
+    )
+    python.chmod(0o700)
+    monkeypatch.setenv("NEWSDESK_AIRFLOW_BIN", str(python.parent))
+    fileio.write_json(airflow_settings.test_marker(), {"pid": os.getpid(), "started": "another process's"})
+    airflow_settings.end_stale_test()
+    assert (tmp_path / "ended").exists() and not airflow_settings.test_marker().exists()
+
+
+def test_down_ends_the_node_server_and_says_so(free_ports, monkeypatch, tmp_path, capsys):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\necho \'{{"stopped": true}}\'\n')
+    python.chmod(0o700)
+    monkeypatch.setenv("NEWSDESK_TFX_PYTHON", str(python))
+    assert stack.main(["down"]) == 0
+    assert "The node server is stopped." in capsys.readouterr().out
+    flag, module, verb = (tmp_path / "called").read_text().split()
+    assert (flag, verb) == ("-m", "stop") and importlib.util.find_spec(module)
 
 
 def test_bad_usage_is_exit_code_2(capsys):
