@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain test up down status schedule-on schedule-off lint lock bench stack-test browser-test clean
+.PHONY: help setup retrain test up down status schedule-on schedule-off lint lock bench bench-models stack-test browser-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -26,6 +26,7 @@ help:
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
 	@echo 'make test, lint   the tests, the checkers; make stack-test and browser-test drive a real Airflow'
 	@echo 'make bench        times a retraining beside what one would do otherwise: SOURCE=FOLDER REPEATS=3 ONLY="fresh again"'
+	@echo 'make bench-models measures the presets: SOURCE=FOLDER REPEATS=5 ONLY="linear bag"'
 	@echo 'make lock         resolve both lock files anew'
 	@echo 'make clean        free disk: caches, leftovers, logs; ENVIRONMENTS=1 the installed packages too'
 
@@ -51,6 +52,10 @@ lint: setup
 # Python itself gets the signals, not make's shell; the machine should have nothing else to do.
 bench: setup
 	@$(TFX) tests/benchmarks/bench.py
+
+# Trains each preset with several seeds: about twenty minutes of two cores.
+bench-models: setup
+	@$(TFX) tests/benchmarks/models.py
 
 stack-test: setup
 	$(AIRFLOW) -m pytest tests/e2e/test_airflow_stack.py tests/e2e/test_tfx_stack.py -m e2e

@@ -1,6 +1,6 @@
-"""Baseline: a bag of n-grams trained on the same rows, which every other family must at least match.
+"""Baseline: a simple model trained on the same rows, which every candidate must at least match.
 
-Reads: Examples. Makes: Model. Skipped when the candidate is a bag itself. Cached: the same rows give the same baseline.
+Reads: Examples. Makes: Model. Skipped when the candidate is of the same family. Cached: the same rows give the same baseline.
 """
 
 import json
@@ -14,26 +14,25 @@ from tfx.utils import path_utils
 
 from components.data import tfrecords as records
 from components.training import run_fn, vocabulary
-from pipelines.config.presets import PRESETS
-
-FAMILY = "bag"
 
 
 @component
 def Baseline(
-    labels: Parameter[str],
+    family: Parameter[str],
+    network: Parameter[str],
     training: Parameter[str],
+    labels: Parameter[str],
     seed: Parameter[int],
     code: Parameter[str],
     examples: InputArtifact[Examples],
     model: OutputArtifact[Model],
 ):
-    """labels: JSON list; training: JSON of the training settings; code: hash of code and libraries, for the cache."""
-    preset = PRESETS[FAMILY]
+    """network, training: JSON of the preset's settings; labels: JSON list; code: hash of code and libraries, for the cache."""
+    settings = json.loads(network)
     texts, _ = records.load(examples.uri, "train")
-    tokens = vocabulary.adapt(FAMILY, preset.network, texts)
+    tokens = vocabulary.adapt(family, settings, texts)
     history = run_fn.train(
-        FAMILY, tokens, preset.network, json.loads(training), seed, json.loads(labels), examples.uri,
+        family, tokens, settings, json.loads(training), seed, json.loads(labels), examples.uri,
         Path(path_utils.serving_model_dir(model.uri)), Path(model.uri, "checkpoints"),
     )  # fmt: skip
     shutil.rmtree(Path(model.uri, "checkpoints"), ignore_errors=True)

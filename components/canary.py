@@ -4,7 +4,7 @@ Reads: the candidate, its blessing, some held-out rows, the champion where there
 Refuses: nothing by exception; a model that fails is not blessed, with reasons.
 
 What the graph would do is read from its file first (`graph_ops.py`): a model that could touch files or the network is never
-loaded here. The questions are asked by `canary_probe.py` in a fresh process that cannot import the project.
+loaded here; neither is one whose files are not those that the gate judged. The questions are asked by `canary_probe.py` in a fresh process that cannot import the project.
 """
 
 import json
@@ -22,6 +22,7 @@ from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBl
 from tfx.utils import path_utils
 
 from components.data import tfrecords as records
+from components.registry import manifest
 from components.tf_support import op_allowlist
 
 ROWS = 256  # held-out rows whose answers are counted
@@ -29,6 +30,7 @@ MARGIN = 0.1  # how far these few rows may fall below the floor: four standard e
 TIMEOUT = 300  # seconds for the whole probe; loading TensorFlow takes most of it
 # A model is asked without the secrets that may stand in the environment.
 ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+NOT_ASKED = {"faults": [], "label_ids": [], "p50_ms": 0.0, "p99_ms": 0.0, "champion": None}
 PROBE = Path(__file__).with_name("serving") / "canary_probe.py"
 
 
@@ -36,7 +38,7 @@ def examine(model_dir: Path, labels: list[str], texts: list[str], limits: dict, 
     """The report on a model: what its file tells, and only where nothing speaks against loading it, what `probe` finds."""
     faults, needs_text = op_allowlist.look(model_dir, limits["max_mb"])
     if faults:
-        return {"faults": faults, "label_ids": [], "p50_ms": 0.0, "p99_ms": 0.0, "champion": None}
+        return {**NOT_ASKED, "faults": faults}
     # The champion passed here before. Its pushed folder holds more files, so its graph alone counts.
     text_ops = needs_text or (champion is not None and op_allowlist.look(champion, limits["max_mb"])[1])
     return probe(model_dir, labels, texts, champion, text_ops)
@@ -121,11 +123,17 @@ def Canary(
     asked = [text.decode("utf-8", "replace") for text in texts]
     serving = Path(path_utils.serving_model_dir(champion.uri)).resolve() if champion is not None else None
     folder = Path(path_utils.serving_model_dir(model.uri))
-    report = examine(folder, json.loads(labels), asked, json.loads(limits), serving)
+    judged = manifest.judged(Path(model_blessing.uri))
+    try:
+        manifest.compare(manifest.folder_hashes(folder), judged, folder, "what the model gate judged")
+        report = examine(folder, json.loads(labels), asked, json.loads(limits), serving)
+    except manifest.RegistryError as error:  # other files than the gate's, or links
+        report = {**NOT_ASKED, "faults": [str(error)]}
     reasons = judge(report, truth.tolist(), json.loads(limits))
     Path(blessing.uri, "report.json").write_text(json.dumps({**report, "reasons": reasons}, indent=1))
     Path(blessing.uri, "INFRA_BLESSED" if not reasons else "INFRA_NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(not reasons))
+    blessing.set_string_custom_property("digest", manifest.content_digest(judged))
     told = (
         "; ".join(reasons)
         or f"loads, answers {len(truth)} rows, p50 {report['p50_ms']:.1f} ms, p99 {report['p99_ms']:.1f} ms for one text"

@@ -38,6 +38,8 @@ from components.evaluation.diagnostics import calibration, disagreements
 from components.evaluation.paired_tests import compare, interval
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
+from components.registry.manifest import write_judged
+from components.training import calibration as calibrating
 from components.training import export
 from pipelines.reports.model_verdict import page
 
@@ -63,6 +65,16 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
 def sureness(probabilities: np.ndarray) -> float | None:
     """Mean probability of the answers, what the monitor compares recent articles with; None without rows or with NaN in them."""
     return float(probabilities.max(axis=1).mean()) if len(probabilities) and np.isfinite(probabilities).all() else None
+
+
+def calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """`calibration_error` of the answers, and `calibration_chance`, what a perfectly calibrated model would show by chance."""
+    if not len(truth) or not np.isfinite(probabilities).all():
+        return {"calibration_error": None, "calibration_chance": None}
+    return {
+        "calibration_error": calibrating.expected_error(probabilities, truth),
+        "calibration_chance": calibrating.chance_error(probabilities),
+    }
 
 
 def tfma_metrics(uri: str, labels: list[str]) -> dict:
@@ -193,8 +205,10 @@ def ModelGate(
     plain = [text.decode("utf-8", "replace") for text in texts]
     hashes = [row_hash(text) for text in plain]
     folder = Path(path_utils.serving_model_dir(model.uri))
-    models, manifests = {"candidate": (folder, content(folder))}, {}
-    digest = models["candidate"][1]
+    # What is judged here is what canary, pusher and registrar let through: they compare every file with this list.
+    judged = model_registry.folder_hashes(folder)
+    digest = write_judged(Path(blessing.uri), judged)
+    models, manifests = {"candidate": (folder, digest)}, {}
     if baseline is not None:
         other = Path(path_utils.serving_model_dir(baseline.uri))
         models["baseline"] = (other, content(other))
@@ -225,7 +239,7 @@ def ModelGate(
         "accuracy": accuracy, "all_accuracy": float(all_right.mean()) if len(truth) else None,
         "tfma_accuracy": measured["accuracy"], "rows": len(left), "taken_out": taken, "unlisted": unlisted,
         "interval": interval(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
-        "confidence": sureness(ours), "slices": by_slice(parts, right),
+        "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
         "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
         "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
         "confusion": confusion(left, said, len(names)),
@@ -254,6 +268,7 @@ def ModelGate(
     fileio.write_text(paths.run_dir(run) / "verdict.html", page(verdict, names, **shown))
     Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
     blessing.set_int_custom_property("blessed", int(decision == "blessed"))
+    blessing.set_string_custom_property("digest", digest)
     blessing.set_string_custom_property(
         "headline", "; ".join([f"{decision}: {reasons[0]}", *reasons[1:], *(f"warning: {w}" for w in warnings)])
     )

@@ -1,10 +1,12 @@
 """Pusher: TFX's Pusher with an executor of our own, because TFX's versions by the clock and copies in place.
 
 Reads: Model, ModelBlessing, InfraBlessing. Makes: `serving/<line>/<integer>/` in TensorFlow Serving's layout, complete or
-absent, and PushedModel. Refuses: a model that a gate did not bless (`pushed=0`, an outcome).
+absent, and PushedModel. Refuses, as an outcome (`pushed=0`): a model that a gate did not bless, one whose files are not those that
+the gate judged, and one that was judged against a champion that no longer serves.
 
 Order, so that a crash at any point leaves nothing half visible: copy into `staging/`, sync, write the manifest last,
-issue the number under the line's lock, rename into place. A run that published already is not published again.
+issue the number under the line's lock, rename into place. A run that published already is not published again; one that has lost
+its line publishes nothing.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
@@ -23,7 +26,8 @@ from tfx.components.pusher import executor as tfx_executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils
 
-from components.core import clock, fileio, locks, paths
+from components.core import clock, fileio, locks, paths, run_record
+from components.registry import manifest as folder_manifest
 from components.registry import model_registry
 
 WARM_UP = ("Markets rally as central bank holds rates", "Late goal decides the cup final")
@@ -48,16 +52,22 @@ def push(
     line: str,
     run: str,
     labels: list[str],
+    judged: Mapping[str, str],
+    allowed: Callable[[], object],
     hold: bool = False,
     at: Callable[[str], None] = lambda point: None,
 ) -> tuple[int, Path]:
     """Publishes a model folder as the line's next version; returns the number and the folder.
 
-    hold: keep it where nothing serves it. at: told each name of `CHECKPOINTS` as it is passed (tests crash there).
+    judged: sha256 by file, as the gate saw them; what was copied must be exactly that. allowed: asked under the line's lock
+    before anything becomes visible; raises where this run may not publish. hold: keep it where nothing serves it. at: told each
+    name of `CHECKPOINTS` as it is passed (tests crash there).
 
     Raises:
         OSError: no space or no permission; nothing is published then.
+        registry.Differs: the files are not those that were judged.
         registry.RegistryError: the folder holds no SavedModel, or links.
+        Exception: whatever `allowed` raises.
     """
     paths.safe_name(run, "run id")
     own = [path for path in paths.staging_dir().glob("*") if path.name.rpartition(".")[0] == run]
@@ -69,10 +79,13 @@ def push(
         raise model_registry.RegistryError(
             f"a model to publish must be a SavedModel. Received: {model_dir} without saved_model.pb"
         )
-    digest = model_registry.content_digest(model_registry.folder_hashes(model_dir))
     aside = paths.staging_dir() / f"{run}.{uuid.uuid4().hex}"
     try:
-        shutil.copytree(model_dir, aside)
+        shutil.copytree(model_dir, aside, symlinks=True)
+        # The copy, not the folder that it came from: these bytes are published, whatever happens to the others.
+        folder_manifest.compare(
+            model_registry.folder_hashes(aside), dict(judged), model_dir, "what the model gate judged"
+        )
         write_warm_up(aside)
         write_mlmodel(aside, labels)
         sync(aside)
@@ -82,10 +95,14 @@ def push(
             done = published(line, run)  # by another attempt of the same run, meanwhile
             if done:
                 return done
+            allowed()
+            folder_manifest.compare(
+                {n: files.get(n, "") for n in judged}, dict(judged), aside, "what the model gate judged"
+            )
             version = model_registry.next_version(line)
             at("numbered")
             manifest = {
-                "version": version, "line": line, "run": run, "digest": digest, "labels": labels,
+                "version": version, "line": line, "run": run, "digest": model_registry.content_digest(dict(judged)), "labels": labels,
                 "files": files, "pushed": clock.now(),
             }  # fmt: skip
             fileio.write_json(aside / model_registry.MANIFEST, manifest)
@@ -155,19 +172,50 @@ class _Executor(tfx_executor.Executor):
             pushed.set_string_custom_property("headline", "not pushed: the model is not blessed")
             return
         config = json.loads(exec_properties["custom_config"])
-        version, folder = push(
-            Path(self.GetModelPath(input_dict)),
-            config["line"],
-            config["run"],
-            config["labels"],
-            hold=config["release"] == "hold",
-        )
+        blessing = artifact_utils.get_single_instance(input_dict["model_blessing"])
+        asked = artifact_utils.get_single_instance(input_dict["infra_blessing"])
+        try:
+            judged = folder_manifest.judged(Path(blessing.uri))
+            _same_model(judged, asked.get_string_custom_property("digest"))
+            version, folder = push(
+                Path(self.GetModelPath(input_dict)),
+                config["line"],
+                config["run"],
+                config["labels"],
+                judged,
+                partial(may_publish, config["line"], config["run"], config["attempt"]),
+                hold=config["release"] == "hold",
+            )
+        except (model_registry.Differs, model_registry.PointerMoved) as error:
+            self._MarkNotPushed(pushed)
+            pushed.set_string_custom_property("refused", str(error))
+            pushed.set_string_custom_property("headline", f"not pushed: {error}")
+            return
         self._MarkPushed(pushed, pushed_destination=str(folder), pushed_version=str(version))
         pushed.set_string_custom_property("headline", f"version {version} in {folder}")
 
 
+def may_publish(line: str, run: str, attempt: str) -> None:
+    """Raises where a run may not publish: the line is no longer its own, or its verdict is on another champion. Under the lock.
+
+    Raises:
+        claims.LostClaim, claims.Superseded, registry.PointerMoved: why not.
+    """
+    locks.check(line, run, "Pusher", attempt)
+    model_registry.check_champion(line, run_record.load(run)["champion"])
+
+
+def _same_model(judged: Mapping[str, str], asked: str | None) -> None:
+    """Raises where the canary asked another model than the gate judged."""
+    digest = model_registry.content_digest(dict(judged))
+    if asked != digest:
+        raise model_registry.Differs(
+            f"the canary must have asked the model that the gate judged, {digest[:12]}. Received: {(asked or 'none')[:12]}"
+        )
+
+
 class Pusher(tfx_component.Pusher):
-    """TFX Pusher whose `custom_config` holds line, run, labels and release. outputs: `pushed_model`."""
+    """TFX Pusher whose `custom_config` holds line, run, attempt, labels and release. outputs: `pushed_model`."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
 

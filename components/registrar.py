@@ -13,6 +13,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -22,31 +23,14 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
 from components.artifacts import Quarantine
-from components.core import clock, fileio, paths, run_record
+from components.core import fileio, locks, paths, run_record
 from components.evaluation import seen_rows
-from components.registry import mlflow_sync, model_registry
+from components.registry import manifest as folder_manifest
+from components.registry import mlflow_sync, model_registry, version_card
 from pipelines.reports import model_card
 
 # The hash of all libraries is in the code hash.
 LIBRARIES = ("tensorflow", "tf-keras", "tfx", "numpy", "apache-beam", "transformers")
-
-
-def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
-    """What the registry says of a version, from the run's record and the gate's verdict."""
-    config = record["config"]
-    metrics = {name: verdict["metrics"][name] for name in ("accuracy", "interval", "rows", "per_class")}
-    metrics["confidence"] = verdict["metrics"].get("confidence")
-    return {
-        "version": version, "line": config["line"], "preset": config["preset"], "created": clock.now(),
-        "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
-        "metrics": metrics, "comparisons": verdict["comparisons"], "warnings": verdict["warnings"], "code": record["code"],
-        "data": {
-            "source": config["source"], "window": config["window"], "as_of": record["as_of"], "hash": record["data_hash"],
-            "rows": record["rows"], "files": len(record["files"]), "milder": dict(config["data"]["checks"]),
-            "reason": config["data"]["reason"],
-        },
-        "mlmd": f"{config['line']}.{record['run']}", "airflow": run_record.airflow_id(record["run"], record.get("trigger", "")),
-    }  # fmt: skip
 
 
 def origin(record: dict, verdict: dict, account: dict, folder: Path) -> dict:
@@ -74,14 +58,18 @@ def origin(record: dict, verdict: dict, account: dict, folder: Path) -> dict:
 
 
 def training(history: Mapping | None) -> dict | None:
-    """Epochs, seconds and the best validation accuracy of a training, from the Trainer's `history.json`."""
+    """Epochs, seconds and the validation accuracy of a training's model, from the Trainer's `history.json`."""
     epochs = (history or {}).get("epochs")
     if not epochs:
         return None
     return {
         "epochs": len(epochs),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
-        "accuracy": max(epoch["val_accuracy"] for epoch in epochs),
+        # A history that an earlier version wrote has no finished model's accuracy.
+        "accuracy": next(
+            (epoch["final_accuracy"] for epoch in epochs if "final_accuracy" in epoch),
+            max(epoch["val_accuracy"] for epoch in epochs),
+        ),
     }
 
 
@@ -110,6 +98,72 @@ def tell(line: str, known: dict) -> str:
     return ""
 
 
+def checked(folder: Path, blessing: Path, digest: str) -> None:
+    """Compares a pushed version with its manifest, and its model with what the gate judged.
+
+    blessing: the gate's. digest: of the gate's verdict.
+
+    Raises:
+        registry.Differs: a file is another one.
+        registry.RegistryError: the folder is no version.
+    """
+    manifest, judged = model_registry.verify(folder), folder_manifest.judged(blessing)
+    found = {name: manifest["files"].get(name, "") for name in judged}
+    folder_manifest.compare(found, judged, folder, "what the model gate judged")
+    for where, other in (("manifest", manifest["digest"]), ("verdict", digest)):
+        if other != folder_manifest.content_digest(judged):
+            raise model_registry.Differs(
+                f"the {where} must name the model that the gate judged. Received: {folder}, {where} {other[:12]}"
+            )
+
+
+def write_card(record: dict, verdict: dict, account: dict, quarantine: Path, version: int, folder: Path) -> None:
+    """Writes a version's card, last, and what stands beside it: a card says that all of its version is there."""
+    line = record["config"]["line"]
+    path = paths.registry_dir(line) / "versions" / f"{version}.json"
+    if path.exists():
+        return
+    profile = json.loads((quarantine / "profile.json").read_text())["train"]
+    fileio.write_json(path.with_name(f"{version}.profile.json"), profile)
+    rows = seen_rows.load(quarantine / seen_rows.FILE)
+    if rows is not None:
+        seen_rows.save(seen_rows.place(line, version), rows)
+    made = origin(record, verdict, account, folder)
+    known = {
+        **version_card.card(record, verdict, version, folder),
+        "vocabulary": (made["vocabulary"] or {}).get("fingerprint", ""),
+    }
+    fileio.write_json(model_registry.origin_path(line, version), {**made, "card": known})
+    fileio.write_json(path, known)
+
+
+def release(record: dict, verdict: dict, version: int, folder: Path, attempt: str) -> dict:
+    """Moves the pointer to a version, if the line and its champion are still as the verdict found them; else it waits for a person.
+
+    Returns `state` ("released" or "held"), `version`, `folder` and, where it waits against the run's wish, `reasons`.
+
+    Raises:
+        claims.LostClaim, claims.Superseded: another run holds the line, or a later attempt has started.
+        registry.Differs: the files changed since they were checked.
+    """
+    config, line, run = record["config"], record["config"]["line"], record["run"]
+    state = {"state": "held", "version": version, "folder": str(folder)}
+    if config["release"] != "auto":
+        return state
+    if not any(event["to"] == version for event in model_registry.history(line)):
+        try:
+            model_registry.move_champion(
+                line, record["champion"], version, "release", "; ".join(verdict["reasons"]),
+                {"run": run, "metrics": verdict["metrics"]}, partial(locks.check, line, run, "Registrar", attempt),
+            )  # fmt: skip
+        except model_registry.PointerMoved as error:
+            return {**state, "folder": str(model_registry.set_aside(line, version)), "reasons": [f"it waits: {error}"]}
+        except (locks.LostClaim, model_registry.Differs):
+            model_registry.set_aside(line, version)
+            raise
+    return {**state, "state": "released"}
+
+
 @component
 def Registrar(
     run: Parameter[str],
@@ -117,47 +171,37 @@ def Registrar(
     blessing: InputArtifact[ModelBlessing],
     pushed: InputArtifact[PushedModel],
     registered: OutputArtifact[String],
+    attempt: Parameter[str] = "",
 ):
-    """run: the run's id; its record and verdict are read from its folder."""
+    """run: the run's id; its record and verdict are read from its folder. attempt: which start of this node it is."""
     account = json.loads(Path(quarantine.uri, "report.json").read_text())
     record = {**run_record.load(run), "rows": sum(f["in"] for f in account["files"] if f["split"] == "train")}
-    verdict = fileio.read_json(paths.run_dir(run) / "verdict.json")
-    config, line = record["config"], record["config"]["line"]
+    verdict, line = fileio.read_json(paths.run_dir(run) / "verdict.json"), record["config"]["line"]
     if pushed.get_int_custom_property("pushed") != 1 or blessing.get_int_custom_property("blessed") != 1:
         raise ValueError(
             f"only a pushed and blessed model is registered. Received: run {run}, decision {verdict['decision']}"
         )
+    version, note = int(pushed.get_string_custom_property("pushed_version")), ""
     folder = Path(pushed.get_string_custom_property("pushed_destination"))
-    version = int(pushed.get_string_custom_property("pushed_version"))
-    model_registry.verify(folder)
-    path = paths.registry_dir(line) / "versions" / f"{version}.json"
-    if not path.exists():
-        # The profile first: a card says that all of its version is there.
-        profile = json.loads(Path(quarantine.uri, "profile.json").read_text())["train"]
-        fileio.write_json(path.with_name(f"{version}.profile.json"), profile)
-        rows = seen_rows.load(Path(quarantine.uri, seen_rows.FILE))
-        if rows is not None:
-            seen_rows.save(seen_rows.place(line, version), rows)
-        made = origin(record, verdict, account, folder)
-        fileio.write_json(model_registry.origin_path(line, version), made)
-        fingerprint = (made["vocabulary"] or {}).get("fingerprint", "")
-        fileio.write_json(path, {**card(record, verdict, version, folder), "vocabulary": fingerprint})
-    known, note = fileio.read_json(path), ""
-    mlflow_sync.follow(line, known, model_registry.aliases(line))
-    state = "held"
-    if config["release"] == "auto":
-        state = "released"
-        if not any(event["to"] == version for event in model_registry.history(line)):
-            evidence = {"run": run, "metrics": verdict["metrics"]}
-            model_registry.move_champion(
-                line, record["champion"], version, "release", "; ".join(verdict["reasons"]), evidence
-            )
-        note = tell(line, known)
-    for shown in {version, *model_registry.aliases(line)}:
-        model_card.write(line, shown)
-    release = {"state": state, "version": version, "folder": str(folder)}
-    fileio.write_json(paths.run_dir(run) / "release.json", release)
+    if not folder.is_dir():  # an earlier attempt set it aside
+        folder = model_registry.folder(line, version) or folder
+    try:
+        checked(folder, Path(blessing.uri), verdict["digest"])
+        write_card(record, verdict, account, Path(quarantine.uri), version, folder)
+        mlflow_sync.follow(line, model_registry.card(line, version), model_registry.aliases(line))
+        ended = release(record, verdict, version, folder, attempt)
+    except model_registry.Differs as error:
+        ended = {"state": "refused", "version": version, "folder": str(model_registry.set_aside(line, version))}
+        registered.set_string_custom_property("refused", f"nothing was released: {error}")
+        told = f"version {version} of {line} refused: {error}"
+    else:
+        if ended["state"] == "released":
+            note = tell(line, model_registry.card(line, version))
+        for shown in {version, *model_registry.aliases(line)}:
+            model_card.write(line, shown)
+        fileio.write_json(paths.run_dir(run) / "release.json", ended)
+        why = "".join(f"; {reason}" for reason in ended.get("reasons", ()))
+        told = f"version {version} of {line} {ended['state']}: accuracy {verdict['metrics']['accuracy']:.4f}{why}{note}"
     Path(registered.uri).parent.mkdir(parents=True, exist_ok=True)
-    registered.value = json.dumps(release)
-    told = f"version {version} of {line} {state}: accuracy {verdict['metrics']['accuracy']:.4f}{note}"
+    registered.value = json.dumps(ended)
     registered.set_string_custom_property("headline", told)

@@ -39,9 +39,9 @@ def Tokenizer(
         folder = verified_folder(**champion)
         told = warm_start.hindrance(folder, family, settings) or ""
         known = [] if told else vocabularies.load(folder / warm_start.FOLDER)
-    tokens = vocabularies.decide(
-        policy, lambda: vocabularies.adapt(family, settings, texts), known, settings.get("vocabulary", len(known))
-    )
+    # A family of features takes what enough rows have, however many that are.
+    size = None if "min_rows" in settings else settings.get("vocabulary", len(known))
+    tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, texts), known, size)
     vocabularies.save(Path(vocabulary.uri), tokens)
     held_out, _ = records.load(examples.uri, "eval")
     report = {

@@ -21,7 +21,7 @@ with DAG(
     description="A person promotes, rolls back, pins or unpins a version",
     doc_md="Moves the champion pointer, or pins a version, after a second look: the form says what and why, `approve` waits for "
     "a person (*Required actions* in the run), `do` calls `newsdesk promote`, `rollback`, `pin` or `unpin`. The history keeps the "
-    "reason, who asked and who approved. Nothing happens where something else has begun to serve in between. `airflow dags "
+    "reason, who asked and who approved. Nothing happens where the pointer has moved in between. `airflow dags "
     "test` would wait for ever, because it has nobody to ask.",
     schedule=None,
     start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
@@ -63,11 +63,6 @@ with DAG(
     def do(ti=None, outlet_events=None) -> str:
         told, answer = ti.xcom_pull(task_ids="check"), ti.xcom_pull(task_ids="approve")
         asked = told["asked"]
-        if asked["action"] in ("promote", "rollback") and serving(asked["line"]) != asked["serves"]:
-            raise AirflowFailException(
-                f"what was approved must still be so: version {asked['serves']} served. "
-                f"Received: version {serving(asked['line'])} serves now"
-            )
         text = newsdesk(words_of(asked, told["by"], user_of(answer["responded_by_user"])), print)
         print(text)
         if serving(asked["line"]) != asked["serves"]:

@@ -102,9 +102,11 @@ def nodes(record: dict) -> list[BaseComponent]:
             "champion": before if config["training"]["warm_start"] else None,
         },
     )  # fmt: skip
+    compared = config["baseline"]
     baseline = Baseline(
-        labels=labels, training=json.dumps(config["baseline"], sort_keys=True), seed=1, code=code, examples=examples
-    )
+        family=compared["family"], network=json.dumps(compared["network"], sort_keys=True),
+        training=json.dumps(compared["training"], sort_keys=True), labels=labels, seed=1, code=code, examples=examples,
+    )  # fmt: skip
     baseline.add_upstream_node(data_gate)
     champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"])
     champion.add_upstream_node(trainer)
@@ -126,13 +128,16 @@ def nodes(record: dict) -> list[BaseComponent]:
     )  # fmt: skip
     pusher = Pusher(
         model=model, model_blessing=blessing, infra_blessing=canary.outputs["blessing"],
-        config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"]},
+        config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"],
+            "attempt": record.get("attempt", ""),
+        },
     )  # fmt: skip
     registrar = Registrar(
         run=record["run"],
         quarantine=ingester.outputs["quarantine"],
         blessing=blessing,
         pushed=pusher.outputs["pushed_model"],
+        attempt=record.get("attempt", ""),
     )
     built = {
         c.id: c for c in (

@@ -27,7 +27,17 @@ from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.runner import node_client, runs
 
-CODES = {"done": 0, "cached": 0, "closed": 0, "skipped": 99, "stopped": 3, "locked": 4, "usage": 2, "failed": 1}
+CODES = {
+    "done": 0,
+    "cached": 0,
+    "closed": 0,
+    "skipped": 99,
+    "stopped": 3,
+    "locked": 4,
+    "superseded": 4,
+    "usage": 2,
+    "failed": 1,
+}
 _FULL = ("No space left on device", "database or disk is full")  # the system's words, and SQLite's
 _LITTLE = 1 << 20  # bytes free, with which nothing can be done
 HEARTBEAT = 30  # seconds between signs of life for the line's lock
@@ -83,30 +93,32 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         record = runs.open_run(run_id, run_config.Request.from_json(json.loads(args.config)), args.owner)
     else:
         record = run_record.load(run_id)
-        locks.take_line(record["config"]["line"], run_id, args.owner)
+        locks.take_line(record["config"]["line"], run_id, args.owner, node.name, args.attempt)
     skip = _skip(record, node)
     if skip:
         return {"state": "skipped", "headline": skip}
-    with _heartbeat(record["config"]["line"]), _terminable(), _alone(run_id, node.name):
+    with _heartbeat(record["config"]["line"], run_id), _terminable(), _alone(run_id, node.name):
         before = run_record.last_event(run_id, node.name)
         again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
         run_record.add_event(run_id, node.name, "running")
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
-        launched = tfx_launcher.launch(record, node.name, again)
+        launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == "stop":
         verdict = fileio.read_json(Path(launched.uris["verdict"]) / "verdict.json")
         return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"], "artifacts": launched.uris}
     if node.name == "Canary" and launched.properties.get("blessed") != 1:
         runs.refuse(run_id, [f"the canary refused it: {headline}"])
+    if launched.properties.get("refused"):  # by the Pusher or the Registrar: nothing was released
+        runs.refuse(run_id, [launched.properties["refused"]])
     return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
 
 
 def _skip(record: dict, node) -> str:
     """Why a node has nothing to do in this run; empty where it has."""
-    if node.name == "Baseline" and record["config"]["family"] == "bag":
-        return "the candidate is a bag itself"
+    if node.name == "Baseline" and record["config"]["family"] == record["config"]["baseline"]["family"]:
+        return f"the candidate is of the baseline's own family, {record['config']['family']}"
     if node.name == "Champion" and not record["champion"]:
         return "the line has no champion yet"
     if node.name == "Champion" and _serves_already(record):
@@ -148,6 +160,8 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
             return "stopped", [str(seen)]
         if isinstance(seen, locks.Locked):
             return "locked", [str(seen)]
+        if isinstance(seen, locks.Superseded):
+            return "superseded", [str(seen)]
         if isinstance(seen, run_config.ConfigError):
             return "usage", [str(seen)]
         full = full or any(text in str(seen) for text in _FULL)
@@ -160,13 +174,13 @@ def _explain(error: Exception) -> tuple[str, list[str]]:
 
 
 @contextlib.contextmanager
-def _heartbeat(line: str):
+def _heartbeat(line: str, run_id: str):
     """Keeps the line's lock fresh while a node works."""
     ended = threading.Event()
 
     def beat():
         while not ended.wait(HEARTBEAT):
-            locks.keep_line(line)
+            locks.keep_line(line, run_id)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -204,6 +218,7 @@ def _terminable():
 
 def main() -> int:
     args = parse()
+    paths.restrict_umask()
     if args.node == "close" or os.environ.get("NEWSDESK_COLD"):
         return execute(args)
     return node_client.call(sys.argv[1:], otherwise=lambda: execute(args))

@@ -72,9 +72,10 @@ def answers(kind: str, texts: tuple[str, ...]) -> np.ndarray:
 
 
 def push(run: str, kind: str = "good", line: str = LINE, **more) -> tuple[int, Path]:
-    """Publishes a kind of model for a run."""
+    """Publishes a kind of model for a run. `judged` is what it holds and the line's claim does not count, unless `more` says so."""
     from components import pusher
 
+    more = {"judged": model_registry.folder_hashes(model(kind)), "allowed": lambda: None, **more}
     return pusher.push(model(kind), line, run, LABELS, **more)
 
 

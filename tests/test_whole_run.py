@@ -16,8 +16,11 @@ from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store, tfx_launcher
 
 pytestmark = pytest.mark.slow
-# A bag of so few articles gets half of the reviewed pairs wrong, which differ in their words' order.
-SMALL = {"gates.floor": 0.5, "gates.min_rows": 100, "gates.max_flips": 0.49, "gates.flip_margin": 0.49}
+# A bag of so few articles gets half of the reviewed pairs wrong, which differ in their words' order, and is behind the linear
+# baseline on its 120 test rows.
+SMALL = {
+    "gates.floor": 0.5, "gates.min_rows": 100, "gates.max_flips": 0.49, "gates.flip_margin": 0.49, "gates.alpha": 0.001,
+}  # fmt: skip
 BAG = {"model": "bag", "set": {**SMALL, "training.epochs": 8, "data.min_rows": 100}}
 
 
@@ -59,7 +62,7 @@ def test_a_first_candidate_is_released_as_version_1_and_everything_about_it_is_r
     states, outcome = whole("first", first, capsys)
     assert outcome["state"] == "released", outcome["reasons"]
     assert (outcome["version"], outcome["pushed"]) == (1, True)
-    assert {name for name, state in states.items() if state != "done"} == {"Baseline", "Champion"}
+    assert {name for name, state in states.items() if state != "done"} == {"Champion"}
     pointer = model_registry.champion("news")
     folder = paths.serving_dir("news") / "1"
     assert pointer["version"] == 1
@@ -78,7 +81,7 @@ def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
     assert (outcome["state"], outcome["pushed"]) == ("unchanged", False)
     ended = {state: {name for name in states if states[name] == state} for state in states.values()}
     assert ended["done"] == {"ModelGate"}
-    assert ended["skipped"] == {"Baseline", "Champion", "Canary", "Pusher", "Registrar"}
+    assert ended["skipped"] == {"Champion", "Canary", "Pusher", "Registrar"}
     assert [event["to"] for event in model_registry.history("news")] == [1]
 
 
@@ -122,7 +125,7 @@ def test_a_candidate_is_compared_with_baseline_and_champion_on_the_same_rows(fir
     states, outcome = whole("other", {**first, "model": "transformer", "set": small}, capsys)
     assert outcome["state"] == "refused"
     assert "under the floor" in " ".join(outcome["reasons"])
-    assert states["Baseline"] == "done"
+    assert states["Baseline"] in ("done", "cached")  # the first run has trained the same one
     assert states["Champion"] in ("done", "cached")
     verdict = fileio.read_json(paths.run_dir("other") / "verdict.json")
     assert set(verdict["comparisons"]) == {"baseline", "champion"}

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from components.core import errors
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
@@ -73,21 +75,38 @@ def _end_of_whole_lines(file) -> int:
 
 
 def read_json(path: Path):
-    """The file's value, or None where there is no such file."""
+    """The file's value, or None where there is no such file.
+
+    Raises:
+        DamagedFile: it holds no JSON.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
+    return _parsed(path, text)
 
 
 def read_json_lines(path: Path) -> list:
     """The values of a JSON-lines file, oldest first; empty where there is none.
 
     A last line that a crash cut short is left out.
+
+    Raises:
+        DamagedFile: an earlier line holds no JSON.
     """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [_parsed(path, line, f"line {number}: ") for number, line in enumerate(lines, 1) if line]
+
+
+def _parsed(path: Path, text: bytes, where: str = ""):
+    try:
+        return json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or JSON in too many layers
+        received = f"{where}{len(text)} bytes, {type(error).__name__}: {error}"
+        raise errors.DamagedFile(path, "JSON", received) from error
 
 
 def sync_folder(path: Path) -> None:

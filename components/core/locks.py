@@ -13,9 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.core import clock, fileio, paths
+from components.core import clock, errors, fileio, paths
 
-LEASE = 900  # seconds without a sign of life after which a run's lock may be taken over
+LEASE = 900  # seconds without a sign of life after which a claim may be taken over
+# A run under a scheduler shows no life while it waits for a free slot or for a retry: its claim ends when the run is closed,
+# or after this many seconds without a sign of life.
+PATIENCE = 24 * 3600
+UNREADABLE = "unreadable"  # the run in a claim that cannot be read
 
 
 class Locked(Exception):
@@ -27,6 +31,23 @@ class Locked(Exception):
             f"one run at a time may work on a line. Received: line {line!r} is locked by run {holder['run']} "
             f"since {holder['since']}. Wait for it, or run `newsdesk doctor --repair` if it died."
         )
+
+
+class LostClaim(Locked):
+    """The line is no longer this run's: it may publish nothing."""
+
+    def __init__(self, line: str, run_id: str, holder: dict | None):
+        self.holder = holder["run"] if holder else ""
+        received = f"run {holder['run']} holds it since {holder['since']}" if holder else "no run holds it"
+        Exception.__init__(
+            self,
+            f"only the run that holds a line may publish on it; run {run_id} lost line {line!r}, and nothing was published. "
+            f"Received: {received}. Start a new run.",
+        )
+
+
+class Superseded(Exception):
+    """A later attempt at the same node has started: this one may publish nothing."""
 
 
 @contextlib.contextmanager
@@ -42,61 +63,131 @@ def line_lock(line: str, what: str = "flock") -> Iterator[None]:
         yield
 
 
-def take_line(line: str, run_id: str, owner: int | None = None) -> None:
+def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", attempt: str = "") -> None:
     """Gives the line to a run, or renews it.
 
     owner: the process that stands for the whole run, if there is one on this machine; when it is gone, so is the claim.
-    A later owner of the same run replaces it. Without one, a claim lives for `LEASE` seconds after its last `keep_line`.
+    A later owner of the same run replaces it. Without one, a claim ends `LEASE` seconds after its last sign of life, and
+    `PATIENCE` seconds after it once the run is open, because such a run waits without a process.
+    node, attempt: what starts now; from here on an earlier attempt at the same node may not publish (`check`).
 
     Raises:
         Locked: another run that still lives holds it.
     """
-    path = paths.registry_dir(line) / "run.lock"
+    path = _path(line)
     with line_lock(line):
-        holder = fileio.read_json(path)
-        if holder and holder["run"] != run_id and _lives(path, holder):
+        holder = _read(path)
+        same = holder is not None and holder["run"] == run_id
+        if holder and not same and _lives(path, holder):
             raise Locked(line, holder)
-        same = holder and holder["run"] == run_id
-        if not same or (owner and owner != holder["owner"]):
-            started = _process_start(owner) if owner else None
-            since = holder["since"] if same else clock.now()
-            fileio.write_json(
-                path, {"run": run_id, "since": since, "host": socket.gethostname(), "owner": owner, "started": started}
-            )
+        claim = {
+            "run": run_id,
+            "since": holder["since"] if same else clock.now(),
+            "host": socket.gethostname(),
+            "owner": owner or (holder["owner"] if same else None),
+            "attempts": {**(holder.get("attempts", {}) if same else {}), **({node: attempt} if node else {})},
+        }
+        if same and claim["owner"] == holder["owner"]:
+            claim |= {"host": holder["host"], "started": holder["started"]}
+        else:
+            claim["started"] = _process_start(owner) if owner else None
+        if claim != holder:
+            fileio.write_json(path, claim)
         os.utime(path)
 
 
-def keep_line(line: str) -> None:
-    """A sign of life from the run that holds the line."""
-    with contextlib.suppress(FileNotFoundError):
-        os.utime(paths.registry_dir(line) / "run.lock")
+def keep_line(line: str, run_id: str) -> bool:
+    """A sign of life from a run; returns whether the run still holds the line. The claim of another run is left alone."""
+    path = _path(line)
+    with line_lock(line):
+        holder = _read(path)
+        if not holder or holder["run"] != run_id:
+            return False
+        os.utime(path)
+        return True
+
+
+def check(line: str, run_id: str, node: str = "", attempt: str = "") -> None:
+    """The fence: whoever publishes for a run asks this under `line_lock`, before anything becomes visible.
+
+    A process that was stopped, or that outlived the scheduler's worker, wakes up with a claim that may have passed on.
+
+    Raises:
+        LostClaim: another run holds the line, or none does.
+        Superseded: a later attempt at the node has started.
+    """
+    holder = _read(_path(line))
+    if not holder or holder["run"] != run_id:
+        raise LostClaim(line, run_id, holder)
+    latest = holder.get("attempts", {}).get(node, attempt)
+    if latest != attempt:
+        raise Superseded(
+            f"only the latest attempt at a node may publish; this one published nothing. "
+            f"Received: attempt {attempt or 'without a number'} at {node} of run {run_id}, while attempt {latest} has started"
+        )
 
 
 def free_line(line: str, run_id: str) -> None:
     """Gives the line back, if this run holds it."""
-    path = paths.registry_dir(line) / "run.lock"
+    path = _path(line)
     with line_lock(line):
-        holder = fileio.read_json(path)
+        holder = _read(path)
         if holder and holder["run"] == run_id:
             path.unlink()
 
 
 def holder(line: str) -> dict | None:
-    """The run that holds the line, with `lives`; None where it is free."""
-    path = paths.registry_dir(line) / "run.lock"
-    value = fileio.read_json(path)
-    return {**value, "lives": _lives(path, value)} if value else None
+    """The run that holds the line; None where it is free.
+
+    `lives`: whether the claim keeps other runs out. `silent`: whether that is only because the run is open: it showed no life
+    for `LEASE` seconds, so it waits for its scheduler, or its scheduler has lost it. An unreadable claim is a dead one.
+    """
+    path = _path(line)
+    value = _read(path)
+    if value is None:
+        return None
+    lives = _lives(path, value)
+    return {**value, "lives": lives, "silent": lives and not _shows_life(path, value)}
+
+
+def _path(line: str) -> Path:
+    return paths.registry_dir(line) / "run.lock"
+
+
+def _read(path: Path) -> dict | None:
+    try:
+        value = fileio.read_json(path)
+    except errors.DamagedFile:
+        value = UNREADABLE
+    if value is None or (isinstance(value, dict) and {"run", "since", "host", "owner", "started"} <= value.keys()):
+        return value
+    return {"run": UNREADABLE, "since": "an unknown time", "host": "", "owner": None, "started": None}
 
 
 def _lives(path: Path, holder: dict) -> bool:
+    if holder["run"] == UNREADABLE:
+        return False
+    if _shows_life(path, holder):
+        return True
+    # No process stands for the run as a whole, so that none need live while it waits.
+    waits = not holder["owner"] and (paths.run_dir(holder["run"]) / "run.json").exists()
+    return waits and _silence(path) < PATIENCE
+
+
+def _shows_life(path: Path, holder: dict) -> bool:
     # Without a start time the owner was gone, or unknowable, when it claimed: the lease decides.
     if holder["owner"] and holder["started"] and holder["host"] == socket.gethostname():
         return _process_start(holder["owner"]) == holder["started"]
+    return _silence(path) < LEASE
+
+
+def _silence(path: Path) -> float:
+    """Seconds since the last sign of life."""
     try:
         # Either way round: after the clock was set back, a claim must not live until the clock catches up.
-        return abs(time.time() - path.stat().st_mtime) < LEASE
+        return abs(time.time() - path.stat().st_mtime)
     except FileNotFoundError:
-        return False
+        return float("inf")
 
 
 def _process_start(pid: int) -> str | None:

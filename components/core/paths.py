@@ -27,6 +27,11 @@ def ensure() -> Path:
         HomeError: it cannot be created or written, or carries another version's stamp.
     """
     root = home()
+    if "?" in str(root):
+        raise errors.HomeError(
+            "NEWSDESK_HOME must be a path without `?`, behind which a database's address has its options. "
+            f"Received: {root}. Set NEWSDESK_HOME to another folder."
+        )
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         stamp = root / "VERSION"
@@ -46,6 +51,11 @@ def ensure() -> Path:
             "Use the Newsdesk version that wrote it, or set NEWSDESK_HOME to a new folder."
         )
     return root
+
+
+def restrict_umask() -> None:
+    """Keeps what this process makes from being writable for everybody, whatever the umask that it was started with."""
+    os.umask(os.umask(0o077) | 0o002)
 
 
 def safe_name(name: str, what: str) -> str:

@@ -21,6 +21,7 @@ class RunError(Exception):
 def run_id_from(name: str) -> str:
     """A folder name for a run id from outside (Airflow's hold `:` and `+`), one for one."""
     plain = "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "_" for c in name)[:150].lstrip("._-")
+    plain = plain or "run"  # a name without a letter or digit
     return plain if plain == name else f"{plain}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 

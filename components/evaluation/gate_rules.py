@@ -6,6 +6,8 @@ A finding is `{"rule", "outcome", "message", "value", "limit"}`, outcome being "
 import math
 from collections.abc import Mapping, Sequence
 
+MOST_CALIBRATION_ERROR = 0.02
+
 
 def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mapping, limits: Mapping) -> list[dict]:
     """All findings, in the order in which people read them.
@@ -22,7 +24,7 @@ def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mappi
         found += _comparison(name, compared, limits)
         if name != "baseline":
             found.append(_slices(name, compared["slices"]))
-    return found + _behaviour(behaviour, limits)
+    return found + _calibration(metrics) + _behaviour(behaviour, limits)
 
 
 def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[str, list[str], list[str]]:
@@ -86,6 +88,16 @@ def _numbers(metrics: Mapping, limits: Mapping) -> list[dict]:
         _finding("comparison", "refuse", f"there is a {name}, and nothing to compare with it")
         for name in metrics["uncompared"]
     ]
+
+
+def _calibration(metrics: Mapping) -> list[dict]:
+    """A warning where the probabilities are off by more than `MOST_CALIBRATION_ERROR` and chance together."""
+    error, chance = metrics.get("calibration_error"), metrics.get("calibration_chance")
+    if error is None:
+        return []
+    most = MOST_CALIBRATION_ERROR + chance
+    message = f"expected calibration error {error:.3f} (limit {MOST_CALIBRATION_ERROR:.3f}, and {chance:.3f} by chance)"
+    return [_finding("calibration", "warn" if error > most else "pass", message, error, most)]
 
 
 def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:

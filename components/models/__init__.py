@@ -1,19 +1,26 @@
 """Model families: one module each, named after itself, found by that name.
 
-A family is a module that honours three names, and may offer a fourth. `network` is the preset's mapping of plain numbers and words.
+A family is a module that honours three names, and may offer two more. `network` is the preset's mapping of plain numbers and words.
 
     build_vocabulary(texts, network) -> list[str]
         texts: tf.data.Dataset of string[batch], the train split and nothing else, 1,024 or more a batch.
         Returns the tokens; a token's index is its id, and id 0 is padding. A family that comes with a vocabulary returns
         that one and does not look at the texts.
     build_tokenizer(tokens, network) -> tokenizer
-        A tf.Module, called with string[batch] (raw text; it cleans inside), returning a dict of integer tensors
+        A tf.Module, called with string[batch] (raw text; it cleans inside, unless the family learns from text as it came and
+        from some of it cleaned, which its setting `mended` says), returning a dict of integer tensors
         [batch, length] with one length for all of them. 0 is padding in each and stands at the end only, so a batch may be
         trimmed to its longest row. It works eagerly, in tf.data and in an exported graph, and answers for any bytes.
     build_network(tokens, network, classes) -> tf_keras.Model
         From that dict, at any length up to the longest, to float32 logits [batch, classes]. Padding changes no answer.
 
-A family that has attention to show offers a fourth name; one that has none leaves it out.
+A family that is not trained by gradient steps alone offers `fit`; `components.training.loop.fit` then calls it instead of its own loop.
+
+    fit(tokens, network, training, seed, train, eval, classes, workdir, report, start) -> (model, tokenizer, history)
+        Arguments and answer as `components.training.loop.descend`, less the family. Weights that it fits anew, whatever `start`
+        holds, have names that begin with `calibration.FITTED`. Equal arguments give equal weights.
+
+A family that has attention to show offers `build_explainer`; one that has none leaves it out.
 
     build_explainer(model, tokens, network) -> callable, or None where this network has no attention
         model: as `build_network` returns it, with trained weights; the callable uses them and adds none of its own. Called

@@ -10,12 +10,18 @@ from pathlib import Path
 from components.core import fileio
 
 MANIFEST = "manifest.json"
+JUDGED = "files.json"  # in the model gate's blessing
+HELD = "held"  # a version that was held leaves a link there, to where it is served
 # MLflow leaves a note of its own in a folder that it loads by alias; nobody reads it.
 _NOT_OURS = {MANIFEST, "registered_model_meta"}  # in a version's own folder, not below it
 
 
 class RegistryError(Exception):
     """The registry cannot do what was asked; nothing was changed."""
+
+
+class Differs(RegistryError):
+    """Files are not those that they must be."""
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
@@ -39,12 +45,47 @@ def content_digest(hashes: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
+def compare(found: dict[str, str], expected: dict[str, str], where: Path, what: str) -> None:
+    """Compares two sets of hashes by file. where: the folder of `found`; what: what `expected` is, for the message.
+
+    Raises:
+        Differs: a file is missing, changed or unknown.
+    """
+    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise Differs(f"files must match {what}. Received: {where} differs in {', '.join(wrong[:5])}{more}")
+
+
+def write_judged(folder: Path, hashes: dict[str, str]) -> str:
+    """Writes down which files the model gate judged, beside its blessing; returns their digest."""
+    digest = content_digest(hashes)
+    fileio.write_json(folder / JUDGED, {"digest": digest, "files": hashes})
+    return digest
+
+
+def judged(folder: Path) -> dict[str, str]:
+    """sha256 by relative path of the files that the model gate judged. folder: the blessing's.
+
+    Raises:
+        Differs: the blessing names none, or its digest is not theirs.
+    """
+    told = fileio.read_json(folder / JUDGED) or {}
+    files = told.get("files") or {}
+    if not files or content_digest(files) != told.get("digest"):
+        raise Differs(f"a blessing must name the files that were judged. Received: {folder / JUDGED} without them")
+    return files
+
+
 def verify(folder: Path) -> dict:
     """The manifest of a pushed version, after comparing every file with it.
 
     Raises:
-        RegistryError: no manifest, or a file is missing, changed or unknown to the manifest.
+        RegistryError: no manifest, a file is missing, changed or unknown to the manifest, or the folder is a link out of the
+            registry, whose target could change.
     """
+    if folder.is_symlink() and folder.parent.name != HELD:
+        raise RegistryError(f"a served version must be a folder, not a link. Received: {folder} -> {folder.readlink()}")
     try:
         manifest = fileio.read_json(folder / MANIFEST)
         listed = manifest and manifest["files"]
@@ -54,10 +95,5 @@ def verify(folder: Path) -> dict:
         ) from error
     if not listed:
         raise RegistryError(f"a version must have a {MANIFEST}. Received: {folder} without one")
-    found = folder_hashes(folder)
-    wrong = sorted(name for name in found.keys() | listed.keys() if found.get(name) != listed.get(name))
-    if wrong:
-        raise RegistryError(
-            f"files of a version must match its manifest. Received: {folder} differs in {', '.join(wrong[:5])}"
-        )
+    compare(folder_hashes(folder), listed, folder, "its manifest")
     return manifest

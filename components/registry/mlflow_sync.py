@@ -1,7 +1,8 @@
 """MLflow, the catalogue that people browse: it follows the registry's files and is never asked what serves."""
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from components.core import clock, fileio, locks, paths
 from components.registry import mlflow_db, model_registry
@@ -62,9 +63,10 @@ def _run(client, line: str, card: Mapping) -> str:
     found = client.get_experiment_by_name(line)
     place = (paths.home() / "mlflow-artifacts").as_uri()
     experiment = found.experiment_id if found else client.create_experiment(line, artifact_location=place)
-    known = client.search_runs([experiment], f"tags.`newsdesk.version` = '{card['version']}'")
-    if known:
-        return known[0].info.run_id
+    for known in client.search_runs([experiment], f"tags.`newsdesk.version` = '{card['version']}'"):
+        if known.info.status == "FINISHED":
+            return known.info.run_id
+        client.set_terminated(known.info.run_id, "FAILED")  # an attempt that ended on the way
     run = client.create_run(experiment, run_name=f"{line} {card['version']}", tags=tags(card)).info.run_id
     origin = fileio.read_json(model_registry.origin_path(line, card["version"])) or {}
     now = int(time.time() * 1000)
@@ -86,9 +88,21 @@ def metrics(card: Mapping, origin: Mapping) -> dict[str, float]:
     low, high = card["metrics"]["interval"]
     flat = {"accuracy": card["metrics"]["accuracy"], "accuracy_low": low, "accuracy_high": high}
     flat |= {"test_rows": card["metrics"]["rows"], "train_rows": card["data"]["rows"], "bytes": origin.get("bytes")}
-    flat |= {f"recall.{label}": value for label, value in card["metrics"]["per_class"].items()}
+    flat |= {
+        f"recall.{name}": card["metrics"]["per_class"][label]
+        for label, name in named(card["metrics"]["per_class"]).items()
+    }
     flat |= {name: (origin.get("canary") or {}).get(name) for name in ("p50_ms", "p99_ms")}
     return {name: float(value) for name, value in flat.items() if value is not None}
+
+
+def named(labels: Iterable[str]) -> dict[str, str]:
+    """A metric's name for each class: what MLflow would refuse, or take for a folder, is `_`; alike ones get a number."""
+    found: dict[str, str] = {}
+    for number, label in enumerate(labels):
+        name = re.sub(r"[^A-Za-z0-9_. -]", "_", label)
+        found[label] = f"{name} {number}" if name in found.values() else name
+    return found
 
 
 def tags(card: Mapping) -> dict[str, str]:

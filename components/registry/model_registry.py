@@ -16,12 +16,15 @@ Standard library only. MLflow is the catalogue that follows; nothing here reads 
 import getpass
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from components.core import clock, fileio, locks, paths
+from components.core import clock, errors, fileio, locks, paths
 from components.core.fileio import file_hash as file_hash
 from components.registry import model_registry, tf_serving_config
+from components.registry.manifest import HELD
 from components.registry.manifest import MANIFEST as MANIFEST
+from components.registry.manifest import Differs as Differs
 from components.registry.manifest import RegistryError as RegistryError
 from components.registry.manifest import content_digest as content_digest
 from components.registry.manifest import folder_hashes as folder_hashes
@@ -125,7 +128,7 @@ def _places(line: str, version: int) -> tuple[Path, Path]:
 
 def held_dir(line: str) -> Path:
     """Where a version waits for a person: not below `serving/`, because TensorFlow Serving serves the highest integer there."""
-    return paths.registry_dir(line) / "held"
+    return paths.registry_dir(line) / HELD
 
 
 def numbered(folder: Path) -> list[int]:
@@ -135,14 +138,25 @@ def numbered(folder: Path) -> list[int]:
 
 
 def versions(line: str) -> list[dict]:
-    """The cards of all registered versions, oldest first."""
-    cards = paths.registry_dir(line) / "versions"
-    return [fileio.read_json(cards / f"{number}.json") for number in numbered(cards)]
+    """The cards of all registered versions, oldest first.
+
+    Raises:
+        home.DamagedFile: one cannot be read.
+    """
+    return [found for n in numbered(paths.registry_dir(line) / "versions") if (found := card(line, n))]
 
 
 def card(line: str, version: int) -> dict | None:
-    """One version's card; None where it is not registered."""
-    return fileio.read_json(paths.registry_dir(line) / "versions" / f"{int(version)}.json")
+    """One version's card; None where it is not registered.
+
+    Raises:
+        home.DamagedFile: it cannot be read; `components/registry/version_card.py` writes it again.
+    """
+    path = paths.registry_dir(line) / "versions" / f"{int(version)}.json"
+    found = fileio.read_json(path)
+    if found is not None and not (isinstance(found, dict) and found.get("version") == version):
+        raise errors.DamagedFile(path, f"the card of version {version}", f"{str(found)[:80]}")
+    return found
 
 
 def removed(line: str) -> dict[int, dict]:
@@ -153,6 +167,16 @@ def removed(line: str) -> dict[int, dict]:
 def lines() -> list[str]:
     folder = paths.home() / "registry"
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".") if folder.is_dir() else []
+
+
+def must_exist(line: str) -> None:
+    """Raises where no run ever worked on a line: taking a lock would make its folder.
+
+    Raises:
+        RegistryError: there is no such line.
+    """
+    if not paths.registry_dir(line).is_dir():
+        raise RegistryError(f"a line must exist. Received: line {line!r}, known are: {', '.join(lines()) or 'none'}")
 
 
 def aliases(line: str) -> dict[int, list[str]]:
@@ -183,23 +207,49 @@ def next_version(line: str) -> int:
     return number
 
 
-def move_champion(line: str, expected: dict | None, version: int, kind: str, reason: str, evidence: dict) -> dict:
+def check_champion(line: str, expected: dict | None) -> dict | None:
+    """The pointer, if it is still the expected one: the same version, content and move. Under `line_lock`.
+
+    Raises:
+        PointerMoved: it moved, even if it came back to the same version.
+    """
+    current = champion(line)
+    if _key(current) != _key(expected):
+        raise PointerMoved(
+            f"the champion must be the one this decision was made against, {_named(expected)}. "
+            f"Received: {_named(current)} serves now. Run again to compare with it."
+        )
+    return current
+
+
+def move_champion(
+    line: str,
+    expected: dict | None,
+    version: int,
+    kind: str,
+    reason: str,
+    evidence: dict,
+    allowed: Callable[[], None] = lambda: None,
+) -> dict:
     """Points the line at `version` if it still points at `expected` (compare-and-swap), and records who and why.
 
-    kind: "release", "promote" or "rollback". evidence: anything a reader of the history should see.
+    kind: "release", "promote" or "rollback". evidence: anything a reader of the history should see. allowed: asked first, under
+    the lock; raises where the caller may not publish (`claims.check`).
 
     Raises:
         PointerMoved: the champion is no longer the expected one.
-        RegistryError: the version is incomplete or damaged.
+        RegistryError: the version is incomplete, damaged, or not what its card says.
     """
     with locks.line_lock(line):
-        current = champion(line)
-        if _key(current) != _key(expected):
-            raise PointerMoved(
-                f"the champion must be the one this decision was made against, version {_key(expected)[0]}. "
-                f"Received: version {_key(current)[0]} serves now. Run again to compare with it."
+        allowed()
+        current = check_champion(line, expected)
+        folder, known = _serve_held(line, version), card(line, version)
+        manifest = verify(folder)
+        if known and known["digest"] != manifest["digest"]:
+            raise Differs(
+                f"a version must hold the model of its card, {known['digest'][:12]}. "
+                f"Received: {folder} holds {manifest['digest'][:12]}"
             )
-        manifest = verify(_serve_held(line, version))
         mend_history(line)
         event = {
             "sequence": current["event"]["sequence"] + 1 if current else 1,
@@ -273,6 +323,27 @@ def _serve_held(line: str, version: int) -> Path:
     return served
 
 
+def set_aside(line: str, version: int) -> Path:
+    """Moves a version that does not serve to where it waits for a person; returns its folder.
+
+    Raises:
+        RegistryError: it is the champion.
+    """
+    with locks.line_lock(line):
+        pointer, (served, held) = champion(line), _places(line, version)
+        if pointer and pointer["version"] == version:
+            raise RegistryError(f"the champion cannot be set aside. Received: line {line!r}, version {version}")
+        if served.is_dir() and not held.exists():
+            held.parent.mkdir(parents=True, exist_ok=True)
+            os.rename(served, held)
+            fileio.sync_folder(held.parent)
+            fileio.sync_folder(served.parent)
+        known = card(line, version)
+        if known and known["folder"] != str(held):
+            fileio.write_json(paths.registry_dir(line) / "versions" / f"{version}.json", {**known, "folder": str(held)})
+    return held
+
+
 def note_removed(line: str, version: int, why: str) -> None:
     """Writes down that a version's folder is gone for good; its card stays."""
     event = {"time": clock.now(), "who": user(), "version": version, "why": why}
@@ -288,7 +359,11 @@ def user() -> str:
 
 
 def _key(pointer: dict | None) -> tuple:
-    return (pointer["version"], pointer["digest"]) if pointer else (None, None)
+    return (pointer["event"]["sequence"], pointer["version"], pointer["digest"]) if pointer else ()
+
+
+def _named(pointer: dict | None) -> str:
+    return f"version {pointer['version']} (move {pointer['event']['sequence']})" if pointer else "none"
 
 
 def verified_folder(line: str, version: int, digest: str) -> Path:

@@ -24,8 +24,9 @@ def change(line: str, kind: str, version: int, reason: str) -> dict | None:
     kind: "pin" or "unpin".
 
     Raises:
-        registry.RegistryError: no such version is kept.
+        registry.RegistryError: no such line, or no such version is kept.
     """
+    model_registry.must_exist(line)
     with locks.line_lock(line):
         if (version in pinned(line)) == (kind == "pin"):
             return None

@@ -3,8 +3,8 @@
 `tf.saved_model.load` restores variables and runs initialisers, so a graph must be looked at before it is loaded. Every operation
 of every function must be among those listed here: arithmetic, arrays, text, lookup tables, control flow. None of them reads or
 writes a file, opens a connection or calls Python. Two exceptions, both of which TensorFlow's own exporter writes: the saver's
-functions, which may hold the saver's operations and may be called by nothing else; and a table read from a file, which must be
-an asset of the model itself.
+functions, which may hold the saver's operations on files named by the saver, and may be called by nothing else; and a table read
+from a file, which must be an asset of the model itself. Both are told by how the graph is wired, not by what the file says of itself.
 
 A new family that needs another pure operation adds its name here, under review.
 """
@@ -74,6 +74,7 @@ TEXT = frozenset(
 )
 _SAVER = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})  # ShardedFilename only names
 _FROM_FILE = "InitializeTableFromTextFileV2"
+_CALLS = ("StatefulPartitionedCall", "PartitionedCall")
 _FILES = {"saved_model.pb", "fingerprint.pb"}
 # The last is for warm-up requests and for `components.training.warm_start`; no graph reads it.
 _FOLDERS = ("variables", "assets", "assets.extra")
@@ -123,21 +124,21 @@ def operations(folder: Path) -> tuple[list[str], bool]:
 def _graph(meta: meta_graph_pb2.MetaGraphDef) -> tuple[list[str], set[str]]:
     """Faults and operations of one graph."""
     functions = {function.signature.name: function for function in meta.graph_def.library.function}
-    saver = _saver(meta, functions)
+    savers, saver = _saver(meta, functions)
     found, ops = set(), set()
     for where, node in _nodes(meta.graph_def):
         ops.add(node.op)
         if where in saver:
-            allowed = node.op in ALLOWED or node.op in _SAVER
+            allowed = node.op in ALLOWED or (node.op in _SAVER and _writes_to_prefix(functions[where], node))
         elif node.op == _FROM_FILE:
-            allowed = where in functions and _reads_asset(meta, functions[where], node)
+            allowed = where in functions and len(node.input) > 1 and _is_asset(meta, functions, where, node.input[1])
         else:
             # The saver's functions by name as well: a graph could call them where nobody saves.
             allowed = node.op in ALLOWED or node.op in TEXT or node.op in functions
         if not allowed:
             found.add(f"{node.op}, in {where or 'the graph'}")
         called = _called(node) & saver
-        if called and where not in saver and (where or node.name not in _saver_nodes(meta)):
+        if called and (where or node.name not in savers):
             found.add(f"a call of the saver's {', '.join(sorted(called))}, in {where or 'the graph'}")
     return (
         [f"the graph must hold listed operations alone. Received: {'; '.join(sorted(found)[:8])}"] if found else []
@@ -161,33 +162,117 @@ def _called(node: node_def_pb2.NodeDef) -> set[str]:
     return found - {""}
 
 
-def _saver_nodes(meta: meta_graph_pb2.MetaGraphDef) -> set[str]:
-    named = (meta.saver_def.save_tensor_name, meta.saver_def.restore_op_name)
-    return {name.split(":")[0] for name in named if name}
+def _saver(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping) -> tuple[set[str], set[str]]:
+    """(nodes that save and restore, the functions that they call).
+
+    `saver_def` is a part of the file that is judged, and may name any node. A node counts only if its file name is the saver's
+    placeholder, and no signature gives that placeholder a value or asks for the node; a function counts only if nothing
+    offers it by name to whoever loads the model.
+    """
+    nodes = {node.name: node for node in meta.graph_def.node}
+    offered = {
+        _node(info.name)
+        for signature in meta.signature_def.values()
+        for info in [*signature.inputs.values(), *signature.outputs.values()]
+    }
+    placeholder = _node(meta.saver_def.filename_tensor_name)
+    if placeholder in offered or placeholder not in nodes or nodes[placeholder].op != "Placeholder":
+        return set(), set()
+    savers, called = set(), set()
+    for name in {_node(meta.saver_def.save_tensor_name), _node(meta.saver_def.restore_op_name)} - offered:
+        node = nodes.get(name)
+        if node is not None and node.op in _CALLS and node.input and _node(node.input[0]) == placeholder:
+            savers.add(name)
+            called.add(node.attr["f"].func.name)
+    return savers, (called & functions.keys()) - set(meta.object_graph_def.concrete_functions)
 
 
-def _saver(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping) -> set[str]:
-    """Names of the functions that the saver calls, directly or by others."""
-    starts = _saver_nodes(meta)
-    waiting = [name for node in meta.graph_def.node if node.name in starts for name in _called(node)]
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in functions and name not in found:
-            found.add(name)
-            waiting += [other for node in functions[name].node_def for other in _called(node)]
-    return found
+def _node(tensor: str) -> str:
+    """The node that makes a tensor."""
+    return tensor.lstrip("^").split(":")[0]
 
 
-def _reads_asset(meta: meta_graph_pb2.MetaGraphDef, function, node: node_def_pb2.NodeDef) -> bool:
-    """Whether a table's file is a capture of its function that the loader binds to an asset inside the model's folder."""
-    arguments = [argument.name for argument in function.signature.input_arg]
-    concrete = meta.object_graph_def.concrete_functions.get(function.signature.name)
-    if concrete is None or len(node.input) < 2 or node.input[1] not in arguments:
+def _writes_to_prefix(function, node: node_def_pb2.NodeDef) -> bool:
+    """Whether the files that a saver's operation touches are named by the function's first argument and a plain ending."""
+    inside = {other.name: other for other in function.node_def}
+    first = function.signature.input_arg[0].name if function.signature.input_arg else ""
+
+    def named(tensor: str, depth: int = 0) -> bool:
+        made = inside.get(_node(tensor))
+        if made is None or depth > 20:
+            return _node(tensor) == first
+        if made.op == "StringJoin":
+            return named(made.input[0], depth + 1) and all(plain(rest) for rest in _data(made)[1:])
+        if made.op == "Pack":
+            return all(named(each, depth + 1) for each in _data(made))
+        return made.op in ("ShardedFilename", "Identity") and named(made.input[0], depth + 1)
+
+    def plain(tensor: str) -> bool:
+        made = inside.get(_node(tensor))
+        if made is not None and made.op in ("Select", "SelectV2"):
+            return all(plain(each) for each in _data(made)[1:])
+        values = made.attr["value"].tensor.string_val if made is not None and made.op == "Const" else [b".."]
+        return not any(b".." in value for value in values)
+
+    paths = _data(node)[: 2 if node.op == "MergeV2Checkpoints" else 1]
+    return bool(paths) and all(named(path) for path in paths)
+
+
+def _data(node: node_def_pb2.NodeDef) -> list[str]:
+    """A node's inputs without those that only say what runs first."""
+    return [name for name in node.input if not name.startswith("^")]
+
+
+def _is_asset(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping, where: str, tensor: str, depth: int = 0) -> bool:
+    """Whether a file name inside a function is, by every way into it, an asset of the model itself.
+
+    A name comes in as an argument: as a capture that the loader binds, or from each node that calls the function. A model that was
+    loaded and exported again has one function more around each of its own.
+    """
+    arguments = functions[where].signature.input_arg
+    names = [argument.name for argument in arguments]
+    if tensor not in names or depth > 20 or any(a.number_attr or a.type_list_attr for a in arguments):
         return False
-    place = arguments.index(node.input[1]) - (len(arguments) - len(concrete.bound_inputs))
-    bound = meta.object_graph_def.nodes[concrete.bound_inputs[place]] if place >= 0 else None
-    if bound is None or bound.WhichOneof("kind") != "asset":
-        return False
-    name = Path(meta.asset_file_def[bound.asset.asset_file_def_index].filename)
-    return not name.is_absolute() and ".." not in name.parts
+    place, ways = names.index(tensor), []
+    concrete = meta.object_graph_def.concrete_functions.get(where)
+    if concrete is not None:
+        bound = place - (len(names) - len(concrete.bound_inputs))
+        ways.append(bound >= 0 and _is_bound_asset(meta, concrete.bound_inputs[bound]))
+    for caller, node in _nodes(meta.graph_def):
+        if where not in _called(node):
+            continue
+        direct = node.op == where or (node.op in _CALLS and node.attr["f"].func.name == where)
+        inputs = _data(node)
+        if not direct or len(inputs) != len(names):
+            return False
+        if caller:
+            ways.append(_is_asset(meta, functions, caller, inputs[place], depth + 1))
+        else:
+            ways.append(_is_graph_asset(meta, inputs[place]))
+    return bool(ways) and all(ways)
+
+
+def _is_bound_asset(meta: meta_graph_pb2.MetaGraphDef, number: int) -> bool:
+    """Whether an object that the loader hands to a function is an asset in the model's folder."""
+    bound = meta.object_graph_def.nodes[number]
+    return bound.WhichOneof("kind") == "asset" and _inside(meta.asset_file_def[bound.asset.asset_file_def_index])
+
+
+def _is_graph_asset(meta: meta_graph_pb2.MetaGraphDef, tensor: str) -> bool:
+    """The same for a tensor outside of all functions, where TensorFlow Serving puts the asset's path into a variable."""
+    nodes = {node.name: node for node in meta.graph_def.node}
+    assets = {_node(asset.tensor_info.name) for asset in meta.asset_file_def if _inside(asset)}
+    made = nodes.get(_node(tensor))
+    if made is None or made.op != "ReadVariableOp":
+        return _node(tensor) in assets
+    variable = _node(made.input[0])
+    users = [node for node in nodes.values() if variable in map(_node, _data(node))]
+    written = [_node(node.input[1]) in assets for node in users if node.op == "AssignVariableOp"]
+    known = {"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"}
+    return bool(written) and all(written) and {node.op for node in users} <= known
+
+
+def _inside(asset: meta_graph_pb2.AssetFileDef) -> bool:
+    """Whether an asset's file lies in the model's own folder of assets."""
+    name = Path(asset.filename)
+    return bool(name.parts) and not name.is_absolute() and ".." not in name.parts

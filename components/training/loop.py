@@ -6,14 +6,17 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
+from scipy.special import softmax
 
 from components.tf_support.autograph_patch import spare_keras
-from components.training import batching, checkpoints, frozen_features, warm_start
+from components.training import batching, calibration, checkpoints, frozen_features, warm_start
 
 Rows = tuple[np.ndarray, np.ndarray]
 Report = Callable[[float, int, Mapping[str, float], float], None]
@@ -35,22 +38,56 @@ def fit(
     report: Report = lambda epoch, epochs, metrics, rows_per_second: None,
     start: Sequence[np.ndarray] = (),
 ) -> tuple[tf_keras.Model, Callable, list[dict[str, float]]]:
-    """Trains a family's network and returns (model, tokenizer, history), the model with its best epoch's weights, float32.
+    """Trains a family's model and returns (model, tokenizer, history): by the family's own `fit` where it has one, else by
+    `descend`; then calibrated on eval as `training["calibrate"]` says (`components.training.calibration`).
 
-    A network of `body` and `head` whose body is frozen has its features computed once (`components.training.frozen_features`).
-
-    train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval only chooses the epoch.
+    train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval chooses the epoch and calibrates.
     training: see `pipelines.config.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments goes on
     from it and ends as if never interrupted. report(epochs done, epochs, metrics so far, rows a second): about ten times an
     epoch with `loss` and `accuracy`, at its end (a whole number) also with `val_loss`, `val_accuracy`.
     start: a model's weights to go on from (`components.training.warm_start`); without them the network starts fresh.
-    history: one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, rows_per_second.
+    history: one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, rows_per_second. The epoch
+    whose weights are kept also has `final_loss`, `final_accuracy`, the finished model's on eval, and `final_calibration_error`.
 
     Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
     """
     _check(train, eval, classes)
     spare_keras()
     tf_keras.utils.set_random_seed(seed)
+    own = getattr(family, "fit", None) or partial(descend, family)
+    model, tokenizer, history = own(tokens, network, training, seed, train, eval, classes, workdir, report, start)
+    asked = answers(model, tokenizer, eval[0])
+    # A run that an earlier version recorded says nothing of calibration.
+    mode = training.get("calibrate", "none")
+    if mode != "none":
+        (scale,), offsets = calibration.fit([asked], eval[1], mode == "offsets")
+        model, asked = calibration.calibrated(model, scale, offsets), asked * scale + offsets
+    finished = scores(asked, eval[1])
+    best(history).update(
+        final_loss=finished["val_loss"],
+        final_accuracy=finished["val_accuracy"],
+        final_calibration_error=calibration.expected_error(softmax(asked, axis=1), eval[1]),
+    )
+    return model, tokenizer, history
+
+
+def descend(
+    family: ModuleType,
+    tokens: Sequence[str],
+    network: Mapping,
+    training: Mapping,
+    seed: int,
+    train: Rows,
+    eval: Rows,
+    classes: int,
+    workdir: str | Path,
+    report: Report,
+    start: Sequence[np.ndarray],
+) -> tuple[tf_keras.Model, Callable, list[dict[str, float]]]:
+    """Trains by gradient steps; arguments and answer as `fit`, not calibrated. The model has its best epoch's weights, float32.
+
+    A network of `body` and `head` whose body is frozen has its features computed once (`components.training.frozen_features`).
+    """
     tokenizer = family.build_tokenizer(tokens, network)
     arrays, checked = batching.encode(tokenizer, train[0]), batching.encode(tokenizer, eval[0])
     targets = np.eye(classes, dtype=np.float32)[train[1]]
@@ -73,7 +110,7 @@ def fit(
     store = checkpoints.Store(
         workdir, _fingerprint(family, tokens, network, training, seed, train, eval, start), model, optimizer
     )
-    history, best = store.restore()
+    history, weights = store.restore()
 
     while len(history) < epochs and not _patience_spent(history, int(training["patience"])):
         epoch = len(history)
@@ -94,15 +131,15 @@ def fit(
             "rows_per_second": len(sizes) / seconds,
         }
         history.append(row)
-        if _best(history) == row:
-            best = model.get_weights()
-        store.save(history, best)
+        if best(history) == row:
+            weights = model.get_weights()
+        store.save(history, weights)
         report(epoch + 1, epochs, row, row["rows_per_second"])
 
     with building("float32"):
         # What is returned computes in float32: bfloat16 answers would change with a batch's padding.
         final = family.build_network(tokens, network, classes)
-    (final.get_layer("head") if parts else final).set_weights(best)
+    (final.get_layer("head") if parts else final).set_weights(weights)
     return final, tokenizer, history
 
 
@@ -133,6 +170,18 @@ def logits(model: tf_keras.Model, arrays: Mapping[str, np.ndarray]) -> np.ndarra
     ordered = np.empty_like(answers)
     ordered[np.concatenate(batches)] = answers
     return ordered
+
+
+def answers(model: tf_keras.Model, tokenizer: Callable, texts: np.ndarray) -> np.ndarray:
+    """float32[rows, classes], a model's logits of raw texts, in their order; batches of like length, as when serving."""
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    ask = tf.function(
+        lambda batch: model(tokenizer(batch), training=False), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    parts = [ask(texts[order[at : at + SCORING_BATCH]]).numpy() for at in range(0, len(order), SCORING_BATCH)]
+    found = np.empty((len(order), parts[0].shape[1]), np.float32)
+    found[order] = np.concatenate(parts)
+    return found
 
 
 def scores(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -190,13 +239,18 @@ def _reseed(model: tf_keras.Model, seed: int) -> None:
             generator.reset_from_seed(seed * 1_009 + number)
 
 
-def _best(history: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+def best(history: Sequence[dict[str, float]]) -> dict[str, float]:
     """The epoch to keep: highest validation accuracy, then lowest validation loss, then the first."""
     return max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
 
 
+def final_accuracy(history: Sequence[Mapping[str, float]]) -> float:
+    """The finished model's accuracy on eval; of a history that an earlier version wrote, the kept epoch's."""
+    return best(history).get("final_accuracy", best(history)["val_accuracy"])
+
+
 def _patience_spent(history: Sequence[Mapping[str, float]], patience: int) -> bool:
-    return bool(history) and len(history) - _best(history)["epoch"] >= patience
+    return bool(history) and len(history) - best(history)["epoch"] >= patience
 
 
 def _check(train: Rows, eval: Rows, classes: int) -> None:

@@ -75,6 +75,6 @@ def run_fn(fn_args: FnArgs) -> None:
 
 def headline(history: Mapping) -> str:
     """One line on a training, for people."""
-    best = max(epoch["val_accuracy"] for epoch in history["epochs"])
+    best = loop.final_accuracy(history["epochs"])
     told = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
     return ", ".join(filter(None, (told, f"{history['seconds']:.0f} s", history["start"])))

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.training.calibration import FITTED
+
 FOLDER, BUILT = "assets.extra", "newsdesk.json"
 
 
@@ -37,8 +39,9 @@ def hindrance(model_dir: Path, family: str, network: Mapping) -> str | None:
 
 
 def weights(model_dir: Path) -> list[np.ndarray]:
-    """The model's weights in the order of its network's."""
-    return [weight.numpy() for weight in tf.saved_model.load(str(model_dir)).weights]
+    """The model's weights in the order of its network's, without those that are fitted anew each time."""
+    found = tf.saved_model.load(str(model_dir)).weights
+    return [weight.numpy() for weight in found if not weight.name.startswith(FITTED)]
 
 
 def merged(fresh: Sequence[np.ndarray], old: Sequence[np.ndarray]) -> list[np.ndarray]:

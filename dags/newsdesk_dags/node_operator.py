@@ -12,6 +12,7 @@ from airflow.exceptions import AirflowException
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from lost_runs import lost
 
 from components.core.run_record import run_of
 from newsdesk_dags.run_form import request_of
@@ -85,12 +86,22 @@ class NodeOperator(BaseOperator):
         except KeyboardInterrupt:
             # Airflow would take it for a failed attempt, and try again.
             raise AirflowFailException(f"{self.node} was stopped by hand") from None
+        if code == node_process.LOCKED and self._close_lost(context):
+            code, result = node_process.run(call, self.log.info, self._started)
         if code == node_process.LOCKED and request.get("trigger") == "backfill":
             self.log.info("%s; looking again in %s", result.get("headline"), WAIT)
             self.defer(trigger=TimeDeltaTrigger(WAIT), method_name="resume")
         if code == node_process.DONE and self.then:
             self.then(context, request, result)
         return self.outcome(code, result)
+
+    def _close_lost(self, context) -> bool:
+        """Closes the runs that hold a line although Airflow has ended or lost them; returns whether there were any."""
+        found = lost([context["dag_run"].dag_id], lambda **asked: context["ti"].get_dr_count(**asked))
+        for run in found:
+            self.log.info("Run %s holds a line and is not open in Airflow: closing it", run)
+            node_process.run(node_process.command(CLOSE, run, {}), self.log.info)
+        return bool(found)
 
     def outcome(self, code: int, result: Mapping[str, Any]) -> dict:
         """The result of a node that ended well; raises what Airflow understands for every other exit code."""

@@ -52,7 +52,8 @@ FIELDS = form("")
 
 
 def resolved(params: Mapping[str, Any], conf: Mapping[str, Any] | None) -> dict:
-    """The form's values, and which version serves now and which would: what is approved is exactly that.
+    """The form's values, and what is approved: which version would serve (`target`), in place of which one (`serves`), as the
+    line's next move after which one (`after`: its number, 0 where there was none).
 
     Raises:
         AirflowFailException: a parameter that the form does not know, or would have refused.
@@ -71,7 +72,9 @@ def resolved(params: Mapping[str, Any], conf: Mapping[str, Any] | None) -> dict:
         )
     if model_registry.folder(line, target) is None:
         raise model_registry.RegistryError(f"a version must exist. Received: line {line!r}, version {target}")
-    return {**asked, "target": target, "serves": serving(line)}
+    pointer = model_registry.champion(line)
+    after, serves = (pointer["event"]["sequence"], pointer["version"]) if pointer else (0, None)
+    return {**asked, "target": target, "serves": serves, "after": after}
 
 
 def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
@@ -103,10 +106,14 @@ def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
 
 
 def words_of(asked: Mapping[str, Any], by: str, approved_by: str) -> list[str]:
-    """The argument list of the command. One word a value: what somebody typed can be no option of its own."""
+    """The argument list of the command. One word a value: what somebody typed can be no option of its own.
+
+    A move is bound to what was approved: the command compares target and last move under the line's lock.
+    """
     reason = f"--reason={asked['reason']} (asked by {by}, approved by {approved_by})"
-    version = [] if asked["action"] == "rollback" else [str(asked["version"])]
-    return [asked["action"], *version, f"--line={asked['line']}", reason]
+    version = [f"--to={asked['target']}"] if asked["action"] == "rollback" else [str(asked["version"])]
+    bound = [f"--after={asked['after']}"] if asked["action"] in ("promote", "rollback") else []
+    return [asked["action"], *version, *bound, f"--line={asked['line']}", reason]
 
 
 def user_of(person: Any) -> str:

@@ -69,7 +69,7 @@ def look(line: str, version: int, folder: Path, texts: Sequence[str]) -> tuple[l
         card = next((card for card in model_registry.versions(line) if card["version"] == version), {})
         raise NoAttention(
             f"version {version} of line {line} (preset {card.get('preset', 'unknown')}) has no attention to show; "
-            "`newsdesk retrain --model transformer` makes one that has, and --model N asks another version"
+            "`newsdesk retrain --model wide-transformer` makes one that has, and --model N asks another version"
         )
     labels = fileio.read_json(folder / model_registry.MANIFEST)["labels"]
     answers = []

@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
         move = add(name, help)
         if name == "promote":
             move.add_argument("version", type=int)
+        else:
+            move.add_argument("--to", type=int, metavar="VERSION", help="only if this is the version it returns to")
+        move.add_argument(
+            "--after", type=int, metavar="MOVE", help="only if the line's last move has this number; 0: none"
+        )
         move.add_argument("--reason", required=True)
         move.add_argument("--line", default="")
     for name, help in (
@@ -220,6 +225,7 @@ def show(args: argparse.Namespace) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    paths.restrict_umask()
     try:
         paths.safe_name(getattr(args, "line", "") or run_config.REAL_LINE, "line")
     except ValueError as error:

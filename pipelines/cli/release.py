@@ -12,7 +12,10 @@ def run(args: argparse.Namespace, line: str) -> int:
     if not args.reason.strip():
         print(f"newsdesk {args.command}: --reason must say why. Received: {args.reason!r}", file=sys.stderr)
         return 2
-    event = promote(line, args.version, args.reason) if args.command == "promote" else rollback(line, args.reason)
+    if args.command == "promote":
+        event = promote(line, args.version, args.reason, args.after)
+    else:
+        event = rollback(line, args.reason, args.to, args.after)
     if event is None:
         print(f"{line}: version {args.version} serves already")
     else:
@@ -21,31 +24,64 @@ def run(args: argparse.Namespace, line: str) -> int:
     return _tell_catalogue(line)
 
 
-def promote(line: str, version: int, reason: str) -> dict | None:
+def promote(line: str, version: int, reason: str, after: int | None = None) -> dict | None:
     """Makes a version the champion; one that was held is moved to where it is served first. None where it serves already.
+
+    after: see `_pointer`.
 
     Raises:
         registry.RegistryError: there is no such version, or it is damaged.
+        registry.PointerMoved: another move came between.
     """
-    pointer = model_registry.champion(line)
+    pointer = _pointer(line, after)
     if pointer and pointer["version"] == version:
         model_registry.verify(model_registry.folder(line, version) or model_registry.held_dir(line) / str(version))
         return None
+    if (
+        model_registry.folder(line, version) is None
+    ):  # before the lock, which would make a folder for a line that nobody has
+        raise model_registry.RegistryError(
+            f"a version must exist to be promoted. Received: line {line!r}, version {version}"
+        )
     return model_registry.move_champion(line, pointer, version, "promote", reason, {})
 
 
-def rollback(line: str, reason: str) -> dict:
+def rollback(line: str, reason: str, to: int | None = None, after: int | None = None) -> dict:
     """Makes the version that served before the champion serve again.
 
+    to: what that version must be, where somebody has decided on it. after: see `_pointer`.
+
     Raises:
-        registry.RegistryError: there was none before, or it is damaged.
+        registry.RegistryError: there was none before, it is another one, or it is damaged.
+        registry.PointerMoved: another move came between.
     """
-    pointer, previous = model_registry.champion(line), model_registry.before(line)
+    pointer, previous = _pointer(line, after), model_registry.before(line)
     if previous is None:
         raise model_registry.RegistryError(
             f"a rollback needs a version that served before. Received: line {line!r} has none"
         )
+    if to is not None and previous != to:
+        raise model_registry.RegistryError(
+            f"a rollback must return to version {to}, as was decided. Received: line {line!r} would return to version {previous}"
+        )
     return model_registry.move_champion(line, pointer, previous, "rollback", reason, {})
+
+
+def _pointer(line: str, after: int | None) -> dict | None:
+    """The champion. after: the number (`sequence`) of the move that must be the line's last one; 0 where nothing may have served.
+
+    Raises:
+        registry.PointerMoved: it is not.
+    """
+    pointer = model_registry.champion(line)
+    last = pointer["event"]["sequence"] if pointer else 0
+    if after is not None and last != after:
+        serves = f"version {pointer['version']} serves" if pointer else "nothing serves"
+        raise model_registry.PointerMoved(
+            f"the line's last move must be number {after}, as when this was decided. "
+            f"Received: line {line!r} is at move {last}, and {serves}"
+        )
+    return pointer
 
 
 def _rewrite_cards(line: str, event: dict) -> None:

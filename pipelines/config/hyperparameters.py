@@ -26,7 +26,11 @@ RULES: Mapping[str, tuple] = {
     "word_dropout": (0.0, 0.95),
     "pooling": ("mean", "mean+max", "pooled_output", "default", "cls", "layers"),
     "padding": ("longest", "max_length"),
+    "min_rows": (1, 1000),
+    "penalty": (1e-4, 1000.0),
+    "mended": (0.0, 1.0),
     # training
+    "calibrate": ("none", "temperature", "offsets"),
     "epochs": (1, 1000),
     "batch_size": (1, 65_536),
     "learning_rate": (1e-8, 1.0),

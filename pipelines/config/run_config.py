@@ -17,7 +17,7 @@ import tomli
 from components.core import clock, paths
 from components.core.validation import ConfigError, check, check_keys, read
 from pipelines.config import hyperparameters
-from pipelines.config.presets import PRESETS
+from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.config.settings import RELEASES, SECTIONS, DataConfig, GateConfig, check_window
 
 DEMO_LINE = "news-demo"
@@ -30,7 +30,7 @@ _LIMIT = 4096  # characters of any text parameter; longer ones are refused, not 
 class RunConfig:
     """Everything a run needs but its list of files. `network` and `training` hold the preset's keys, overridden.
 
-    `baseline` holds the training settings of the bag that every candidate is compared with.
+    `baseline` is the model that every candidate is compared with: its `family`, `network` and `training`.
     """
 
     line: str
@@ -54,7 +54,7 @@ class RunConfig:
             **value,
             "network": dict(self.network),
             "training": dict(self.training),
-            "baseline": dict(self.baseline),
+            "baseline": {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.baseline.items()},
             "data": dataclasses.asdict(self.data),
             "gates": dataclasses.asdict(self.gates),
             "labels": list(self.labels),
@@ -167,7 +167,10 @@ def settings(path=None) -> dict:
     except tomli.TOMLDecodeError as error:
         raise ConfigError(f"newsdesk.toml must be TOML ({error}). Received: {path}") from None
     for line, sections in value.items():
-        paths.safe_name(line, "line")
+        try:
+            paths.safe_name(line, "line")
+        except ValueError as error:
+            raise ConfigError(f"newsdesk.toml: {error}") from None
         check(isinstance(sections, dict), "a line in newsdesk.toml must be a table", line=line)
         unknown = sorted(set(sections) - set(SECTIONS))
         check(not unknown, f"sections of a line must be among {', '.join(SECTIONS)}", line=line, unknown=unknown)
@@ -219,10 +222,11 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         or next((name for name, s in lines.items() if s.get("schedule", {}).get("source") == source), REAL_LINE)
     )
     schedule = section(lines, line, "schedule")
-    preset = PRESETS[request.model or schedule.preset]
+    preset, baseline = PRESETS[request.model or schedule.preset], PRESETS[BASELINE]
+    line_training = line_file(line).get("training", {})
     sections = {
         "network": dict(preset.network),
-        "training": {**preset.training, **line_file(line).get("training", {})},
+        "training": {**preset.training, **line_training},
         "data": dataclasses.asdict(section(lines, line, "data")),
         "gates": dataclasses.asdict(section(lines, line, "gates")),
     }
@@ -249,7 +253,13 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         force=request.force,
         network=_checked("network", sections["network"]),
         training=_checked_training(sections["training"]),
-        baseline=MappingProxyType({**PRESETS["bag"].training, **line_file(line).get("training", {})}),
+        baseline=MappingProxyType(
+            {
+                "family": baseline.family,
+                "network": baseline.network,
+                "training": MappingProxyType({**baseline.training, **line_training}),
+            }
+        ),
         data=DataConfig(**sections["data"]),
         gates=GateConfig(**sections["gates"]),
         labels=labels_of(line),
@@ -263,8 +273,23 @@ def line_file(line: str) -> dict:
 
 
 def labels_of(line: str) -> tuple[str, ...]:
-    """The class names of a line; one without a folder has the usual ones."""
-    return tuple(line_file(line).get("labels", LABELS))
+    """The class names of a line; one without a folder has the usual ones.
+
+    Raises:
+        ConfigError: names that no page, file or catalogue could show.
+    """
+    labels = line_file(line).get("labels", LABELS)
+    usable = isinstance(labels, (list, tuple)) and all(
+        isinstance(label, str) and label.strip() == label and label.isprintable() and 0 < len(label) <= 100
+        for label in labels
+    )
+    check(
+        usable and len(labels) > 1 and len(set(labels)) == len(labels),
+        f"labels in data_schemas/{line}/line.toml must be two or more different names of 1 to 100 printable characters, without "
+        "blanks at their ends",
+        labels=labels,
+    )
+    return tuple(labels)
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:

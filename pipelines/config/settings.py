@@ -36,7 +36,7 @@ class Schedule:
     timezone: str = "UTC"
     source: str = "demo"
     window: str = "all"
-    preset: str = "transformer"
+    preset: str = "wide-transformer"
     seed: int = 1
     release: str = "auto"
 

@@ -18,7 +18,7 @@ def learning_curves(history: Sequence[Mapping[str, float]], path: str | Path) ->
         axes.plot(epochs, [row[name] for row in history], marker="o", label="training (dropout, smoothed labels)")
         axes.plot(epochs, [row[f"val_{name}"] for row in history], marker="o", label="validation")
         if history:
-            axes.axvline(_best(history)["epoch"], color="grey", linestyle=":", label="kept")
+            axes.axvline(best(history)["epoch"], color="grey", linestyle=":", label="kept")
         axes.set(xlabel="epoch", ylabel=f"{name} ({unit})")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()

@@ -45,7 +45,7 @@ def curves_plot(epochs: Sequence[Mapping]) -> str:
     kept = max(epochs, key=lambda row: (row["val_accuracy"], -row["val_loss"])) if epochs else {}
     panels = _curve(epochs, "loss", 0, "{:.2f}".format) + _curve(epochs, "accuracy", 205, "{:.3f}".format)
     return f"""<p class=s>Validation in colour, training in grey (with dropout and smoothed labels).
-Kept: epoch {epochs.index(kept) + 1} of {len(epochs)}, validation accuracy {kept["val_accuracy"]:.4f}.</p>
+Kept: epoch {epochs.index(kept) + 1} of {len(epochs)}, validation accuracy {kept.get("final_accuracy", kept["val_accuracy"]):.4f}.</p>
 <svg viewBox="0 0 410 170" role=img aria-label="loss and accuracy by epoch">{panels}</svg>"""
 
 

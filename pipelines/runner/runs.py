@@ -123,7 +123,7 @@ def outcome_of(run_id: str) -> dict:
                 "reasons": found[0].get("reasons") or [found[0]["headline"]],
             }  # fmt: skip
     if release:
-        return {"run": run_id, "pushed": True, **release, "reasons": verdict["reasons"], "metrics": verdict["metrics"]}
+        return {"run": run_id, "pushed": True, "reasons": verdict["reasons"], "metrics": verdict["metrics"], **release}
     if verdict:
         return {
             "run": run_id, "state": verdict["decision"], "pushed": False, "version": None,

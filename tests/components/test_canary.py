@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import published
@@ -15,6 +16,7 @@ from tfx.utils import path_utils
 from components import canary
 from components.core import paths
 from components.data import tfrecords as records
+from components.registry import manifest
 from components.serving import canary_probe
 
 FINE = {"faults": [], "label_ids": [0, 1, 2, 3], "p50_ms": 1.0, "p99_ms": 2.0, "champion": None}
@@ -34,7 +36,7 @@ def asked(kind, count=64):
 def node(tmp_path):
     """Runs the node on a kind of model and rows; returns its artifact and report."""
 
-    def work(rows=40, champion=False):
+    def work(rows=40, champion=False, between=lambda folder: None):
         examples, model, blessing, infra = Examples(), Model(), ModelBlessing(), InfraBlessing()
         for name, artifact in {"examples": examples, "model": model, "blessing": blessing, "infra": infra}.items():
             artifact.uri = str(tmp_path / name)
@@ -42,7 +44,10 @@ def node(tmp_path):
         with records.Writer(examples.uri) as writer:
             for text, label in zip(*published.articles(rows, seed=4)):
                 writer.write("test", text.decode(), int(label))
-        shutil.copytree(published.model("good"), path_utils.serving_model_dir(model.uri))
+        folder = Path(path_utils.serving_model_dir(model.uri))
+        shutil.copytree(published.model("good"), folder)
+        manifest.write_judged(Path(blessing.uri), manifest.folder_hashes(folder))
+        between(folder)
         canary.Canary.test_call(
             labels=json.dumps(published.LABELS), limits=json.dumps(published.LIMITS), code="c", examples=examples,
             model=model, model_blessing=blessing, blessing=infra, champion=model if champion else None,
@@ -79,6 +84,27 @@ def test_without_held_out_rows_it_does_not_pass(node, monkeypatch):
     assert report["reasons"] == ["there must be held-out rows to ask. Received: 0"]
     assert files == ["INFRA_NOT_BLESSED", "report.json"]
     assert infra.get_int_custom_property("blessed") == 0
+
+
+def test_a_byte_tampered_between_gate_and_canary_is_a_refusal_that_names_the_file_and_nothing_is_loaded(
+    node, monkeypatch
+):
+    def tamper(folder):
+        path = folder / "variables" / "variables.data-00000-of-00001"
+        path.write_bytes(path.read_bytes()[:-1] + b"~")
+
+    monkeypatch.setattr(canary, "examine", lambda *_: pytest.fail("the model was asked"))
+    infra, report, _ = node(between=tamper)
+    assert "what the model gate judged" in report["reasons"][0]
+    assert "differs in variables/variables.data-00000-of-00001" in report["reasons"][0]
+    assert infra.get_int_custom_property("blessed") == 0
+
+
+def test_the_canary_says_which_model_it_asked(node, monkeypatch):
+    monkeypatch.setattr(canary, "probe", lambda *_: {**FINE, "label_ids": [0]})
+    infra, _, _ = node()
+    digest = manifest.content_digest(manifest.folder_hashes(published.model("good")))
+    assert infra.get_string_custom_property("digest") == digest
 
 
 def test_a_probe_that_could_reach_the_project_asks_nothing():

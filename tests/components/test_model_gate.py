@@ -18,7 +18,7 @@ from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests, diagnostics, gate_rules, paired_tests, seen_rows
 from components.evaluation.slices import slices
-from components.registry import model_registry
+from components.registry import manifest, model_registry
 from components.training import export
 from pipelines.reports import model_verdict
 
@@ -169,6 +169,13 @@ def test_a_warning_where_the_candidate_does_not_beat_the_baseline():
     assert decision == "blessed"
     assert said[0].startswith("not significantly better than the baseline")
     assert decided({"baseline": paired(50, 4)})[2] == []
+
+
+def test_a_warning_where_probabilities_are_off_by_more_than_the_limit_and_chance():
+    decision, _, said = decided(calibration_error=0.06, calibration_chance=0.01)
+    assert decision == "blessed" and said == ["expected calibration error 0.060 (limit 0.020, and 0.010 by chance)"]
+    assert decided(calibration_error=0.025, calibration_chance=0.01)[2] == []
+    assert decided(calibration_error=None, calibration_chance=None)[2] == []
 
 
 def test_every_reason_is_given_and_not_the_first_alone():
@@ -407,6 +414,8 @@ def test_the_first_candidate_has_only_the_floor_to_pass(gate):
     assert told["metrics"]["confusion"] == (np.eye(4, dtype=int) * 50).tolist()
     assert (Path(blessing.uri) / "BLESSED").exists()
     assert blessing.get_int_custom_property("blessed") == 1
+    assert manifest.judged(Path(blessing.uri)) == model_registry.folder_hashes(published.model("good"))
+    assert blessing.get_string_custom_property("digest") == told["digest"]
     assert "Model verdict: blessed" in (paths.run_dir("run-2") / "verdict.html").read_text()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.model_gate import sureness
-from components.registrar import card
+from components.registry.version_card import card
 
 
 def test_it_is_the_mean_probability_of_the_answers_and_none_where_that_is_no_number():

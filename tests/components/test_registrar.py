@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import published
@@ -12,11 +14,12 @@ from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
 from components import pusher
 from components.artifacts import Quarantine
-from components.core import fileio, paths, run_record
+from components.core import errors, fileio, locks, paths, run_record
 from components.registrar import Registrar
-from components.registry import mlflow_sync, model_registry
+from components.registry import manifest, mlflow_sync, model_registry, version_card
 from pipelines.cli import release
 from pipelines.reports import model_card
+from pipelines.runner import runs
 
 LINE, RUN = published.LINE, "run-2"
 CONFIG = {
@@ -53,10 +56,10 @@ def run(tmp_path):
     artifacts["blessing"].set_int_custom_property("blessed", 1)
     record = {
         "run": RUN, "config": CONFIG, "champion": model_registry.champion(LINE), "code": "c0de", "as_of": "2025-01-02",
-        "data_hash": "da7a", "files": ["train.csv"],
+        "data_hash": "da7a", "files": ["train.csv", "test.csv"],
     }  # fmt: skip
 
-    def work(release="auto", kind="shifted"):
+    def work(release="auto", kind="shifted", between=lambda folder: None, attempt=""):
         fileio.write_json(paths.run_dir(RUN) / "run.json", {**record, "config": {**CONFIG, "release": release}})
         metrics = {"accuracy": 0.95, "interval": [0.93, 0.97], "rows": 400, "per_class": {"Sports": 0.9}}
         verdict = {
@@ -67,12 +70,15 @@ def run(tmp_path):
             "comparisons": {},
         }
         version, folder = published.push(RUN, kind, hold=release == "hold")
-        digest = model_registry.verify(folder)["digest"]
+        blessing = Path(artifacts["blessing"].uri)
+        digest = manifest.write_judged(blessing, model_registry.folder_hashes(published.model(kind)))
         fileio.write_json(paths.run_dir(RUN) / "verdict.json", {**verdict, "digest": digest})
         artifacts["pushed"].set_int_custom_property("pushed", 1)
         artifacts["pushed"].set_string_custom_property("pushed_destination", str(folder))
         artifacts["pushed"].set_string_custom_property("pushed_version", str(version))
-        Registrar.test_call(run=RUN, **artifacts)
+        locks.take_line(LINE, RUN, os.getpid(), "Registrar", attempt)
+        between(folder)
+        Registrar.test_call(run=RUN, attempt=attempt, **artifacts)
         return artifacts["registered"]
 
     return work
@@ -147,13 +153,75 @@ def test_a_retry_after_a_rollback_does_not_bring_the_version_back(run, told):
     assert model_registry.champion(LINE)["version"] == 1
 
 
-def test_a_champion_that_changed_meanwhile_is_not_overwritten(run, told):
-    version, folder = published.push("run-3", "swapped")
-    published.register(version, folder, "run-3")
-    model_registry.move_champion(LINE, model_registry.champion(LINE), version, "promote", "by a person", {})
-    with pytest.raises(model_registry.PointerMoved):
-        run()
-    assert model_registry.champion(LINE)["version"] == version
+def test_a_champion_that_changed_meanwhile_is_not_overwritten_and_the_version_waits_for_a_person(run, told):
+    def promote(folder):
+        version, other = published.push("run-3", "swapped")
+        published.register(version, other, "run-3")
+        model_registry.move_champion(LINE, model_registry.champion(LINE), version, "promote", "by a person", {})
+
+    headline = run(between=promote).get_string_custom_property("headline")
+    assert "held" in headline and "version 3 (move 2) serves now" in headline
+    assert model_registry.champion(LINE)["version"] == 3
+    assert model_registry.numbered(paths.serving_dir(LINE)) == [1, 3]
+    assert model_registry.card(LINE, 2)["folder"] == str(model_registry.held_dir(LINE) / "2")
+    outcome = runs.outcome_of(RUN)
+    assert outcome["state"] == "held" and "version 1 (move 1)" in outcome["reasons"][0]
+    release.promote(LINE, 2, "it is good")
+    assert model_registry.verify(paths.serving_dir(LINE) / "2")["run"] == RUN
+
+
+@pytest.mark.parametrize("at", ["before the Registrar", "before the pointer"])
+def test_a_tampered_byte_of_a_pushed_model_is_a_refusal_that_names_the_file_and_nothing_is_served(
+    run, told, monkeypatch, at
+):
+    def tamper(folder):
+        data = bytearray((folder / "saved_model.pb").read_bytes())
+        data[len(data) // 2] ^= 1
+        (folder / "saved_model.pb").write_bytes(bytes(data))
+
+    if at == "before the pointer":
+        monkeypatch.setattr(mlflow_sync, "follow", lambda *_: tamper(paths.serving_dir(LINE) / "2"))
+    registered = run(between=tamper if at == "before the Registrar" else lambda folder: None)
+    assert "differs in saved_model.pb" in registered.get_string_custom_property("refused")
+    assert model_registry.champion(LINE)["version"] == 1
+    assert model_registry.numbered(paths.serving_dir(LINE)) == [1]
+    assert len(model_registry.history(LINE)) == 1
+    assert not (paths.run_dir(RUN) / "release.json").exists()
+
+
+def test_another_model_under_a_whole_manifest_is_refused(run, told):
+    """The folder and its manifest were changed together, so that they agree."""
+
+    def replace(folder):
+        manifest = model_registry.verify(folder)
+        shutil.copyfile(published.model("swapped") / "saved_model.pb", folder / "saved_model.pb")
+        (folder / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes() + b"\0")
+        fileio.write_json(folder / model_registry.MANIFEST, {**manifest, "files": model_registry.folder_hashes(folder)})
+
+    registered = run(between=replace)
+    assert "what the model gate judged" in registered.get_string_custom_property("refused")
+    assert "saved_model.pb" in registered.get_string_custom_property("refused")
+    assert model_registry.champion(LINE)["version"] == 1
+
+
+def test_a_registrar_that_wakes_up_after_another_run_took_the_line_moves_no_pointer(run, told):
+    def lose(folder):
+        locks.free_line(LINE, RUN)
+        locks.take_line(LINE, "run-3", os.getpid())
+
+    with pytest.raises(locks.LostClaim, match=r"run run-2 lost line 'news'.*run run-3 holds it"):
+        run(between=lose)
+    assert model_registry.champion(LINE)["version"] == 1
+    assert model_registry.numbered(paths.serving_dir(LINE)) == [1]
+    assert locks.holder(LINE)["run"] == "run-3"
+
+
+def test_an_attempt_that_outlived_its_worker_moves_no_pointer_once_a_later_one_has_started(run, told):
+    with pytest.raises(locks.Superseded, match=r"attempt 0.1 at Registrar of run run-2, while attempt 0.2 has started"):
+        run(attempt="0.1", between=lambda folder: locks.take_line(LINE, RUN, None, "Registrar", "0.2"))
+    assert model_registry.champion(LINE)["version"] == 1
+    run(attempt="0.2")
+    assert model_registry.champion(LINE)["version"] == 2
 
 
 def test_while_mlflow_is_down_the_old_champion_serves_on_and_the_retry_succeeds(run, monkeypatch, told):
@@ -191,7 +259,7 @@ def test_a_crash_between_any_two_writes_is_made_good_by_the_retry(run, told, mon
                 os._exit(9) if path.parent.name == "versions" else write(path, value)
             )
         elif at == "before the pointer":
-            model_registry.move_champion = lambda *_: os._exit(9)
+            model_registry.move_champion = lambda *_, **__: os._exit(9)
         elif at == "after the pointer":
             model_registry.move_champion = lambda *more: (move(*more), os._exit(9))
         else:
@@ -298,3 +366,64 @@ def test_mlflow_follows_once_and_gives_the_same_answers_from_the_same_folder():
     # Loading a version through MLflow leaves it as it was pushed.
     for number in (2, 3):
         model_registry.verify(model_registry.folder(LINE, number))
+
+
+def test_every_class_has_a_metric_of_its_own_that_mlflow_takes():
+    from mlflow.utils.validation import _validate_metric_name
+
+    names = mlflow_sync.named(["Arts & Life", "Health (US)", "Children's", "A+B", "A-B", "A*B", "Sci/Tech", "日本"])
+    assert names["Sci/Tech"] == "Sci_Tech" and len(set(names.values())) == 8
+    for name in names.values():
+        _validate_metric_name(f"recall.{name}")
+
+
+_SECOND_TRY = """
+import json
+from components.registry import mlflow_sync as catalogue
+from components.registry import model_registry as registry
+card = registry.versions("news")[0]
+client, real = catalogue._client(), catalogue.metrics
+def broken(*_): raise ValueError("not a metric")
+catalogue.metrics = broken
+try: catalogue.follow("news", card, {})
+except ValueError: pass
+catalogue.metrics = real
+catalogue.follow("news", card, {})
+found = client.search_runs([client.get_experiment_by_name("news").experiment_id])
+used = client.get_model_version("news", 1).run_id
+print(json.dumps({"states": sorted(r.info.status for r in found),
+                  "accuracy": client.get_run(used).data.metrics.get("accuracy")}))
+"""
+
+
+def test_after_an_attempt_that_failed_on_the_way_mlflow_shows_a_whole_run_and_none_that_runs_for_ever():
+    published.release("run-1")
+    command = [sys.executable, "-c", _SECOND_TRY]
+    done = subprocess.run(command, cwd=paths.REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"states": ["FAILED", "FINISHED"], "accuracy": 0.9}
+
+
+@pytest.mark.parametrize("kept", ["card in the origin", "run's verdict", "promotion", "nothing"])
+def test_a_damaged_card_is_written_again_from_its_origin(run, told, kept):
+    run()
+    path, origin = paths.registry_dir(LINE) / "versions" / "2.json", model_registry.origin_path(LINE, 2)
+    whole = fileio.read_json(path)
+    path.write_text(path.read_text()[:40])
+    if kept != "card in the origin":  # an origin of an earlier release
+        value = {name: part for name, part in fileio.read_json(origin).items() if name != "card"}
+        fileio.write_json(origin, value)
+    if kept in ("promotion", "nothing"):
+        shutil.rmtree(paths.run_dir(RUN))
+    if kept == "nothing":
+        moves = [{**event, "evidence": {}} for event in model_registry.history(LINE)]
+        fileio.write_text(paths.registry_dir(LINE) / "promotions.jsonl", "".join(json.dumps(m) + "\n" for m in moves))
+    assert list(version_card.damaged(LINE)) == [2]
+    with pytest.raises(errors.DamagedFile, match=str(path)):
+        model_registry.versions(LINE)
+    if kept == "nothing":
+        with pytest.raises(model_registry.RegistryError, match="neither the verdict"):
+            version_card.repair(LINE, 2)
+        return
+    assert {**version_card.repair(LINE, 2), "created": ""} == {**whole, "created": ""}
+    assert version_card.damaged(LINE) == {}

@@ -2,9 +2,11 @@
 
 import json
 import re
+import sys
 from types import SimpleNamespace
 
 import pytest
+from airflow.exceptions import AirflowException
 from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
@@ -43,7 +45,7 @@ def move(version, before=None):
 
 
 def told(**more):
-    asked = {**ASKED, "target": 2, "serves": 1, **more}
+    asked = {**ASKED, "target": 2, "serves": 1, "after": 1, **more}
     return {"asked": asked, "by": "ann", **question(asked, "ann")}
 
 
@@ -130,22 +132,58 @@ def test_a_reason_is_one_argument_and_can_be_no_option(fake_door, versions, host
     record = fake_door("print('news: version 2 serves now (before: 1)'); sys.exit(0)")
     assert do(told(reason=hostile)) == "news: version 2 serves now (before: 1)"
     (call,) = [json.loads(line)["arguments"] for line in record.read_text().splitlines()]
-    assert call == ["promote", "2", "--line=news", f"--reason={hostile} (asked by ann, approved by bob)"]
+    assert call == ["promote", "2", "--after=1", "--line=news", f"--reason={hostile} (asked by ann, approved by bob)"]
     assert not (tmp_path / "pwned").exists()
 
 
 def test_every_action_is_a_command_of_its_own():
-    words = {action: words_of({**ASKED, "action": action}, "a", "b")[:-1] for action in ACTIONS}
-    assert words["rollback"] == ["rollback", "--line=news"]
-    assert all(words[action] == [action, "2", "--line=news"] for action in ("promote", "pin", "unpin"))
+    asked = {**ASKED, "target": 3, "after": 7}
+    words = {action: words_of({**asked, "action": action}, "a", "b")[:-1] for action in ACTIONS}
+    assert words["rollback"] == ["rollback", "--to=3", "--after=7", "--line=news"]
+    assert words["promote"] == ["promote", "2", "--after=7", "--line=news"]
+    assert all(words[action] == [action, "2", "--line=news"] for action in ("pin", "unpin"))
 
 
-def test_nothing_happens_where_something_else_serves_by_now(fake_door, versions):
-    record = fake_door("sys.exit(0)")
-    move(2, before=1)
-    with pytest.raises(AirflowFailException, match="version 2 serves now"):
-        do(told())
-    assert not record.exists()
+@pytest.fixture
+def served(monkeypatch):
+    """Three whole versions of `news` that were released one after the other, and the real command."""
+    monkeypatch.setenv("NEWSDESK_TFX_PYTHON", sys.executable)
+    for number in (1, 2, 3):
+        folder = paths.serving_dir("news") / str(number)
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").write_text(f"model {number}")
+        files = model_registry.folder_hashes(folder)
+        manifest = {"version": number, "digest": model_registry.content_digest(files), "files": files}
+        fileio.write_json(folder / model_registry.MANIFEST, manifest)
+        model_registry.move_champion("news", model_registry.champion("news"), number, "release", "it passed", {})
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "between"),
+    [("promote", 2, [1]), ("promote", 2, [1, 3]), ("rollback", None, [2]), ("rollback", None, [1, 3])],
+)
+def test_what_was_approved_is_not_carried_out_once_the_pointer_has_moved_even_there_and_back(
+    served, action, version, between
+):
+    asked = resolved({**ASKED, "action": action, "version": version}, {})
+    assert (asked["target"], asked["serves"], asked["after"]) == (2, 3, 3)
+    for number in between:
+        model_registry.move_champion("news", model_registry.champion("news"), number, "promote", "somebody else", {})
+    moves = model_registry.history("news")
+    with pytest.raises(AirflowException, match=f"last move must be number 3.*is at move {len(moves)}"):
+        do({"asked": asked, "by": "ann"})
+    assert model_registry.history("news") == moves
+
+
+def test_what_was_approved_is_carried_out_where_nothing_moved(served):
+    from newsdesk_dags import notifications
+
+    asked = resolved({**ASKED, "action": "rollback", "version": None}, {})
+    outlets = SimpleNamespace(add=lambda asset, extra: None)
+    assert do({"asked": asked, "by": "ann"}, {notifications.CHAMPIONS: outlets}).startswith(
+        "news: version 2 serves now"
+    )
+    assert model_registry.champion("news")["event"]["kind"] == "rollback"
 
 
 def test_a_command_that_is_refused_fails_the_task_with_its_words_and_is_not_tried_again(fake_door, versions):

@@ -11,9 +11,13 @@ from types import SimpleNamespace
 import pytest
 from airflow.exceptions import AirflowException
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, ParamValidationError, TaskDeferred
+from lost_runs import named
 from newsdesk_dags.node_operator import NodeOperator
 from newsdesk_dags.run_form import form, request_of
 
+from components.core import fileio, locks, paths
+from components.core.run_record import run_of
+from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.settings import Schedule
 from pipelines.runner import node_process
@@ -237,3 +241,76 @@ def test_on_kill_stops_the_whole_group_of_the_node(fake_door, monkeypatch):
     task._started(4711)
     task.on_kill()
     assert stopped == [4711]
+
+
+# --- a line that another run holds in silence ---
+
+HOLDER = "scheduled__2026-03-01T03:00:00+00:00"
+
+
+@pytest.fixture
+def silent():
+    """A run that holds `news`, is open, and has shown no life for an hour."""
+    run = run_of("news_retrain", HOLDER)
+    fileio.write_json(paths.run_dir(run) / "run.json", {"run": run})
+    locks.take_line("news", run)
+    then = datetime.now().timestamp() - 3600
+    os.utime(paths.registry_dir("news") / "run.lock", (then, then))
+    return run
+
+
+def ask(fake_door, states, kind="manual"):
+    """Runs the first node against a door that finds the line locked until the holder was closed; returns the calls."""
+    lock = str(paths.registry_dir("news") / "run.lock")
+    record = fake_door(
+        f"node = arguments[arguments.index('--node') + 1]\n"
+        f"if node == 'close': os.unlink({lock!r}); print(json.dumps({{'state': 'closed'}})); sys.exit(0)\n"
+        f"locked = os.path.exists({lock!r}); print(json.dumps({{'headline': 'locked' if locked else 'read'}}))\n"
+        "sys.exit(4 if locked else 0)"
+    )
+    asked = []
+
+    def count(**more):
+        asked.append(more)
+        return sum(states.get((more["dag_id"], name)) in more["states"] for name in more["run_ids"])
+
+    run = a_run(kind)
+    context = {"dag_run": run, "params": DEFAULTS, "ti": SimpleNamespace(try_number=1, get_dr_count=count)}
+    try:
+        return NodeOperator.execute.__wrapped__(NodeOperator(task_id="Ingester", node="Ingester"), context), record
+    except AirflowFailException as error:
+        return error, record
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_run_that_waits_for_the_pool_keeps_its_line_against_the_next_one(fake_door, silent, state):
+    ended, record = ask(fake_door, {("news_retrain", HOLDER): state})
+    assert "locked" in str(ended)
+    assert len(record.read_text().splitlines()) == 1
+    assert locks.holder("news")["run"] == silent
+
+
+@pytest.mark.parametrize("state", [None, "failed", "success"])
+def test_a_run_that_airflow_has_ended_or_lost_is_closed_and_its_line_taken(fake_door, silent, state):
+    ended, record = ask(fake_door, {("news_retrain", HOLDER): state})
+    assert ended["headline"] == "read"
+    calls = [json.loads(line)["arguments"] for line in record.read_text().splitlines()]
+    assert [call[call.index("--node") + 1] for call in calls] == ["Ingester", "close", "Ingester"]
+    assert calls[1][calls[1].index("--run-id") + 1] == silent
+
+
+def test_a_run_that_shows_life_is_not_asked_about(fake_door, silent):
+    os.utime(paths.registry_dir("news") / "run.lock")
+    ended, record = ask(fake_door, {})
+    assert "locked" in str(ended) and len(record.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("dag_id", ["news_retrain", "news_retrain_sports"])
+@pytest.mark.parametrize("name", [HOLDER, "manual__2026-03-02T09:00:00.123456+00:00", "by-hand"])
+def test_a_run_is_found_in_airflow_by_the_name_of_its_folder(dag_id, name):
+    assert named(run_of(dag_id, name), ["news_retrain", "news_retrain_sports"]) == (dag_id, name)
+
+
+def test_a_run_whose_airflow_id_cannot_be_told_is_left_alone():
+    assert named(run_of("news_retrain", "mine (1)"), ["news_retrain"]) is None
+    assert model_registry.lines() == []

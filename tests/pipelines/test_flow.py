@@ -1,9 +1,12 @@
 """The table, the graph that TFX compiles and the order of the command line are one."""
 
+import json
+
 import pytest
 
 from pipelines import retraining
 from pipelines.config import run_config
+from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.flow import FLOW, NODES
 
 RECORD = {
@@ -30,6 +33,14 @@ def test_every_node_comes_after_what_it_needs():
 
 def test_what_moves_the_pointer_or_decides_is_never_cached():
     assert {node.name for node in FLOW if not node.cached} == {"ModelGate", "Pusher", "Registrar"}
+
+
+def test_the_baseline_gets_all_of_its_preset_through_parameters():
+    (baseline,) = (node for node in retraining.nodes(RECORD) if node.id == "Baseline")
+    preset, given = PRESETS[BASELINE], baseline.exec_properties
+    assert given["family"] == preset.family
+    assert json.loads(given["network"]) == dict(preset.network)
+    assert set(json.loads(given["training"])) == set(preset.training)
 
 
 def test_a_line_without_reviewed_schemas_is_told_what_it_needs():

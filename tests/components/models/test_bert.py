@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import transformers
 
+from components import canary
 from components.core import paths
 from components.data.text_cleaning import clean
 from components.models import bert, explainer, hf_classifier
@@ -131,6 +132,17 @@ def test_a_frozen_encoder_is_exported_with_its_head_as_one_graph(addresses, kind
     np.testing.assert_allclose(export.predict(tmp_path / "model", ROWS[0]), tf.nn.softmax(trained), atol=1e-5)
     assert loop.scores(trained, ROWS[1])["val_loss"] == pytest.approx(min(row["val_loss"] for row in history), rel=0.3)
     np.testing.assert_array_equal(outputs(addresses[kind], [[2, 5, 3]])["sequence_output"], before)
+
+
+def test_a_model_with_a_hub_encoder_passes_the_canary_in_a_fresh_process(addresses, tmp_path):
+    network, labels = {**NETWORK, "encoder": addresses["hub"]}, LABELS
+    tokens = bert.build_vocabulary(None, network)
+    model = bert.build_network(tokens, network, len(labels))
+    export.export(tmp_path / "model", bert.build_tokenizer(tokens, network), model, labels)
+    report = canary.examine(tmp_path / "model", labels, TEXTS, {"max_mb": 100.0})
+    assert report.get("error") is None
+    assert report["faults"] == []
+    assert len(report["label_ids"]) == len(TEXTS)
 
 
 def test_a_hub_encoder_trains_as_a_whole(addresses, tmp_path):

@@ -35,6 +35,10 @@ def move(number, kind="release"):
     return model_registry.move_champion(LINE, model_registry.champion(LINE), number, kind, "because", {})
 
 
+def digest(number):
+    return model_registry.verify(paths.serving_dir(LINE) / str(number))["digest"]
+
+
 def path(name):
     return paths.registry_dir(LINE) / name
 
@@ -59,7 +63,9 @@ def test_a_decision_made_against_another_champion_does_not_move_the_pointer():
     move(1)
     seen = model_registry.champion(LINE)
     move(2)
-    with pytest.raises(model_registry.PointerMoved, match=r"version 1.*Received: version 2 serves now"):
+    with pytest.raises(
+        model_registry.PointerMoved, match=r"version 1 .move 1.*Received: version 2 .move 2. serves now"
+    ):
         model_registry.move_champion(LINE, seen, 3, "release", "too late", {})
     assert model_registry.champion(LINE)["version"] == 2
 
@@ -157,7 +163,10 @@ def test_a_rollback_returns_to_what_served_before_and_never_to_what_was_left(mov
 
 def test_a_promoted_held_version_moves_to_where_it_is_served_and_its_first_address_stays_good():
     folder = make(1, held=True)
-    fileio.write_json(path("versions") / "1.json", {"version": 1, "folder": str(folder)})
+    fileio.write_json(
+        path("versions") / "1.json",
+        {"version": 1, "folder": str(folder), "digest": model_registry.verify(folder)["digest"]},
+    )
     move(1, "promote")
     assert model_registry.folder(LINE, 1) == paths.serving_dir(LINE) / "1"
     assert model_registry.verify(folder)["version"] == 1
@@ -169,12 +178,16 @@ def test_the_best_version_is_the_most_accurate_that_served_was_not_rolled_back_a
         metrics = {"accuracy": accuracy}
         fileio.write_json(
             path("versions") / f"{number}.json",
-            {"version": number, "digest": f"d{number}", "folder": str(folder), "metrics": metrics},
+            {"version": number, "digest": digest(number), "folder": str(folder), "metrics": metrics},
         )
     assert model_registry.best(LINE) is None
     for kind, number in (("release", 1), ("release", 2), ("release", 3)):
         move(number, kind)
-    assert model_registry.best(LINE) == {"version": 2, "digest": "d2", "folder": str(paths.serving_dir(LINE) / "2")}
+    assert model_registry.best(LINE) == {
+        "version": 2,
+        "digest": digest(2),
+        "folder": str(paths.serving_dir(LINE) / "2"),
+    }
     move(4)
     move(3, "rollback")
     assert model_registry.best(LINE)["version"] == 2
@@ -249,8 +262,77 @@ def test_without_an_owner_a_claim_ends_with_its_lease_whichever_way_the_clock_we
 def test_a_sign_of_life_renews_the_lease():
     locks.take_line(LINE, "first")
     os.utime(path("run.lock"), (0, 0))
-    locks.keep_line(LINE)
+    assert locks.keep_line(LINE, "first")
     assert locks.holder(LINE)["lives"]
+
+
+def test_a_process_that_was_stopped_gives_no_sign_of_life_for_the_run_that_took_the_line_meanwhile():
+    locks.take_line(LINE, "first")
+    os.utime(path("run.lock"), (0, 0))
+    locks.take_line(LINE, "second")
+    os.utime(path("run.lock"), (0, 0))
+    assert not locks.keep_line(LINE, "first")
+    assert not locks.holder(LINE)["lives"]
+    assert locks.keep_line(LINE, "second")
+
+
+@pytest.mark.parametrize("now", ["another run", "nobody", "unreadable"])
+def test_a_run_that_lost_its_line_may_not_publish(now):
+    locks.take_line(LINE, "first")
+    locks.check(LINE, "first")
+    locks.free_line(LINE, "first")
+    if now == "another run":
+        locks.take_line(LINE, "second")
+    elif now == "unreadable":
+        path("run.lock").write_text("{")
+    with pytest.raises(locks.LostClaim, match=r"run first lost line 'news', and nothing was published"):
+        locks.check(LINE, "first")
+
+
+def test_only_the_latest_attempt_at_a_node_may_publish():
+    locks.take_line(LINE, "first", node="Pusher", attempt="0.1")
+    locks.take_line(LINE, "first", node="Trainer", attempt="0.2")
+    locks.check(LINE, "first", "Pusher", "0.1")
+    locks.take_line(LINE, "first", node="Pusher", attempt="0.2")
+    with pytest.raises(locks.Superseded, match=r"attempt 0.1 at Pusher of run first, while attempt 0.2 has started"):
+        locks.check(LINE, "first", "Pusher", "0.1")
+    locks.check(LINE, "first", "Pusher", "0.2")
+
+
+def test_an_open_run_that_waits_for_its_scheduler_keeps_its_line_for_a_day_and_is_told_to_be_silent():
+    fileio.write_json(paths.run_dir("first") / "run.json", {"run": "first"})
+    locks.take_line(LINE, "first")
+    assert not locks.holder(LINE)["silent"]
+    for silence, lives in ((locks.LEASE + 1, True), (locks.PATIENCE - 60, True), (locks.PATIENCE + 1, False)):
+        then = time.time() - silence
+        os.utime(path("run.lock"), (then, then))
+        assert (locks.holder(LINE)["lives"], locks.holder(LINE)["silent"]) == (lives, lives)
+        if lives:
+            with pytest.raises(locks.Locked, match="run first"):
+                locks.take_line(LINE, "second")
+    locks.take_line(LINE, "second")
+
+
+def test_a_run_of_one_process_does_not_wait_and_its_line_is_free_as_soon_as_the_process_is_gone():
+    fileio.write_json(paths.run_dir("first") / "run.json", {"run": "first"})
+    owner = child()
+    locks.take_line(LINE, "first", owner.pid)
+    owner.kill()
+    owner.communicate()
+    assert not locks.holder(LINE)["lives"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": "first"}', '"text"'])
+def test_an_unreadable_claim_is_a_dead_one(text):
+    locks.take_line(LINE, "first", os.getpid())
+    path("run.lock").write_text(text)
+    held = locks.holder(LINE)
+    assert (held["lives"], held["run"]) == (False, locks.UNREADABLE)
+    locks.free_line(LINE, held["run"])
+    assert locks.holder(LINE) is None
+    path("run.lock").write_text(text)
+    locks.take_line(LINE, "second", os.getpid())
+    assert locks.holder(LINE)["run"] == "second"
 
 
 def test_an_owner_that_was_gone_when_it_claimed_does_not_hold_the_line_for_ever():
@@ -259,6 +341,25 @@ def test_an_owner_that_was_gone_when_it_claimed_does_not_hold_the_line_for_ever(
     locks.take_line(LINE, "first", gone.pid)
     os.utime(path("run.lock"), (0, 0))
     assert not locks.holder(LINE)["lives"]
+
+
+def test_the_digest_is_part_of_what_a_decision_was_made_against():
+    make(1)
+    make(2, "other")
+    move(1)
+    seen = model_registry.champion(LINE)
+    with pytest.raises(model_registry.PointerMoved):
+        model_registry.move_champion(LINE, {**seen, "digest": "another"}, 2, "release", "because", {})
+    model_registry.move_champion(LINE, seen, 2, "release", "because", {})
+
+
+def test_a_served_folder_that_is_a_link_to_a_whole_copy_elsewhere_is_refused(tmp_path):
+    folder = make(1)
+    folder.rename(tmp_path / "copy")
+    folder.symlink_to(tmp_path / "copy", target_is_directory=True)
+    with pytest.raises(model_registry.RegistryError, match=r"a folder, not a link.*serving/news/1"):
+        move(1)
+    assert model_registry.champion(LINE) is None
 
 
 def test_of_two_processes_that_promote_at_once_one_wins_and_the_other_is_told():

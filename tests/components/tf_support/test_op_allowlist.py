@@ -2,11 +2,13 @@
 
 import shutil
 
+import encoder_kit
 import published
 import pytest
 import tensorflow as tf
 import tensorflow_text as text
 
+from components.networks import encoder_tf_hub
 from components.tf_support import op_allowlist
 
 
@@ -102,6 +104,157 @@ def test_a_table_from_a_file_may_read_an_asset_of_the_model_and_nothing_else(tmp
     model = op_allowlist.saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     model.meta_graphs[0].asset_file_def[0].filename = "../../../etc/passwd"
     (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    assert "InitializeTableFromTextFileV2" in "".join(faults(folder))
+
+
+def edited(folder, change):
+    """The SavedModel after `change` of its one graph."""
+    model = op_allowlist.saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    change(model.meta_graphs[0])
+    (folder / "saved_model.pb").write_bytes(model.SerializeToString())
+    return folder
+
+
+def function(meta, part):
+    return next(f for f in meta.graph_def.library.function if part in f.signature.name)
+
+
+def main_node(meta, name):
+    return next(node for node in meta.graph_def.node if node.name == name.split(":")[0])
+
+
+def declare_the_signature_s_node_the_saver(meta):
+    meta.saver_def.save_tensor_name = meta.signature_def["classify"].outputs["out"].name
+
+
+def declare_it_and_give_the_client_the_file_name(meta):
+    declare_the_signature_s_node_the_saver(meta)
+    meta.saver_def.filename_tensor_name = meta.signature_def["classify"].inputs["text"].name
+
+
+def call_the_served_function_as_the_saver_does(meta):
+    node = main_node(meta, meta.saver_def.save_tensor_name)
+    node.attr["f"].func.name = function(meta, "signature_wrapper").signature.name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        declare_the_signature_s_node_the_saver,
+        declare_it_and_give_the_client_the_file_name,
+        call_the_served_function_as_the_saver_does,
+    ],
+)
+def test_a_served_function_that_writes_files_is_refused_whatever_the_file_calls_its_saver(tmp_path, change):
+    folder = exported(tmp_path / "m", tf.identity, weight=tf.Variable(1.0))
+
+    def save_what_the_client_sends(meta):
+        served = function(meta, "signature_wrapper")
+        said = served.signature.input_arg[0].name
+        served.node_def.add(name="save", op="SaveV2").input.extend([said, said, said, said])
+        change(meta)
+
+    edited(folder, save_what_the_client_sends)
+    assert "SaveV2, in __inference_signature_wrapper" in "".join(faults(folder))
+
+
+def save_to_a_file_of_its_choice(meta):
+    saves = function(meta, "traced_save")
+    node = next(node for node in saves.node_def if node.op == "SaveV2")
+    node.input[0] = next(node for node in saves.node_def if node.op == "Const").name + ":output:0"
+
+
+def climb_out_of_the_folder(meta):
+    for node in function(meta, "traced_save").node_def:
+        if node.op == "Const" and b"_temp/part" in node.attr["value"].tensor.string_val:
+            node.attr["value"].tensor.string_val[0] = b"/../../../tmp/x"
+
+
+def have_a_file_name_without_asking(meta):
+    main_node(meta, meta.saver_def.filename_tensor_name).op = "PlaceholderWithDefault"
+
+
+def let_a_client_choose_the_file(meta):
+    meta.signature_def["save"].inputs["path"].name = meta.saver_def.filename_tensor_name
+
+
+def let_a_client_save(meta):
+    meta.signature_def["save"].outputs["out"].name = meta.saver_def.save_tensor_name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        save_to_a_file_of_its_choice,
+        climb_out_of_the_folder,
+        have_a_file_name_without_asking,
+        let_a_client_choose_the_file,
+        let_a_client_save,
+    ],
+)
+def test_a_saver_that_would_touch_other_files_than_it_is_told_to_is_refused(tmp_path, change):
+    folder = edited(exported(tmp_path / "m", tf.identity, weight=tf.Variable(1.0)), change)
+    assert "V2, in __inference__traced_save" in "".join(faults(folder))
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory):
+    """A TensorFlow Hub preprocessor that was loaded and exported again, as in every model with such an encoder."""
+    folder = tmp_path_factory.mktemp("again")
+    tokens = encoder_tf_hub.Preprocessor(encoder_kit.hub(folder / "encoder"), 8)
+    return exported(folder / "m", lambda said: tokens(said)["ids"], tokens=tokens)
+
+
+def test_the_table_of_a_hub_preprocessor_that_is_exported_again_may_read_its_asset(again):
+    assert op_allowlist.look(again, 100.0) == ([], True)
+
+
+def hand_the_loader_another_object(meta):
+    """The table itself in place of the asset."""
+    concrete = next(c for name, c in meta.object_graph_def.concrete_functions.items() if "initializer" in name)
+    concrete.bound_inputs[0] = concrete.bound_inputs[1]
+
+
+def hand_the_server_another_path(meta):
+    path = meta.graph_def.node.add(name="path", op="Const")
+    path.attr["value"].tensor.string_val.append(b"/etc/passwd")
+    name = next(n for n, c in meta.object_graph_def.concrete_functions.items() if "initializer" in n)
+    node = next(node for node in meta.graph_def.node if node.attr["f"].func.name == name)
+    node.input[0] = "path"
+
+
+def write_another_path_into_the_server_s_variable(meta):
+    path = meta.graph_def.node.add(name="path", op="Const")
+    path.attr["value"].tensor.string_val.append(b"/etc/passwd")
+    next(node for node in meta.graph_def.node if node.op == "AssignVariableOp").input[1] = "path"
+
+
+def call_it_with_a_path_from_inside(meta):
+    library = meta.graph_def.library.function
+    inner = next(
+        f.signature.name for f in library for node in f.node_def if node.op.startswith("InitializeTableFromText")
+    )
+    next(node for f in library for node in f.node_def if node.attr["f"].func.name == inner).input[0] = "Const:output:0"
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../vocab.txt", ""])
+def test_a_preprocessor_s_table_may_read_no_file_outside_the_model_s_assets(again, tmp_path, name):
+    folder = shutil.copytree(again, tmp_path / "m")
+    edited(folder, lambda meta: setattr(meta.asset_file_def[0], "filename", name))
+    assert "InitializeTableFromTextFileV2" in "".join(faults(folder))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        hand_the_loader_another_object,
+        hand_the_server_another_path,
+        write_another_path_into_the_server_s_variable,
+        call_it_with_a_path_from_inside,
+    ],
+)
+def test_every_way_into_a_table_s_initialiser_must_bring_an_asset(again, tmp_path, change):
+    folder = edited(shutil.copytree(again, tmp_path / "m"), change)
     assert "InitializeTableFromTextFileV2" in "".join(faults(folder))
 
 

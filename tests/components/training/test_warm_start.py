@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.models import family
-from components.training import export, loop, vocabulary, warm_start
+from components.training import calibration, export, loop, vocabulary, warm_start
 from pipelines.config.presets import TRAINING
 
 NETWORK = {
@@ -35,7 +35,7 @@ def champion(tmp_path):
 
 
 def fit(tokens, workdir, start=()):
-    settings = {**TRAINING, "epochs": 1, "batch_size": 2, "learning_rate": 1e-8, "warmup": 0.0}
+    settings = {**TRAINING, "calibrate": "none", "epochs": 1, "batch_size": 2, "learning_rate": 1e-8, "warmup": 0.0}
     return loop.fit(family("bag"), tokens, NETWORK, settings, 3, ROWS, ROWS, 4, workdir, start=start)[0]
 
 
@@ -44,6 +44,16 @@ def test_a_candidate_goes_on_from_the_champion_s_weights(champion, tmp_path):
     again = fit(TOKENS, tmp_path / "work", warm_start.weights(folder)).get_weights()
     for ours, theirs in zip(again, before, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_what_is_fitted_anew_each_time_is_no_part_of_a_start(champion, tmp_path):
+    _, before = champion
+    module = family("bag")
+    model = calibration.calibrated(module.build_network(TOKENS, NETWORK, 4), 2.0, np.ones(4))
+    export.export(tmp_path / "calibrated", module.build_tokenizer(TOKENS, NETWORK), model, ["a", "b", "c", "d"])
+    assert [weight.shape for weight in warm_start.weights(tmp_path / "calibrated")] == [
+        weight.shape for weight in before
+    ]
 
 
 def test_known_words_keep_their_rows_where_the_vocabulary_grew(champion, tmp_path):

@@ -93,7 +93,7 @@ def test_a_model_without_attention_says_so_with_what_to_do_and_writes_nothing(ca
     assert main.main(["explain", "goal"]) == 1
     said = capsys.readouterr().err
     assert "version 1 of line news (preset bag) has no attention to show" in said
-    assert "newsdesk retrain --model transformer" in said
+    assert "newsdesk retrain --model wide-transformer" in said
     assert said.count("\n") == 1
     assert not (paths.home() / "explain").exists()
 

@@ -1,12 +1,13 @@
 """A person promotes and rolls back: what moves, what is written down, what is refused. MLflow stands aside here."""
 
 import argparse
+import shutil
 
 import published
 import pytest
 
 from components.core import paths
-from components.registry import mlflow_sync, model_registry
+from components.registry import mlflow_sync, model_registry, pins
 from pipelines.cli import release
 from pipelines.reports import model_card
 
@@ -21,8 +22,9 @@ def told(monkeypatch):
     return calls
 
 
-def ask(command, version=None, reason="because", line=published.LINE):
-    return release.run(argparse.Namespace(command=command, version=version, reason=reason), line)
+def ask(command, version=None, reason="because", line=published.LINE, to=None, after=None):
+    args = argparse.Namespace(command=command, version=version, reason=reason, to=to, after=after)
+    return release.run(args, line)
 
 
 def test_a_rollback_makes_the_version_before_serve_again_and_keeps_the_reason(told, capsys):
@@ -103,3 +105,45 @@ def test_when_mlflow_cannot_follow_the_pointer_has_moved_and_the_remedy_is_named
     assert ask("promote", version) == 0
     assert model_registry.champion(published.LINE)["version"] == version
     assert "(no answer); `newsdesk doctor --repair` mends it" in capsys.readouterr().err
+
+
+def test_a_decision_is_carried_out_on_the_move_it_was_made_against_though_the_same_version_serves_again(told):
+    for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
+        published.release(run, kind)
+    decided = model_registry.champion(published.LINE)["event"]["sequence"]
+    ask("promote", 1)
+    ask("promote", 3)
+    moves = model_registry.history(published.LINE)
+    for command, version in (("rollback", None), ("promote", 2)):
+        with pytest.raises(model_registry.PointerMoved, match=r"must be number 3.*at move 5, and version 3 serves"):
+            ask(command, version, after=decided)
+    with pytest.raises(model_registry.RegistryError, match=r"must return to version 2.*would return to version 1"):
+        ask("rollback", to=2, after=moves[-1]["sequence"])
+    assert model_registry.history(published.LINE) == moves
+    assert ask("rollback", to=1, after=5) == 0
+    assert model_registry.champion(published.LINE)["version"] == 1
+
+
+def test_a_version_whose_files_and_manifest_are_not_those_of_its_card_is_not_promoted(told):
+    """Somebody put another complete version in its place."""
+    published.release("run-1")
+    version, folder = published.push("run-2", "shifted")
+    published.register(version, folder, "run-2")
+    other, _ = published.push("run-3", "swapped", hold=True)
+    shutil.rmtree(folder)
+    shutil.copytree(model_registry.held_dir(published.LINE) / str(other), folder)
+    with pytest.raises(model_registry.Differs, match=r"must hold the model of its card"):
+        ask("promote", version)
+    assert model_registry.champion(published.LINE)["version"] == 1
+
+
+def test_a_line_that_is_not_there_is_refused_and_leaves_no_folder(told):
+    published.release("run-1")
+    with pytest.raises(model_registry.RegistryError, match=r"must exist to be promoted. Received: line 'typo'"):
+        ask("promote", 1, line="typo")
+    for kind in ("pin", "unpin"):
+        with pytest.raises(
+            model_registry.RegistryError, match=r"a line must exist. Received: line 'typo', known are: news"
+        ):
+            pins.change("typo", kind, 1, "because")
+    assert model_registry.lines() == [published.LINE]

@@ -12,7 +12,7 @@ from pipelines.config.run_config import ConfigError, Request, resolve
 
 def test_a_run_without_any_setting_trains_the_default_preset_on_the_demo():
     run = resolve(Request())
-    assert (run.source, run.line, run.preset, run.release) == ("demo", "news-demo", "transformer", "auto")
+    assert (run.source, run.line, run.preset, run.release) == ("demo", "news-demo", "wide-transformer", "auto")
 
 
 def test_a_real_source_goes_to_the_real_line_so_that_a_demonstration_never_replaces_its_champion():
@@ -26,8 +26,8 @@ def test_overrides_win_over_the_file_and_the_file_wins_over_the_defaults():
 
 
 def test_a_lines_own_training_settings_go_before_the_presets_and_after_overrides():
-    assert resolve(Request()).training["epochs"] == resolve(Request()).baseline["epochs"] == 8
-    assert resolve(Request(source="/data/ag")).training["epochs"] == PRESETS["transformer"].training["epochs"]
+    assert resolve(Request()).training["epochs"] == resolve(Request()).baseline["training"]["epochs"] == 8
+    assert resolve(Request(source="/data/ag")).training["epochs"] == PRESETS["wide-transformer"].training["epochs"]
     assert resolve(Request(set={"training.epochs": 2})).training["epochs"] == 2
 
 
@@ -143,3 +143,25 @@ def test_override_texts_are_json_where_they_can_be():
         "d": "mean",
         "e": True,
     }
+
+
+def test_a_line_s_name_that_can_be_no_folder_is_a_configuration_error(tmp_path):
+    path = tmp_path / "newsdesk.toml"
+    path.write_text('["my line".schedule]\ncron = "0 3 * * *"\n')
+    with pytest.raises(run_config.ConfigError, match=r"newsdesk.toml: line must be .*my line"):
+        run_config.settings(path)
+
+
+@pytest.mark.parametrize(
+    "labels", [[], ["one"], ["a", "a"], ["a", ""], ["a", " b"], ["a", "b\n"], ["a", 1], ["a", "x" * 101], "ab"]
+)
+def test_labels_that_cannot_be_shown_are_refused_before_any_work(monkeypatch, labels):
+    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    with pytest.raises(run_config.ConfigError, match=r"labels in data_schemas/news-demo/line\.toml must be"):
+        run_config.resolve(run_config.Request(source="demo", line="news"), {})
+
+
+def test_labels_with_marks_of_any_kind_are_fine(monkeypatch):
+    labels = ["Arts & Life", "Health (US)", "Children's", "A+B", "日本"]
+    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    assert run_config.labels_of("news") == tuple(labels)

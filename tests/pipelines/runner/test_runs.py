@@ -7,6 +7,7 @@ import pytest
 from components.core import errors, fileio, locks, paths, run_record
 from pipelines import run_node
 from pipelines.config import run_config
+from pipelines.flow import NODES
 from pipelines.runner import runs
 
 
@@ -163,3 +164,17 @@ def test_two_lines_on_one_cron_have_runs_of_their_own():
     first, second = run_record.run_of("news_retrain", theirs), run_record.run_of("news_retrain_sports", theirs)
     assert first == run_record.run_id_from(theirs) != second
     assert run_record.airflow_id(first, "scheduled") == run_record.airflow_id(second, "scheduled") == theirs
+
+
+@pytest.mark.parametrize("name", ["~", "...", "日本"])
+def test_a_run_id_without_a_letter_or_digit_gets_a_folder_name(name):
+    folder = run_record.run_id_from(name)
+    assert paths.safe_name(folder, "run id").startswith("run.")
+    assert run_record.run_id_from(folder) == folder
+
+
+@pytest.mark.parametrize("family", ["bag", "transformer"])
+def test_a_candidate_of_the_baseline_s_own_family_is_compared_with_no_baseline(source, family):
+    record = opened(source, model="bag")
+    record["config"]["baseline"]["family"] = family
+    assert bool(run_node._skip(record, NODES["Baseline"])) == (family == "bag")

@@ -1,0 +1,98 @@
+"""Words, punctuation marks and neighbouring pairs of them as hashed features, in a graph and as a sparse matrix.
+
+Nothing is cleaned here: what a source's markup tells of a class is kept. So that a model also knows clean text, `mend` cleans a
+fixed share of the train rows. A feature is known by a 62-bit key; no string is stored.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from scipy.sparse import csr_matrix
+
+from components.data.text_ops import PADDING, UNKNOWN, clean_tensor, split_words_and_marks
+from components.tf_support.no_autotune import untuned
+
+BATCH = 4096  # rows a step
+_KEYS = 2**62
+_FIRST, _SECOND = -7_046_029_254_386_353_131, -4_417_276_706_812_531_889  # odd 64-bit numbers, to mix a pair's hashes
+
+
+def mend(texts: np.ndarray, share: float) -> np.ndarray:
+    """The texts (object[rows] of bytes) with about `share` of them cleaned: a row's own bytes decide, so it stays the same row."""
+    chosen = np.array([zlib.crc32(text) < share * 2**32 for text in texts], bool)
+    if not chosen.any():
+        return texts
+    mended = texts.copy()
+    mended[chosen] = clean_tensor(tf.constant(texts[chosen])).numpy()
+    return mended
+
+
+def feature_keys(texts: tf.Tensor) -> tf.RaggedTensor:
+    """string[batch] to int64[batch, (features)]: a key for each word or mark, then one for each neighbouring pair."""
+    words = split_words_and_marks(texts)
+    single, rows = tf.strings.to_hash_bucket_fast(words.flat_values, _KEYS), words.value_rowids()
+    neighbours = tf.equal(rows[1:], rows[:-1])
+    left, right = tf.boolean_mask(single[:-1], neighbours), tf.boolean_mask(single[1:], neighbours)
+    mixed = tf.bitwise.bitwise_xor(left * _FIRST, right * _SECOND)
+    mixed = tf.bitwise.bitwise_and(tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, 29)), _KEYS - 1)
+    pairs = tf.RaggedTensor.from_value_rowids(
+        mixed, tf.boolean_mask(rows[1:], neighbours), words.nrows(), validate=False
+    )
+    return tf.concat([words.with_flat_values(single), pairs], axis=1)
+
+
+def count_keys(texts: tf.data.Dataset, least: int, share: float) -> list[str]:
+    """The keys that at least `least` texts have, in rising order, as decimal text; `mend` comes first.
+
+    texts: string[batch] a step. A row counts once, however often it has the feature.
+    """
+    found, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for batch in texts.as_numpy_iterator():
+        keys = feature_keys(tf.constant(mend(batch, share)))
+        different, places = np.unique(keys.flat_values.numpy(), return_inverse=True)
+        pairs = np.unique(keys.value_rowids().numpy() * max(len(different), 1) + places)
+        found.append(different)
+        counts.append(np.bincount(pairs % max(len(different), 1), minlength=len(different)))
+    different, places = np.unique(np.concatenate(found), return_inverse=True)
+    rows = np.bincount(places, np.concatenate(counts), len(different))
+    return [str(key) for key in different[rows >= least]]
+
+
+class FeatureTokenizer(tf.Module):
+    """string[batch] to `{"ids": int32[batch, features]}`, 1 for a feature without a key, 0 behind a text's features.
+
+    tokens: padding and the unknown token, then keys in decimal.
+    """
+
+    def __init__(self, tokens: Sequence[str]):
+        super().__init__(name="features")
+        if list(tokens[:2]) != [PADDING, UNKNOWN]:
+            raise ValueError(f"A vocabulary starts with {[PADDING, UNKNOWN]}. Received: tokens={list(tokens[:2])}")
+        keys = np.array(tokens[2:], np.int64) if len(tokens) > 2 else np.zeros(0, np.int64)
+        ids = np.arange(2, len(tokens), dtype=np.int32)
+        self.table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), default_value=1)
+
+    def ragged(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """int32[batch, (features)]."""
+        return self.table.lookup(feature_keys(texts))
+
+    def __call__(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        ids = self.ragged(texts).to_tensor(0)
+        # A batch of empty texts would otherwise have no column at all.
+        return {"ids": tf.pad(ids, [[0, 0], [0, tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)]])}
+
+
+def counts(tokenizer: FeatureTokenizer, texts: np.ndarray, tokens: int) -> csr_matrix:
+    """float64[rows, tokens]: how often each text has each known feature; padding and the unknown one are never counted."""
+    ids, lengths = [], []
+    for batch in untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)):
+        found = tokenizer.ragged(batch)
+        ids.append(found.flat_values.numpy())
+        lengths.append(found.row_lengths().numpy())
+    columns, ends = np.concatenate(ids), np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    matrix = csr_matrix((np.where(columns > 1, 1.0, 0.0), columns, ends), (len(texts), tokens))
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix

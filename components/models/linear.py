@@ -1,0 +1,121 @@
+"""A linear model over words, punctuation marks and pairs of neighbours, weighted by log-count ratios: what every other must match.
+
+Text:    as it came; a share of the train rows is cleaned first (`ngrams.mend`), so that the model knows both.
+Network: (1 + ln count) × idf of each feature, the row scaled to length 1; of each class against the rest a linear score.
+Fit:     in one go, by scikit-learn's `LinearSVC` on the values times the class's log-count ratios, which are then folded into
+         the weights. No epochs and no seed: the same rows give the same model.
+Keys:    min_rows (train rows that must have a feature), penalty (`LinearSVC`'s C), mended (share of train rows cleaned).
+
+Source: Wang and Manning 2012, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification" (ACL 2012).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from scipy.sparse import csr_matrix
+from sklearn.svm import LinearSVC
+
+from components.data.ngrams import FeatureTokenizer, count_keys, counts, mend
+from components.data.text_ops import PADDING, UNKNOWN
+from components.training.calibration import FITTED
+from components.training.loop import answers
+from components.training.loop import scores as training_scores
+
+layers = tf_keras.layers
+
+
+def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
+    """The features' keys, in decimal, behind padding and the unknown one. See `ngrams.count_keys`."""
+    return [PADDING, UNKNOWN, *count_keys(texts, int(network["min_rows"]), float(network["mended"]))]
+
+
+def build_tokenizer(tokens: Sequence[str], network: Mapping) -> FeatureTokenizer:
+    """string[batch] to `{"ids": int32[batch, features]}`."""
+    return FeatureTokenizer(tokens)
+
+
+class LinearScores(layers.Layer):
+    """ids int32[batch, features] to float32[batch, classes].
+
+    table float32[tokens, classes + 1]: of each feature its weights times idf, and idf²; the ids 0 and 1 count nothing.
+    """
+
+    def __init__(self, tokens: int, classes: int, **keywords):
+        super().__init__(dtype="float32", trainable=False, **keywords)
+        self.tokens = tokens
+        self.table = self.add_weight(f"{FITTED}table", (tokens, classes + 1), initializer="zeros", trainable=False)
+        self.bias = self.add_weight(f"{FITTED}bias", (classes,), initializer="zeros", trainable=False)
+
+    def call(self, ids):
+        places = tf.where(ids > 1)
+        rows, features = places[:, 0], tf.cast(tf.gather_nd(ids, places), tf.int64)
+        pairs, _, count = tf.unique_with_counts(rows * self.tokens + features)
+        value = 1 + tf.math.log(tf.cast(count, tf.float32))[:, tf.newaxis]
+        parts = tf.gather(self.table, pairs % self.tokens) * value
+        parts = tf.concat([parts[:, :-1], parts[:, -1:] * value], axis=1)
+        sums = tf.math.unsorted_segment_sum(parts, pairs // self.tokens, tf.shape(ids, tf.int64)[0])
+        return tf.math.divide_no_nan(sums[:, :-1], tf.sqrt(sums[:, -1:])) + self.bias
+
+
+def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_keras.Model:
+    """`{"ids": int32[batch, features]}` to float32 scores [batch, classes]."""
+    ids = tf_keras.Input((None,), dtype="int32", name="ids")
+    scores = LinearScores(len(tokens), classes, name="scores")(ids)
+    return tf_keras.Model({"ids": ids}, scores, name="linear")
+
+
+def fit(tokens, network, training, seed, train, eval, classes, workdir, report, start):
+    """As `components.training.loop.fit`, in one go: `history` has one row."""
+    started = time.monotonic()
+    tokenizer, model = build_tokenizer(tokens, network), build_network(tokens, network, classes)
+    values, idf = weigh(counts(tokenizer, mend(train[0], float(network["mended"])), len(tokens)))
+    coefficients, bias = solve(values, train[1], classes, float(network["penalty"]))
+    model.set_weights([np.column_stack([coefficients * idf[:, np.newaxis], idf**2]).astype(np.float32), bias])
+    seconds = time.monotonic() - started
+    known = training_scores(values @ coefficients + bias, train[1])
+    held_out = training_scores(answers(model, tokenizer, eval[0]), eval[1])
+    row = {
+        "epoch": 1, "loss": known["val_loss"], "accuracy": known["val_accuracy"], **held_out, "learning_rate": 0.0,
+        "seconds": seconds, "rows_per_second": len(train[1]) / seconds,
+    }  # fmt: skip
+    report(1, 1, row, row["rows_per_second"])
+    return model, tokenizer, [row]
+
+
+def weigh(found: csr_matrix) -> tuple[csr_matrix, np.ndarray]:
+    """(values float64[rows, tokens], idf float64[tokens]) of counts."""
+    rows = np.bincount(found.indices, minlength=found.shape[1])
+    idf = np.log((1 + found.shape[0]) / (1 + rows)) + 1
+    values = (1 + np.log(found.data)) * idf[found.indices]
+    squares = csr_matrix((values**2, found.indices, found.indptr), found.shape).sum(axis=1)
+    lengths = np.sqrt(np.maximum(np.asarray(squares).ravel(), 1e-300))
+    return csr_matrix(
+        (values / np.repeat(lengths, np.diff(found.indptr)), found.indices, found.indptr), found.shape
+    ), idf
+
+
+def solve(values: csr_matrix, labels: np.ndarray, classes: int, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """(coefficients float64[tokens, classes], bias float64[classes]) of each class against the rest.
+
+    A class that no row or every row has is told apart by its bias alone.
+    """
+    coefficients, bias = np.zeros((values.shape[1], classes)), np.zeros(classes)
+    for label in range(classes):
+        own = labels == label
+        if own.all() or not own.any():
+            bias[label] = 1.0 if own.all() else -1.0
+            continue
+        ratios = log_count_ratios(values, own)
+        scaled = csr_matrix((values.data * ratios[values.indices], values.indices, values.indptr), values.shape)
+        machine = LinearSVC(C=penalty, dual=True, random_state=0).fit(scaled, own)
+        coefficients[:, label], bias[label] = machine.coef_[0] * ratios, machine.intercept_[0]
+    return coefficients, bias
+
+
+def log_count_ratios(values: csr_matrix, own: np.ndarray) -> np.ndarray:
+    """float64[tokens]: how much likelier a feature is in the rows of a class than in the others, as a logarithm."""
+    held = [np.bincount(values[rows].indices, minlength=values.shape[1])[2:] + 1.0 for rows in (own, ~own)]
+    return np.concatenate([[0.0, 0.0], np.log(held[0] / held[0].sum()) - np.log(held[1] / held[1].sum())])

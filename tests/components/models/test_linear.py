@@ -1,0 +1,143 @@
+"""The linear family beside scikit-learn's own arithmetic, on demo articles."""
+
+import components  # noqa: F401, it sets what TensorFlow reads at its own import
+
+# isort: split
+import datetime as dt
+import hashlib
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.svm import LinearSVC
+
+from components.data import demo_corpus, ngrams
+from components.data.text_ops import split_words_and_marks
+from components.models import linear
+from components.training import export, loop
+from pipelines.config.presets import PRESETS
+
+NETWORK = {**PRESETS["linear"].network, "mended": 0.0}
+PLAIN = {**PRESETS["linear"].training, "calibrate": "none"}
+LABELS = ["World", "Sports", "Business", "Sci/Tech"]
+
+
+def articles(count: int, seed: int):
+    rng = random.Random(seed)
+    labels = np.array([rng.randrange(4) for _ in range(count)])
+    texts = [" ".join(demo_corpus.article(rng, int(label), dt.date(2026, 1, 1))).encode() for label in labels]
+    return np.array(texts, object), labels
+
+
+TRAIN, EVAL = articles(800, 1), articles(120, 2)
+
+
+def fit(train=TRAIN, network=NETWORK, settings=PLAIN):
+    tokens = linear.build_vocabulary(tf.data.Dataset.from_tensor_slices(train[0]).batch(300), network)
+    return tokens, *loop.fit(linear, tokens, network, settings, 1, train, EVAL, 4, "")
+
+
+def expected() -> np.ndarray:
+    """Scores of the eval rows by scikit-learn's vectorizer, log-count ratios and machine."""
+    words = {
+        text.decode(): [w.decode() for w in split_words_and_marks([text])[0].numpy()] for text in [*TRAIN[0], *EVAL[0]]
+    }
+    count = CountVectorizer(
+        analyzer=lambda t: words[t] + [" ".join(pair) for pair in zip(words[t], words[t][1:])], min_df=2
+    )
+    weigh = TfidfTransformer(sublinear_tf=True)
+    train, held = weigh.fit_transform(count.fit_transform(TRAIN[0])), weigh.transform(count.transform(EVAL[0]))
+    scores = np.zeros((len(EVAL[1]), 4))
+    for label in range(4):
+        own = TRAIN[1] == label
+        p, q = (1 + (train[rows] > 0).sum(axis=0).A1 for rows in (own, ~own))
+        ratios = np.log(p / p.sum()) - np.log(q / q.sum())
+        machine = LinearSVC(C=0.4, dual=True, random_state=0, tol=1e-10, max_iter=100_000)
+        scores[:, label] = machine.fit(train.multiply(ratios).tocsr(), own).decision_function(held.multiply(ratios))
+    return scores
+
+
+def test_the_graph_answers_as_scikit_learn_does(monkeypatch):
+    # Solved to the end, because the order of the columns decides where a solver that stops early stands.
+    exact = lambda **keys: LinearSVC(**keys, tol=1e-10, max_iter=100_000)  # noqa: E731
+    monkeypatch.setattr(linear, "LinearSVC", exact)
+    _, model, tokenizer, _ = fit()
+    np.testing.assert_allclose(loop.answers(model, tokenizer, EVAL[0]), expected(), atol=5e-6)
+
+
+def test_the_exported_scores_are_the_fitted_machine_s_within_a_millionth():
+    tokens, model, tokenizer, _ = fit()
+    table, bias = model.get_weights()
+    counted = ngrams.counts(tokenizer, EVAL[0], len(tokens))
+    idf = np.sqrt(table[:, 4].astype(float))
+    counted.data = 1 + np.log(counted.data)
+    weighed = counted.multiply(idf).tocsr()
+    scores = counted @ table[:, :4].astype(float) / np.sqrt(weighed.multiply(weighed).sum(axis=1).A1)[:, None] + bias
+    np.testing.assert_allclose(loop.answers(model, tokenizer, EVAL[0]), scores, atol=1e-6)
+
+
+def test_a_row_without_a_known_feature_is_answered_by_the_bias():
+    _, model, tokenizer, _ = fit()
+    answers = loop.answers(model, tokenizer, np.array([b"", b"zzzz qqqq"], object))
+    np.testing.assert_allclose(answers, np.tile(model.get_weights()[1], (2, 1)), atol=1e-6)
+
+
+def test_a_class_without_a_row_is_never_likeliest():
+    texts, labels = TRAIN
+    kept = labels != 3
+    _, model, tokenizer, _ = fit((texts[kept], labels[kept]))
+    assert 3 not in loop.answers(model, tokenizer, EVAL[0]).argmax(axis=1)
+
+
+def test_what_is_mended_depends_on_the_row_alone_and_is_about_the_share_asked_for():
+    texts = np.array([f"row {i} &lt;b&gt;bold&lt;/b&gt;".encode() for i in range(900)], object)
+    mended = ngrams.mend(texts, 1 / 3)
+    changed = mended != texts
+    assert 250 < changed.sum() < 350
+    assert mended[changed][0].endswith(b"bold") and b"&" not in mended[changed][0]
+    np.testing.assert_array_equal(ngrams.mend(texts[::-1], 1 / 3)[::-1], mended)
+    assert (ngrams.mend(texts, 0.0) == texts).all()
+
+
+def test_a_feature_of_one_row_is_no_feature_and_keys_do_not_depend_on_the_batches():
+    texts = np.array([b"goal, goal coach", b"goal shares", b"shares fell"], object)
+    keys = [ngrams.count_keys(tf.data.Dataset.from_tensor_slices(texts).batch(size), 2, 0.0) for size in (1, 3)]
+    assert keys[0] == keys[1] and len(keys[0]) == 2
+
+
+_EXPORT = """
+import components, sys, test_linear
+from components.training.loop import export
+tokens, model, tokenizer, _ = test_linear.fit(settings=dict(test_linear.PLAIN, calibrate="temperature"))
+export.export(sys.argv[1], tokenizer, model, test_linear.LABELS)
+"""
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory):
+    """Folders of two exports by two processes."""
+    folders = [tmp_path_factory.mktemp("export") / "model" for _ in range(2)]
+    for folder in folders:
+        subprocess.run([sys.executable, "-c", _EXPORT, str(folder)], check=True, cwd=Path(__file__).parent)
+    return folders
+
+
+def test_the_same_rows_give_the_same_bytes(twice):
+    hashes = [
+        {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+        for folder in twice
+    ]  # fmt: skip
+    assert hashes[0] == hashes[1]
+
+
+def test_no_word_of_a_train_row_is_stored(twice):
+    written = b"".join(path.read_bytes() for path in twice[0].rglob("*") if path.is_file())
+    words = {word.lower() for text in TRAIN[0][:200] for word in text.split() if len(word) > 8 and word.isalpha()}
+    words -= {b"checkpoint"}  # TensorFlow's own word
+    assert len(words) > 20 and not [word for word in words if word in written]
+    assert export.predict(twice[0], EVAL[0]).argmax(axis=1).tolist().count(0) > 0
