@@ -6,10 +6,10 @@ Reads: the candidate, TFMA's metrics, the baseline and the champion where there 
 is a verdict.
 
 All models answer the same test rows, those left out that champion or best learned from. Rules (`components/evaluation/gate_rules.py`): enough
-rows; a finite accuracy on which TFMA and the gate's own count agree; at least the floor; not significantly worse than baseline,
-champion or the best version that ever served (exact McNemar test); shown to be less than `margin` worse than champion and best,
-where there are rows enough to show it; no class or length slice that significantly fell by more than its limit against either
-(`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). The best one
+rows; a finite accuracy on which TFMA and the gate's own count agree; at least the floor; not significantly worse than the baseline
+(exact McNemar test), nor, by more than another seed alone may cost, than champion or the best version that ever served; shown to be
+less than `margin` worse than these two, where there are rows enough to show it; no class that significantly lost more F1, and no
+length slice that lost more accuracy, than its limit against either (`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). The best one
 is asked because many small steps down, each within the noise, would else add up. A candidate whose content is the champion's is
 `unchanged`.
 """

@@ -23,7 +23,7 @@ def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mappi
     for name, compared in comparisons.items():
         found += _comparison(name, compared, limits)
         if name != "baseline":
-            found.append(_slices(name, compared["slices"]))
+            found += _slices(name, compared["slices"], limits)
     return found + _calibration(metrics) + _behaviour(behaviour, limits)
 
 
@@ -101,18 +101,24 @@ def _calibration(metrics: Mapping) -> list[dict]:
 
 
 def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
-    """Not significantly worse; and, of champion and best, not worse by the margin."""
+    """Not significantly worse; of champion and best, by more than the seeds' spread; and not worse by the margin."""
     against, margin = f"{name} ({_told(found)})", limits["margin"]
     rule = f"not worse than the {name}"
-    if found["worse"]:
-        message = f"significantly worse than the {against}, p = {found['p_worse']:.3g}"
-        return [_finding(rule, "refuse", message, found["p_worse"], limits["alpha"])]
-    first = _finding(rule, "pass", f"not worse than the {against}", found["p_worse"], limits["alpha"], True)
     if name == "baseline":
+        if found["worse"]:
+            message = f"significantly worse than the {against}, p = {found['p_worse']:.3g}"
+            return [_finding(rule, "refuse", message, found["p_worse"], limits["alpha"])]
+        first = _finding(rule, "pass", f"not worse than the {against}", found["p_worse"], limits["alpha"], True)
         if found["better"]:
             return [first]
         message = f"not significantly better than the {against}, p = {found['p_better']:.3g}"
         return [first, _finding("better than the baseline", "warn", message, found["p_better"], limits["alpha"])]
+    # Two trainings of one model are never equally good, so that a loss alone says little: it must be more than a seed costs.
+    spread = limits["seed_spread"]
+    if found["below_spread"]:
+        message = f"significantly worse than the {against}, by more than {spread:.4f}, the spread of seeds"
+        return [_finding(rule, "refuse", message, found["highest"], -spread)]
+    first = _finding(rule, "pass", f"not worse than the {against}", found["highest"], -spread, True)
     rule = f"margin to the {name}"
     if found["inferior"]:
         message, outcome = f"not shown to be less than {margin:.4f} worse than the {against}", "refuse"
@@ -123,22 +129,39 @@ def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
     return [first, _finding(rule, outcome, message, found["lowest"], -margin)]
 
 
-def _slices(name: str, parts: Mapping[str, Mapping]) -> dict:
-    """One finding for all slices: they share one error rate."""
-    rule, fallen = f"slices against the {name}", {label: part for label, part in parts.items() if part["fell"]}
+def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[dict]:
+    """One finding for all slices, which share one error rate; one for recall where it moved and the class did not fall."""
+    rule = f"slices against the {name}"
+    if not parts:
+        return [_finding(rule, "warn", f"no slice holds a row that could be compared with the {name}")]
+    fallen = {label: part for label, part in parts.items() if part["fell"]}
+    label, lowest = min(parts.items(), key=lambda item: item[1]["change"])
     if fallen:
         message = "; ".join(
-            f"{'recall of' if part['kind'] == 'class' else 'accuracy on texts of'} {label} fell by {-part['difference']:.4f} "
-            f"against the {name} (limit {part['limit']:.4f}, {part['rows']:,} rows, p = {part['p_worse']:.3g})"
+            f"{_measure(part)} {label} fell by {-part['change']:.4f} against the {name} (limit {part['limit']:.4f}, "
+            f"{part['rows']:,} rows, p = {part['p']:.3g})"
             for label, part in fallen.items()
         )
-        return _finding(rule, "refuse", message, min(part["difference"] for part in fallen.values()))
-    lowest = min(parts.items(), key=lambda item: item[1]["difference"], default=None)
-    if lowest is None:
-        return _finding(rule, "warn", f"no slice holds a row that could be compared with the {name}")
-    label, part = lowest
-    message = f"no slice fell; the lowest of {len(parts)} is {label}, {part['difference']:+.4f} against the {name}"
-    return _finding(rule, "pass", message, part["difference"], -part["limit"])
+        found = [_finding(rule, "refuse", message, min(part["change"] for part in fallen.values()))]
+    else:
+        message = f"no slice fell; the lowest of {len(parts)} is {_measure(lowest)} {label}, {lowest['change']:+.4f} against the {name}"
+        found = [_finding(rule, "pass", message, lowest["change"], -lowest["limit"])]
+    for outcome, key in (("refuse", "recall_fell"), ("warn", "traded")):
+        moved = {label: part for label, part in parts.items() if part[key]}
+        if moved:
+            message = "; ".join(
+                f"recall of {label} fell by {-part['difference']:.4f} against the {name} (p = {part['p_worse']:.3g}), "
+                f"its F1 moved by {part['change']:+.4f} (p = {part['p']:.3g})"
+                for label, part in moved.items()
+            )
+            limit = -limits["recall_margin"] if outcome == "refuse" else None
+            lost = min(part["difference"] for part in moved.values())
+            return [*found, _finding(f"recall against the {name}", outcome, message, lost, limit)]
+    return found
+
+
+def _measure(part: Mapping) -> str:
+    return "F1 of" if part["kind"] == "class" else "accuracy on texts of"
 
 
 def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:

@@ -7,11 +7,12 @@ import numpy as np
 
 
 class Slice(NamedTuple):
-    """kind: "class" or "length", which decides the limit (`gates.class_margin`, `gates.length_margin`). rows: bool[rows]."""
+    """kind: "class" or "length", which decides the limit (`gates.class_margin`, `gates.length_margin`). rows: bool[rows]. label: the class's id, -1 of a length."""
 
     name: str
     kind: str
     rows: np.ndarray
+    label: int = -1
 
 
 def slices(truth: np.ndarray, words: np.ndarray, labels: Sequence[str]) -> list[Slice]:
@@ -20,7 +21,7 @@ def slices(truth: np.ndarray, words: np.ndarray, labels: Sequence[str]) -> list[
     Lengths are cut at the terciles of these rows, so that each third has rows enough to test, whatever the line's texts are
     like; their bounds stand in the names. Where many texts are of one length there are fewer parts.
     """
-    found = [Slice(label, "class", truth == label_id) for label_id, label in enumerate(labels)]
+    found = [Slice(label, "class", truth == label_id, label_id) for label_id, label in enumerate(labels)]
     if len(words):
         low, high = (int(cut) for cut in np.quantile(words, (1 / 3, 2 / 3), method="inverted_cdf"))
         found += [

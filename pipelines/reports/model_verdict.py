@@ -97,9 +97,9 @@ def _comparisons(found: Mapping[str, Mapping]) -> str:
         f"<tr><th class=t>{_(name)}<td>{c['accuracy']:.4f}<td>{c['difference']:+.4f}<td>{c['low']:+.4f} to {c['high']:+.4f}"
         f"<td>{c['won']:,}<td>{c['lost']:,}<td>{c['p_worse']:.3g}<td>"
         + "".join(
-            f'<tr class="part {"refuse" if part["fell"] else ""}"><th class=t>{_(label)}<td>{part["rows"]:,} rows'
+            f'<tr class="part {"refuse" if part["fell"] or part["recall_fell"] else ""}"><th class=t>{_(label)}<td>{part["rows"]:,} rows'
             f"<td>{part['difference']:+.4f}<td>{part['low']:+.4f} to {part['high']:+.4f}<td>{part['won']:,}<td>{part['lost']:,}"
-            f"<td>{part['p_worse']:.3g}<td class=t>{'<b>fell</b>' if part['fell'] else ''}"
+            f"<td>{part['p_worse']:.3g}<td class=t>{_judged(part)}"
             for label, part in c["slices"].items()
         )
         for name, c in found.items()
@@ -109,9 +109,17 @@ def _comparisons(found: Mapping[str, Mapping]) -> str:
     )
     return (
         f"<h2>On the same rows</h2><div class=wide><table><tr>{head}</tr>{body}</table></div>"
-        "<p class=s>p is the exact one-sided McNemar test; a slice fell where its loss is over its limit and p holds after Holm "
-        "over all slices.</p>"
+        "<p class=s>p is the exact one-sided McNemar test, of F1 a randomisation test. A class is judged by its F1, which a model does "
+        "not lose by trading recall with another class; a slice fell where its loss is over its limit and p holds after Holm over all "
+        "slices.</p>"
     )
+
+
+def _judged(part: Mapping) -> str:
+    """What decides on a slice where that is not the row itself, and what came of it."""
+    told = f"F1 {part['change']:+.4f}, p {part['p']:.3g}" if part["kind"] == "class" else ""
+    word = "fell" if part["fell"] else "recall fell" if part["recall_fell"] else "traded" if part["traded"] else ""
+    return " ".join(filter(None, (told, word and f"<b>{word}</b>")))
 
 
 def _behaviour(found: Mapping | None) -> str:

@@ -29,6 +29,7 @@ DROPPED = (
     "FORCE",
     "ONLY",
     "REPEATS",
+    "SEEDS",
     "NEWSDESK_COLD",
     "MFLAGS",
 )

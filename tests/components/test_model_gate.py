@@ -200,9 +200,9 @@ def test_against_champion_and_best_equal_and_a_little_worse_pass_and_a_point_doe
     assert verdict({name: of_7600(points, max(500, round(80 * points)))})[0] == decision
 
 
-def test_a_loss_within_the_noise_that_may_be_a_point_is_refused_with_the_interval():
-    decision, said = verdict({"champion": of_7600(0.45, 300)})
-    assert decision == "refused"
+def test_a_loss_that_may_be_a_point_is_refused_with_the_interval_and_one_that_a_seed_may_cost_is_not():
+    assert verdict({"champion": of_7600(0.45, 300)})[0] == "blessed"
+    assert verdict({"champion": of_7600(0.65, 300)})[0] == "refused"
     decision, said = verdict({"champion": of_7600(0.5, 900)})
     assert decision == "refused"
     assert "not shown to be less than 0.0100 worse than the champion" in said
@@ -226,7 +226,7 @@ def test_a_class_that_falls_is_refused_although_the_whole_is_better():
     assert found["better"]
     decision, said = verdict({"champion": found})
     assert decision == "refused"
-    assert said.startswith("recall of Business fell by 0.0500 against the champion (limit 0.0200, 1,900 rows")
+    assert said.startswith("F1 of Business fell by 0.0148 against the champion (limit 0.0100, 1,900 rows")
     assert verdict({"baseline": found})[0] == "blessed"
 
 
@@ -425,7 +425,10 @@ def test_a_candidate_better_than_champion_and_baseline_is_blessed(gate):
     assert told["decision"] == "blessed"
     assert told["comparisons"]["champion"]["won"] > 100
     assert told["comparisons"]["baseline"]["better"]
-    assert told["warnings"] == ["no behavioural tests: the line has no behaviour.toml"]
+    # The toy model is never as sure as it is right.
+    calibration, behaved = told["warnings"]
+    assert calibration.startswith("expected calibration error")
+    assert behaved == "no behavioural tests: the line has no behaviour.toml"
 
 
 def test_rows_that_the_champion_learned_from_are_left_out_and_counted(gate):

@@ -125,7 +125,7 @@ def test_a_span_dropped_into_the_source_starts_a_run_within_a_minute_that_reads_
         {"seed": "1"},
         {"set": {"$(id)": 1}},
         {"preset": "none"},
-        {"model": "bag"},  # its name before "preset"
+        {"preset": "bag"},  # its name before "preset"
         {"bogus": 1},
     ],
     ids=str,

@@ -1,0 +1,186 @@
+"""Pairs of models through the gate's rules, and what came of them as Markdown. Plain arrays in, text out."""
+
+import itertools
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from components.evaluation import behavioural_tests, gate_rules, paired_tests
+from components.evaluation.slices import Slice
+
+Answers = Mapping[
+    str, np.ndarray
+]  # `probabilities` of the test rows and, where asked, `flips` of the behavioural tests
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What every model answers. slices: of the test rows; cases: the behavioural tests; limits: `GateConfig` as a dict."""
+
+    truth: np.ndarray
+    slices: Sequence[Slice]
+    cases: Sequence[behavioural_tests.Case]
+    limits: Mapping
+
+
+@dataclass
+class Outcome:
+    """One row of the table: what became of all pairs of one kind."""
+
+    preset: str
+    title: str
+    models: int
+    pairs: int = 0
+    refused: int = 0
+    losses: list[float] = field(default_factory=list)  # accuracy of the champion less the candidate's
+    rules: Counter = field(default_factory=Counter)
+    warned: Counter = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float:
+        return self.refused / max(self.pairs, 1)
+
+    def interval(self) -> tuple[float, float]:
+        return paired_tests.interval(self.rate, max(self.pairs, 1))
+
+
+def judge(rows: Rows, candidate: Answers, champion: Answers) -> list[dict]:
+    """The findings on a candidate against a champion, as the model gate has them."""
+    ours, theirs = (one["probabilities"].argmax(axis=1) for one in (candidate, champion))
+    accuracy = float((ours == rows.truth).mean())
+    metrics = {
+        "accuracy": accuracy, "all_accuracy": accuracy, "tfma_accuracy": accuracy, "rows": len(ours),
+        "predicted_classes": len(set(ours.tolist())), "not_finite": int((~np.isfinite(candidate["probabilities"]).all(axis=1)).sum()),
+        "uncompared": [], "taken_out": {}, "unlisted": [],
+    }  # fmt: skip
+    behaved = {"trouble": "", "missing": "", "kinds": {}}
+    if "flips" in candidate and "flips" in champion:
+        behaved["kinds"] = behavioural_tests.examine(rows.cases, candidate["flips"], champion["flips"], rows.limits)
+    compared = paired_tests.compare(rows.truth, ours, theirs, rows.limits, rows.slices)
+    return gate_rules.judge(metrics, {"champion": compared}, behaved, rows.limits)
+
+
+def all_pairs(
+    rows: Rows, preset: str, title: str, candidates: Sequence[Answers], champions: Sequence[Answers]
+) -> Outcome:
+    """Every candidate against every champion, but none against itself."""
+    found = Outcome(preset, title, len(candidates))
+    for candidate, champion in itertools.product(candidates, champions):
+        if candidate is not champion:
+            add(found, rows, candidate, champion)
+    return found
+
+
+def add(found: Outcome, rows: Rows, candidate: Answers, champion: Answers) -> None:
+    findings = judge(rows, candidate, champion)
+    refused = [one["rule"] for one in findings if one["outcome"] == "refuse"]
+    found.pairs += 1
+    found.refused += bool(refused)
+    found.rules.update(refused)
+    found.warned.update(one["rule"] for one in findings if one["outcome"] == "warn")
+    right = [(one["probabilities"].argmax(axis=1) == rows.truth).mean() for one in (candidate, champion)]
+    found.losses.append(float(right[1] - right[0]))
+
+
+def worse_by(rows: Rows, preset: str, points: float, equals: Sequence[Answers], donors: Sequence[Answers]) -> Outcome:
+    """All ordered pairs of equals, the candidate made worse by exactly so many points, as a weaker real model is worse.
+
+    On a drawn share of the rows that only one of the two has right, it gives the answer of the donor: the weaker model that is
+    nearest to so many points. A pair without such a donor is left out.
+    """
+    found = Outcome(preset, f"another seed, {points:g} points worse by a weaker model's answers", len(equals))
+    for number, (candidate, champion) in enumerate(itertools.permutations(equals, 2)):
+        said, draw, wanted = (
+            candidate["probabilities"].copy(),
+            np.random.default_rng(number),
+            round(points / 100 * len(rows.truth)),
+        )
+        right = said.argmax(axis=1) == rows.truth
+        fit = []
+        for donor in (one["probabilities"] for one in donors):
+            theirs = donor.argmax(axis=1) == rows.truth
+            lost, won = np.flatnonzero(right & ~theirs), np.flatnonzero(~right & theirs)
+            if len(lost) - len(won) >= wanted:
+                fit.append((len(lost) - len(won), donor, lost, won))
+        if fit:
+            loss, donor, lost, won = min(fit, key=lambda one: one[0])
+            gained = round(len(won) * wanted / loss)
+            for some, count in ((won, gained), (lost, gained + wanted)):
+                taken = draw.permutation(some)[:count]
+                said[taken] = donor[taken]
+            add(found, rows, {**candidate, "probabilities": said}, champion)
+    return found
+
+
+def spread(rows: Rows, preset: str, equals: Sequence[Answers]) -> str:
+    """A line on how far retrains lie apart that differ in nothing but the seed."""
+    said = [one["probabilities"].argmax(axis=1) for one in equals]
+    right = [100 * float((one == rows.truth).mean()) for one in said]
+    classes = [part for part in rows.slices if part.kind == "class"]
+    recalls = {part.name: [float((one[part.rows] == part.label).mean()) for one in said] for part in classes}
+    widest = max(recalls, key=lambda name: max(recalls[name]) - min(recalls[name]))
+    compared = [
+        paired_tests.compare(rows.truth, one, other, rows.limits, rows.slices)
+        for one, other in itertools.permutations(said, 2)
+    ]
+    lowest = {
+        kind: min(part["change"] for one in compared for part in one["slices"].values() if part["kind"] == kind)
+        for kind in sorted({part.kind for part in rows.slices})
+    }
+    apart = statistics.mean((one["won"] + one["lost"]) / len(rows.truth) for one in compared)
+    cells = [
+        f"`{preset}`", str(len(right)), f"{statistics.mean(right):.2f} ± {statistics.stdev(right):.2f}",
+        f"{min(right):.2f} to {max(right):.2f}", f"{max(one['difference'] for one in compared) * 100:.2f}", f"{apart:.1%}",
+        f"{widest} {min(recalls[widest]):.3f} to {max(recalls[widest]):.3f}", *(f"{value:+.4f}" for value in lowest.values()),
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+SPREAD_HEAD = (
+    "| preset | seeds | accuracy, mean ± standard deviation | range | largest difference | rows that one of a pair has right | widest recall | lowest F1 change | lowest change of a length |\n"
+    "|---|---:|---:|---:|---:|---:|---|---:|---:|"
+)
+HEAD = (
+    "| preset | candidate | models | mean loss, points | pairs | refused | rate | 95% interval | refused by | warned of |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---|---|"
+)
+
+
+def line(found: Outcome) -> str:
+    low, high = found.interval()
+    by, warned = (
+        ", ".join(
+            f"{name.replace(' the champion', '').replace(' against', '')} {count}" for name, count in some.most_common()
+        )
+        for some in (found.rules, found.warned)
+    )
+    loss = 100 * statistics.mean(found.losses) if found.losses else 0.0
+    return (
+        f"| `{found.preset}` | {found.title} | {found.models} | {loss:.2f} | {found.pairs} | {found.refused} | {found.rate:.0%} | "
+        f"{low:.0%} to {high:.0%} | {by} | {warned} |"
+    )
+
+
+EQUAL = "another seed, nothing else"
+
+
+def goals(outcomes: Sequence[Outcome]) -> str:
+    """What was wanted of each row, and whether it was met: equals refused in at most 5% of the pairs, a loss of a point or more in
+    mean in at least 80%, of two points or more in at least 99%."""
+    lines = []
+    for one in (one for one in outcomes if one.pairs):
+        loss = round(100 * statistics.mean(one.losses), 2)
+        least = next((share for points, share in ((2, 0.99), (1, 0.8)) if loss >= points), None)
+        if one.title == EQUAL:
+            asked, met = "at most 5%", one.rate <= 0.05
+        elif least:
+            asked, met = f"at least {least:.0%}", one.rate >= least
+        else:
+            continue
+        lines.append(
+            f"- `{one.preset}`, {one.title}: {one.rate:.1%} refused, {asked} wanted: {'met' if met else '**missed**'}"
+        )
+    return "\n".join(lines)

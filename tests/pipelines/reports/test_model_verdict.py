@@ -1,0 +1,38 @@
+"""The model verdict's page on slices: what decided on a class, and what came of it."""
+
+import numpy as np
+import pytest
+
+from pipelines.reports import model_verdict
+
+PART = {
+    "kind": "class", "rows": 1900, "difference": -0.042, "low": -0.05, "high": -0.03, "won": 0, "lost": 80, "p_worse": 1e-20,
+    "limit": 0.01, "f1": 0.89, "change": -0.0046, "p": 0.0895, "fell": False, "recall_fell": False, "traded": False,
+}  # fmt: skip
+VERDICT = {
+    "run": "run-1", "decision": "blessed", "reasons": [], "warnings": [], "digest": "d" * 64,
+    "metrics": {"accuracy": 0.9, "interval": (0.8, 0.95), "confusion": np.eye(2, dtype=int).tolist(), "rows": 2},
+}  # fmt: skip
+
+
+def shown(**part):
+    champion = {
+        "accuracy": 0.9, "difference": 0.0, "low": -0.01, "high": 0.01, "won": 80, "lost": 80, "p_worse": 0.5,
+        "slices": {"Business": {**PART, **part}},
+    }  # fmt: skip
+    return model_verdict.page({**VERDICT, "comparisons": {"champion": champion}}, ["World", "Business"])
+
+
+@pytest.mark.parametrize(
+    ("part", "word", "refused"),
+    [({"traded": True}, "traded", False), ({"recall_fell": True}, "recall fell", True), ({"fell": True}, "fell", True)],
+)
+def test_a_class_is_shown_with_f1_and_what_came_of_it(part, word, refused):
+    assert f"F1 -0.0046, p 0.0895 <b>{word}</b>" in shown(**part)
+    assert ('<tr class="part refuse">' in shown(**part)) == refused
+
+
+def test_a_length_is_shown_without_f1_and_a_class_that_held_without_a_word():
+    assert "<b>fell</b>" in shown(kind="length", fell=True)
+    assert "F1 -0.0046" not in shown(kind="length", fell=True)
+    assert "p 0.0895<" in shown()
