@@ -1,6 +1,6 @@
 """`make bench-gate`: how often the model gate refuses equal retrains, and how often real regressions.
 
-    make bench-gate SOURCE=FOLDER [MODEL="bag wide-transformer"] [SEEDS=8] [REPEATS=2] [ONLY="equal half"]
+    make bench-gate SOURCE=FOLDER [PRESET="bag wide-transformer"] [SEEDS=8] [REPEATS=2] [ONLY="equal half"]
 
 Trains each preset with SEEDS seeds and each regression with REPEATS, through the product's own split, vocabulary, training and
 export; asks all models the same test rows; and takes every ordered pair through the real rules with the default `GateConfig`.
@@ -273,14 +273,14 @@ def main() -> int:
     asked = os.environ.get
     parser = argparse.ArgumentParser(description="How often the model gate refuses equal and worse models.")
     parser.add_argument("--source", default=asked("SOURCE", "") or "demo")
-    parser.add_argument("--model", default=asked("MODEL", "") or f"bag {DEFAULT}")
+    parser.add_argument("--preset", default=asked("PRESET", "") or f"bag {DEFAULT}")
     parser.add_argument("--seeds", type=int, default=int(asked("SEEDS") or 8))
     parser.add_argument("--repeats", type=int, default=int(asked("REPEATS") or 2))
     parser.add_argument("--only", default=asked("ONLY", ""))
     parser.add_argument("--kept", action="store_true", help="judge the answers that are kept, train nothing")
     args = parser.parse_args()
-    presets, only = args.model.replace(",", " ").split(), set(args.only.replace(",", " ").split())
-    for given, known, name in ((presets, PRESETS, "MODEL"), (only, ("equal", *REGRESSIONS), "ONLY")):
+    presets, only = args.preset.replace(",", " ").split(), set(args.only.replace(",", " ").split())
+    for given, known, name in ((presets, PRESETS, "PRESET"), (only, ("equal", *REGRESSIONS), "ONLY")):
         unknown = sorted(set(given) - set(known))
         if unknown:
             print(f"{name} must name {', '.join(known)}. Received: {', '.join(unknown)}", file=sys.stderr)
@@ -289,7 +289,7 @@ def main() -> int:
     found = collect(bench, presets, only, args.seeds, args.repeats)
     target = paths.ensure() / "bench" if args.source == "demo" or only else HERE
     source = "" if args.source == "demo" else "SOURCE=FOLDER "
-    command = f'make bench-gate {source}MODEL="{" ".join(presets)}" SEEDS={args.seeds} REPEATS={args.repeats}'
+    command = f'make bench-gate {source}PRESET="{" ".join(presets)}" SEEDS={args.seeds} REPEATS={args.repeats}'
     command += ", then tests/benchmarks/gate.py --kept over the models that were ready" if args.kept else ""
     text = page(rows_of(bench), found, command)
     fileio.write_text(target / "GATE.md", text)
