@@ -26,7 +26,7 @@ WEEKS = {
 
 def settings(source, cron, zone, line="news"):
     paths.ensure()
-    schedule = f'cron = "{cron}"\ntimezone = "{zone}"\nsource = "{source}"\nwindow = "last 1d"\n'
+    schedule = f'preset = "bag"\ncron = "{cron}"\ntimezone = "{zone}"\nsource = "{source}"\nwindow = "last 1d"\n'
     fileio.write_text(paths.home() / "newsdesk.toml", f"[{line}.schedule]\n{schedule}")
     return run_config.settings()
 
