@@ -54,7 +54,7 @@ def Tokenizer(
         "eval": vocabularies.coverage(family_named(family).build_tokenizer(tokens, settings), tokens, held_out),
     }
     Path(vocabulary.uri, "report.json").write_text(json.dumps(report, indent=1))
-    vocabulary.tokens, vocabularies.fingerprint = len(tokens), report["fingerprint"]
+    vocabulary.tokens, vocabulary.fingerprint = len(tokens), report["fingerprint"]
     vocabulary.set_string_custom_property(
         "headline",
         f"{len(tokens):,} tokens, {report['eval']['unknown_share']:.1%} of unseen text outside them"

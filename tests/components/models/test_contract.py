@@ -223,7 +223,7 @@ def test_it_learns_a_toy_corpus(fitted):
 def test_the_returned_model_has_the_best_epoch_s_weights(fitted):
     _, model, tokenizer, history, _ = fitted
     again = loop.scores(loop.logits(model, batching.encode(tokenizer, EVAL[0])), EVAL[1])
-    kept = loop.best(history)
+    kept = loop.best_epoch(history)
     assert again["val_accuracy"] == pytest.approx(kept["final_accuracy"])
     assert again["val_loss"] == pytest.approx(kept["final_loss"], abs=1e-4)
     assert kept["val_accuracy"] == max(row["val_accuracy"] for row in history)
@@ -231,7 +231,7 @@ def test_the_returned_model_has_the_best_epoch_s_weights(fitted):
 
 def test_without_calibration_the_model_answers_as_its_best_epoch_did(tmp_path):
     _, _, history = fit("bag", tmp_path, {**QUICK, "calibrate": "none"})
-    kept = loop.best(history)
+    kept = loop.best_epoch(history)
     assert (kept["final_accuracy"], kept["final_loss"]) == pytest.approx((kept["val_accuracy"], kept["val_loss"]))
 
 

@@ -112,7 +112,7 @@ def test_a_feature_of_one_row_is_no_feature_and_keys_do_not_depend_on_the_batche
 
 _EXPORT = """
 import components, sys, test_linear
-from components.training.loop import export
+from components.training import export
 tokens, model, tokenizer, _ = test_linear.fit(settings=dict(test_linear.PLAIN, calibrate="temperature"))
 export.export(sys.argv[1], tokenizer, model, test_linear.LABELS)
 """

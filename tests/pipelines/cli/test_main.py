@@ -149,6 +149,6 @@ def test_a_folder_that_is_not_there_is_bad_usage_before_a_run_opens(two, command
 @pytest.mark.parametrize("command", [["retrain", "--source"], ["data", "check"]])
 def test_a_line_that_another_run_holds_is_told_before_anything_starts(command, tmp_path, capsys, monkeypatch):
     locks.take_line("news", "nightly")
-    monkeypatch.setattr("pipelines.cli.retrain.subprocess.Popen", lambda *a, **k: pytest.fail("a node was started"))
+    monkeypatch.setattr("pipelines.runner.node_process.start", lambda *a, **k: pytest.fail("a node was started"))
     assert main.main([*command, str(tmp_path)]) == 4
     assert "line 'news' is locked by run nightly" in capsys.readouterr().err
