@@ -221,6 +221,11 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     expect(models.frame_locator("iframe[title='Model verdict']").locator("h1")).to_contain_text("Model verdict")
     models.get_by_role("link", name="← Run report").click()
     expect(models.get_by_text("Held: waits for a person")).to_be_visible()
+    models.get_by_role("link", name="data verdict").click()
+    verdict = models.frame_locator("iframe[title='Data verdict']")
+    expect(verdict.locator("h1")).to_contain_text("Data verdict")
+    expect(verdict.locator("img").first).to_be_visible()
+    expect(verdict.get_by_text("Data Docs")).to_have_count(0)  # their styles and scripts would come from elsewhere
 
     # One person asks for it, and a click approves.
     form, section = open_form(page, "news_release")
