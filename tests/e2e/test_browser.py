@@ -155,13 +155,13 @@ def frame(page, title: str, address: str):
 
 def approve(page, run: str, name: str) -> None:
     """Answers the question that a run of `news_release` has put."""
-    from playwright.sync_api import TimeoutError
+    from playwright.sync_api import expect
 
     button = page.get_by_role("button", name="Approve", exact=True)
-    for _ in range(PATIENCE // 20):  # the page of a task that does not ask yet stays as it is
+    for _ in range(PATIENCE // 20):  # the page of a task that does not wait yet stays as it is: no button, or a grey one
         page.goto(f"/dags/news_release/runs/{run}/tasks/approve/required_actions")
-        with contextlib.suppress(TimeoutError):
-            button.wait_for(timeout=20_000)
+        with contextlib.suppress(AssertionError):
+            expect(button).to_be_enabled(timeout=20_000)
             break
     picture(page, name)
     button.click()
