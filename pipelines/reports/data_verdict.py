@@ -35,7 +35,8 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]], docs: s
     milder = ""
     if told["milder"]:
         milder = f"<p>Made milder: {_(', '.join(told['milder']))}. Reason given: {_(told['reason'])}</p>"
-    link = f"<p>Great Expectations' Data Docs, beside this file on the disk: <code>{_(docs)}</code></p>" if docs else ""
+    # Named and not linked: their styles and scripts come from elsewhere, and Airflow's pages may fetch nothing from there.
+    more = f"<p>Great Expectations' Data Docs, beside this page: <code>{_(docs)}</code></p>" if docs else ""
     return f"""<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">
 <title>Data verdict: {decision}</title><style>{_STYLE}</style>
 <h1 class={decision}>Data verdict: <span>{decision}</span></h1>
@@ -47,7 +48,7 @@ def page(told: dict, account: dict, pictures: Sequence[tuple[str, str]], docs: s
 <p>Quarantined rows, with line, column, value and reason: <code>{_(place(told["quarantine"]))}</code></p>
 {_ignored(told["ignored"])}
 <h2>What holds</h2>{_table(right)}
-{link}</html>
+{more}</html>
 """
 
 

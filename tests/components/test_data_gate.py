@@ -138,6 +138,7 @@ def test_good_rows_pass_with_a_page_pictures_and_data_docs(judged):
         )
     assert "1 not read" in page and "2026-11-23/: still being written" in page
     (docs,) = re.findall(r"<code>(gx/[^<]+)</code>", page)
+    assert 'href="gx/' not in page
     assert "words" in (judged.folder / docs).read_text(), "the page that holds the results, not the index of such pages"
 
 

@@ -155,13 +155,13 @@ def frame(page, title: str, address: str):
 
 def approve(page, run: str, name: str) -> None:
     """Answers the question that a run of `news_release` has put."""
-    from playwright.sync_api import TimeoutError
+    from playwright.sync_api import expect
 
     button = page.get_by_role("button", name="Approve", exact=True)
-    for _ in range(PATIENCE // 20):  # the page of a task that does not ask yet stays as it is
+    for _ in range(PATIENCE // 20):  # the page of a task that does not wait yet stays as it is: no button, or a grey one
         page.goto(f"/dags/news_release/runs/{run}/tasks/approve/required_actions")
-        with contextlib.suppress(TimeoutError):
-            button.wait_for(timeout=20_000)
+        with contextlib.suppress(AssertionError):
+            expect(button).to_be_enabled(timeout=20_000)
             break
     picture(page, name)
     button.click()
@@ -221,6 +221,11 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     expect(models.frame_locator("iframe[title='Model verdict']").locator("h1")).to_contain_text("Model verdict")
     models.get_by_role("link", name="← Run report").click()
     expect(models.get_by_text("Held: waits for a person")).to_be_visible()
+    models.get_by_role("link", name="data verdict").click()
+    verdict = models.frame_locator("iframe[title='Data verdict']")
+    expect(verdict.locator("h1")).to_contain_text("Data verdict")
+    expect(verdict.locator("img").first).to_be_visible()
+    expect(verdict.get_by_role("link")).to_have_count(0)  # nothing leads to Data Docs, which would open unstyled here
 
     # One person asks for it, and a click approves.
     form, section = open_form(page, "news_release")

@@ -16,7 +16,7 @@ def record(tmp_path):
 
 def test_a_result_of_other_code_is_neither_published_nor_offered_by_the_cache(record):
     edited = {**record, "run": "r0", "code_files": {**record["code_files"], "components/data/row_format.py": "edited"}}
-    with pytest.raises(runs.Changed, match=r"components/rows\.py"):
+    with pytest.raises(runs.Changed, match=r"components/data/row_format\.py"):
         tfx_launcher.launch(edited, "ImportSchemaGen")
     assert tfx_launcher.launch(record, "ImportSchemaGen").state == "done"
     assert tfx_launcher.launch({**record, "run": "r2"}, "ImportSchemaGen").state == "cached"
