@@ -12,7 +12,8 @@ from components.core import paths
 # In the place of the node's process: says that it runs, and works until it is asked to stop. `close` leaves a mark.
 SCRIPT = """
 import sys
-from pipelines.runner import node_process as door; from pipelines.cli.main import retrain
+from pipelines.cli import retrain
+from pipelines.runner import node_process as door
 NODE = '''
 import os, pathlib, signal, sys
 folder = pathlib.Path(sys.argv[1])
