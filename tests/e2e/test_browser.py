@@ -158,7 +158,9 @@ def approve(page, run: str, name: str) -> None:
     from playwright.sync_api import expect
 
     button = page.get_by_role("button", name="Approve", exact=True)
-    for _ in range(PATIENCE // 20):  # the page of a task that does not wait yet stays as it is: no button, or a grey one
+    for _ in range(
+        PATIENCE // 20
+    ):  # the page of a task that does not wait yet stays as it is: no button, or a grey one
         page.goto(f"/dags/news_release/runs/{run}/tasks/approve/required_actions")
         with contextlib.suppress(AssertionError):
             expect(button).to_be_enabled(timeout=20_000)
