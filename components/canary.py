@@ -23,6 +23,7 @@ from tfx.utils import path_utils
 
 from components.data import tfrecords as records
 from components.registry import manifest
+from components.serving import canary_probe
 from components.tf_support import op_allowlist
 
 ROWS = 256  # held-out rows whose answers are counted
@@ -31,7 +32,7 @@ TIMEOUT = 300  # seconds for the whole probe; loading TensorFlow takes most of i
 # A model is asked without the secrets that may stand in the environment.
 ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 NOT_ASKED = {"faults": [], "label_ids": [], "p50_ms": 0.0, "p99_ms": 0.0, "champion": None}
-PROBE = Path(__file__).with_name("serving") / "canary_probe.py"
+PROBE = Path(canary_probe.__file__)
 
 
 def examine(model_dir: Path, labels: list[str], texts: list[str], limits: dict, champion: Path | None = None) -> dict:

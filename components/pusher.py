@@ -30,6 +30,7 @@ from tfx.types import artifact_utils
 from components.core import clock, fileio, locks, paths, run_record
 from components.registry import manifest as folder_manifest
 from components.registry import model_registry
+from components.serving import mlflow_loader
 
 WARM_UP = ("Markets rally as central bank holds rates", "Late goal decides the cup final")
 CHECKPOINTS = ("copied", "numbered", "manifest", "renamed")
@@ -135,7 +136,7 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
     (folder / "code").mkdir()
     # A file where Python would keep compiled modules: importing the loader must not add to a version's files.
     (folder / "code" / "__pycache__").touch()
-    shutil.copyfile(Path(__file__).with_name("serving") / "mlflow_loader.py", folder / "code" / "newsdesk_loader.py")
+    shutil.copyfile(mlflow_loader.__file__, folder / "code" / "newsdesk_loader.py")
     outputs = [
         {"name": name, "type": kind, "required": True} for name, kind in (("label", "string"), ("label_id", "long"))
     ]

@@ -11,7 +11,7 @@ import pytest
 from components.core import fileio, paths, run_record
 from pipelines import run_node
 from pipelines.flow import FLOW
-from pipelines.runner import mlmd_store
+from pipelines.runner import mlmd_store, node_code
 
 # A node in a process of its own, in which TFX's part is replaced: {body} is what the node does.
 NODE = """
@@ -30,6 +30,8 @@ def opened(run="run-1"):
         "run": run,
         "config": {"line": "news", "family": "transformer", "labels": ["World", "Sports", "Business", "Sci/Tech"]},
         "champion": None,
+        "encoders": {},
+        **node_code.snapshot(),
     }
     paths.ensure()
     fileio.write_json(paths.run_dir(run) / "run.json", record)
