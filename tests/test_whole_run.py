@@ -178,7 +178,7 @@ def test_a_node_killed_without_a_chance_to_tell_mlmd_is_repeated_in_a_new_folder
         node(name, "kill", config, capsys=capsys)
     with monkeypatch.context() as patch:
         patch.setattr(tfx_launcher, "_close_running", lambda *args: None)
-        patch.setattr(data_gate.datagate_page, "page", interrupted)  # when Great Expectations' files are written
+        patch.setattr(data_gate, "docs_page", interrupted)  # when Great Expectations' files are written
         with pytest.raises(KeyboardInterrupt):
             node("DataGate", "kill", config, attempt="0.1", capsys=capsys)
     code, result = node("DataGate", "kill", config, attempt="0.2", capsys=capsys)

@@ -9,7 +9,7 @@ import types
 import pytest
 
 from components.core import fileio, paths, run_record
-from pipelines import run_node
+from pipelines import run_node, runner
 from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store, node_code
 
@@ -19,7 +19,7 @@ import sys, types
 def launch(record, name, again):
     {body}
 sys.modules["pipelines.runner.tfx_launcher"] = types.SimpleNamespace(launch=launch)
-from pipelines.runner import mlmd_store as mlmd; from pipelines import run_node
+from pipelines.runner import mlmd_store as mlmd; from pipelines import run_node, runner
 mlmd.ensure = lambda: 0
 sys.exit(run_node.execute(run_node.parse(["--node", "Trainer", "--run-id", "run-1"])))
 """
@@ -60,9 +60,9 @@ def mended(monkeypatch):
     """How often ML Metadata's database was mended."""
     found = []
     launched = types.SimpleNamespace(properties={}, state="done", uris={})
-    monkeypatch.setitem(
-        sys.modules, "pipelines.runner.tfx_launcher", types.SimpleNamespace(launch=lambda *args: launched)
-    )
+    stand_in = types.SimpleNamespace(launch=lambda *args: launched)
+    monkeypatch.setitem(sys.modules, "pipelines.runner.tfx_launcher", stand_in)
+    monkeypatch.setattr(runner, "tfx_launcher", stand_in, raising=False)  # where another test has imported it
     monkeypatch.setattr(mlmd_store, "ensure", lambda: 0)
     monkeypatch.setattr(mlmd_store, "mend", lambda: found.append("mended"))
     monkeypatch.setattr(run_node.runs, "open_run", lambda run, *more: run_record.load(run))
