@@ -46,7 +46,7 @@ up down status schedule-on schedule-off: setup
 
 # Two halves that share nothing, side by side: one for each of two cores.
 test: setup
-	@$(MAKE) -j2 --output-sync=line test-components test-rest
+	@$(MAKE) -j2 test-components test-rest
 
 .PHONY: test-components test-rest test-fast
 test-components:
@@ -58,7 +58,7 @@ test-rest:
 
 # The inner loop: nothing that trains for long, fills disks or starts TFX.
 test-fast: setup
-	@$(MAKE) -j2 --output-sync=line test-fast-components test-fast-rest
+	@$(MAKE) -j2 test-fast-components test-fast-rest
 
 .PHONY: test-fast-components test-fast-rest
 test-fast-components:
