@@ -273,7 +273,7 @@ def test_a_failed_tfds_download_leaves_no_data_set_behind(monkeypatch, newsdesk_
         data_dir = str(newsdesk_home / "tfds" / "ag_news_subset" / "1.0.0")
         url_infos = {}  # noqa: RUF012  # nothing to reach: the download itself fails
 
-        def download_and_prepare(self):
+        def download_and_prepare(self, **settings):
             raise (
                 tfds.download.DownloadError("Artifact has wrong checksum")
                 if hasattr(tfds.download, "DownloadError")
