@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401, it makes the ops known that some tokenizers consist of
 import tf_keras
+from tensorflow.core.protobuf import fingerprint_pb2
 
 from components.tf_support.autograph_patch import spare_keras
 
@@ -58,6 +59,17 @@ def export(
 
     signatures = {"serving_default": serving_default, "classify": classify}
     tf.saved_model.save(module, str(path), signatures={**signatures, **({"explain": explain} if explainer else {})})
+    _without_random_id(Path(path, "fingerprint.pb"))
+
+
+def _without_random_id(path: Path) -> None:
+    """Newer TensorFlow writes a random `uuid` beside the hashes of a SavedModel: equal models would differ in it, byte for byte."""
+    if not path.exists():
+        return
+    fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
+    if "uuid" in fingerprint.DESCRIPTOR.fields_by_name:
+        fingerprint.ClearField("uuid")
+        path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
 def predict(model_dir: str | Path, texts: Sequence[bytes | str], batch: int = SCORING_BATCH) -> np.ndarray:
