@@ -28,9 +28,9 @@ def owners(files: Iterable[dict], hashes_of, fresh_from: str, fraction: float) -
 
     hashes_of: gives the `text_cleaning.row_hash` of each readable row of a file.
     """
-    found = {}
+    owned = {}
     for file in sorted(files, key=lambda f: (f["span"], f["path"])):
         if fraction and counts(file, fresh_from):
             own: Iterator[str] = hashes_of(file)
-            found |= {int(key, 16): file["path"] for key in own if drawn(key, fraction)}
-    return found
+            owned |= {int(key, 16): file["path"] for key in own if drawn(key, fraction)}
+    return owned

@@ -24,14 +24,14 @@ def examine(truth: np.ndarray, spans: np.ndarray, answers: Mapping[str, np.ndarr
     """
     if not len(truth) and not any(taken_out.values()):
         return None
-    right = {name: said == truth for name, said in answers.items()}
+    right = {name: labels == truth for name, labels in answers.items()}
     days = [_share(spans == day, right, span=day) for day in newest(spans, len(spans) or 1)]
     chosen = newest(spans, limits["fresh_spans"])
     rows = np.isin(spans, chosen)
     bounds = {**limits, "margin": limits["fresh_margin"]}
     comparisons = {
-        name: compare(truth[rows], answers["candidate"][rows], said[rows], bounds, [])
-        for name, said in answers.items()
+        name: compare(truth[rows], answers["candidate"][rows], labels[rows], bounds, [])
+        for name, labels in answers.items()
         if name != "candidate" and rows.any()
     }
     return {"days": days, "newest": _share(rows, right, spans=chosen), "comparisons": comparisons, "taken_out": dict(taken_out)}  # fmt: skip
@@ -50,16 +50,16 @@ def _share(rows: np.ndarray, right: Mapping[str, np.ndarray], **named) -> dict:
     }
 
 
-def judge(found: Mapping | None, limits: Mapping) -> list[dict]:
+def judge(fresh: Mapping | None, limits: Mapping) -> list[dict]:
     """The findings on what `examine` gives.
 
     Refused: a loss over the margin that is significant, by however few rows; and a candidate that is not shown to be within the margin
     where there were rows enough to show it. Fewer rows than asked for, or too few for the margin, are a warning.
     """
-    if not found:
+    if not fresh:
         return []
-    rows, least, spans = found["newest"]["rows"], limits["fresh_rows"], found["newest"]["spans"]
-    out = " and ".join(f"{count:,} that the {name} learned from" for name, count in found["taken_out"].items() if count)
+    rows, least, spans = fresh["newest"]["rows"], limits["fresh_rows"], fresh["newest"]["spans"]
+    out = " and ".join(f"{count:,} that the {name} learned from" for name, count in fresh["taken_out"].items() if count)
     days = "" if not spans else f" of {spans[0]}" if len(spans) == 1 else f" of {len(spans)} days, {spans[0]} to {spans[-1]}"  # fmt: skip
     counted = f"{rows:,} fresh rows{days}" + (f", without {out}" if out else "")
     findings = []
@@ -68,29 +68,29 @@ def judge(found: Mapping | None, limits: Mapping) -> list[dict]:
     else:
         findings.append(finding("fresh rows", "pass", f"{counted} decide", rows, least))
     if rows:
-        accuracy, (low, high) = found["newest"]["accuracy"], found["newest"]["interval"]
+        accuracy, (low, high) = fresh["newest"]["accuracy"], fresh["newest"]["interval"]
         message = f"accuracy on {counted}: {accuracy:.4f} (95% {low:.4f} to {high:.4f})"
         findings.append(finding("fresh accuracy", "pass", message, accuracy, tell=True))
-    for name, compared in found["comparisons"].items():
+    for name, compared in fresh["comparisons"].items():
         findings.append(_comparison(name, compared, limits))
     return findings
 
 
-def _comparison(name: str, found: Mapping, limits: Mapping) -> dict:
-    rule, margin, difference = f"fresh rows against the {name}", limits["fresh_margin"], found["difference"]
-    told = (
-        f"{name} {found['accuracy']:.4f}, difference {difference:+.4f}, 95% {found['low']:+.4f} to {found['high']:+.4f}, "
-        f"{found['won']} rows won, {found['lost']} lost"
+def _comparison(name: str, compared: Mapping, limits: Mapping) -> dict:
+    rule, margin, difference = f"fresh rows against the {name}", limits["fresh_margin"], compared["difference"]
+    figures = (
+        f"{name} {compared['accuracy']:.4f}, difference {difference:+.4f}, 95% {compared['low']:+.4f} to {compared['high']:+.4f}, "
+        f"{compared['won']} rows won, {compared['lost']} lost"
     )
-    if found["worse"] and difference < -margin:
-        message = f"significantly worse on fresh rows than the {told}, p = {found['p_worse']:.3g}"
+    if compared["worse"] and difference < -margin:
+        message = f"significantly worse on fresh rows than the {figures}, p = {compared['p_worse']:.3g}"
         return finding(rule, "refuse", message, difference, -margin)
-    if found["inferior"]:
-        message = f"not shown to be less than {margin:.4f} worse on fresh rows than the {told}"
-        return finding(rule, "refuse", message, found["lowest"], -margin)
-    if found["better"]:
-        return finding(rule, "pass", f"better on fresh rows than the {told}, p = {found['p_better']:.3g}", difference, -margin, True)  # fmt: skip
-    if found["unresolved"]:
-        message = f"too few fresh rows to show a loss of {margin:.4f} against the {told}"
-        return finding(rule, "warn", message, found["lowest"], -margin)
-    return finding(rule, "pass", f"not worse on fresh rows than the {told}", found["lowest"], -margin, True)
+    if compared["inferior"]:
+        message = f"not shown to be less than {margin:.4f} worse on fresh rows than the {figures}"
+        return finding(rule, "refuse", message, compared["lowest"], -margin)
+    if compared["better"]:
+        return finding(rule, "pass", f"better on fresh rows than the {figures}, p = {compared['p_better']:.3g}", difference, -margin, True)  # fmt: skip
+    if compared["unresolved"]:
+        message = f"too few fresh rows to show a loss of {margin:.4f} against the {figures}"
+        return finding(rule, "warn", message, compared["lowest"], -margin)
+    return finding(rule, "pass", f"not worse on fresh rows than the {figures}", compared["lowest"], -margin, True)

@@ -99,6 +99,9 @@ def parser() -> argparse.ArgumentParser:
     label.add_argument("queue", type=Path, metavar="QUEUE.csv")
     label.add_argument("--into", default="", metavar="SOURCE", help="default: what the line's schedule reads")
     label.add_argument("--span", default="", metavar="DATE", help="the new folder's day (default: today)")
+    label.add_argument(
+        "--confirm", default="", metavar="REASON", help="takes all labels as they are; the reason is kept"
+    )
     label.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
     label.add_argument("--json", action="store_true")
     demo = add("demo", "writes the demo's articles, or one drifted or damaged day of them, into a folder")

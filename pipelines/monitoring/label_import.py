@@ -1,7 +1,8 @@
 """`newsdesk label QUEUE.csv --into SOURCE`: a filled-in label queue becomes a dated folder of the source, for the next retraining.
 
 Refuses: a label that is none of the line's, a text that is not the one that was asked about, one text with two labels. Each is
-told with line and column, and nothing is written. Rows whose label is empty are left out and counted.
+told with line and column, and nothing is written. Rows whose label is empty are left out and counted. Labels that champion and
+neighbours contradict stay out and go back into a queue (`pipelines.monitoring.label_check`); a batch that cannot be believed is held.
 """
 
 import argparse
@@ -18,8 +19,10 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
-from components.core import csv_escape, fileio, paths
+from components.core import clock, csv_escape, fileio, paths
 from components.data import sources
+from components.data.fresh_rows import LABELLED
+from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 
@@ -32,7 +35,7 @@ class DayTaken(Exception):
 
 
 def run(args: argparse.Namespace, line: str) -> int:
-    """Exit code: 0 written, or there already; 2 bad usage; 3 the labels are refused; 1 the file cannot be opened."""
+    """Exit code: 0 written, or there already; 2 bad usage; 3 the labels are refused or held; 1 the file cannot be opened."""
     from components.data.row_format import form_of
 
     lines = run_config.settings()
@@ -44,25 +47,81 @@ def run(args: argparse.Namespace, line: str) -> int:
     if wrong:
         print(f"newsdesk label: {wrong}", file=sys.stderr)
         return 2
-    first = run_config.section(lines, line, "data").first_label
+    form = form_of(line, run_config.labels_of(line), run_config.section(lines, line, "data").first_label)
     try:
         with open(args.queue, "rb"):
             pass
-        rows, blank = read(args.queue, form_of(line, run_config.labels_of(line), first))
-        folder, new = write(into, span, rows)
+        rows, blank = read(args.queue, form)
+        result = bring(line, rows, into, span, form, args.confirm)
     except (sources.SourceError, DayTaken) as error:
         print(f"newsdesk label: {error}", file=sys.stderr)
         return 2 if isinstance(error, DayTaken) else 3
-    counts = {label: sum(row[0] == label for row in rows) for label in run_config.labels_of(line)}
-    told = {"line": line, "folder": str(folder), "rows": len(rows), "blank": blank, "labels": counts, "written": new}
-    if args.json:
-        print(json.dumps(told, ensure_ascii=False))
+    result = {"line": line, **result, "blank": blank}
+    print(json.dumps(result, ensure_ascii=False) if args.json else summary(result))
+    return 3 if result["held"] else 0
+
+
+def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "") -> dict:
+    """Checks labelled rows and writes those that are believed; what `newsdesk label --json` says.
+
+    confirmed: why a person believes all of them, empty where nobody said so.
+
+    Raises:
+        DayTaken: the source has that day already.
+    """
+    from pipelines.monitoring import label_check
+
+    if confirmed.strip():
+        rows = [row._replace(confirmed=True) for row in rows]
+    names, log = list(form.labels), paths.monitor_dir(line) / "labels.jsonl"
+    key = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+    before = next(
+        (e for e in fileio.read_json_lines(log) if (e["key"], e["into"]) == (key, str(into)) and _there(e)), None
+    )
+    if before:
+        return {**before["told"], "written": False}
+    checked = label_check.review(line, rows, into, form)
+    folder, new, queue = None, False, None
+    if checked.believed:
+        folder, new = write(into, span, [(names[row.label], row.title, row.description) for row in checked.believed])
+    paths.ensure()
+    if checked.suspects:
+        queue = label_check.write_queue(line, key, checked, names)
+    result = {
+        "folder": str(folder) if folder else None, "rows": len(checked.believed), "written": new, "held": checked.held,
+        "labels": {name: sum(row.label == at for row in checked.believed) for at, name in enumerate(names)},
+        "confirmed": sum(row.confirmed for row in rows), "suspects": [[row.title[:80], why] for row, why in checked.suspects],
+        "queue": str(queue) if queue else None, "agreement": checked.agreed,
+    }  # fmt: skip
+    log.parent.mkdir(parents=True, exist_ok=True)
+    who = {"time": clock.now(), "who": model_registry.user(), "reason": confirmed.strip(), "into": str(into)}
+    fileio.append_json(log, {"key": key, **who, "told": result})
+    return result
+
+
+def _there(entry: dict) -> bool:
+    """Whether the rows that an earlier call wrote are still in the source."""
+    return bool(entry["told"]["folder"]) and Path(entry["told"]["folder"]).is_dir()
+
+
+def summary(result: dict) -> str:
+    """What came of it, as lines for a terminal."""
+    counts = ", ".join(f"{name} {count:,}" for name, count in result["labels"].items())
+    lines = [f"{result['rows']:,} labelled rows, {result['blank']:,} left empty: {counts}"]
+    for name, one in result["agreement"].items():
+        lines.append(f"the {name} agree{'' if name == 'neighbours' else 's'} with {one['agreed']:,} of {one['rows']:,}, {one['expected']:.0%} expected")  # fmt: skip
+    if not result["agreement"] and result["rows"] > result["confirmed"]:
+        lines.append("nobody could check the labels: there is no champion, and the source has too few rows")
+    if result["held"]:
+        lines = [f"HELD, nothing was written: {reason}" for reason in result["held"]]
     else:
-        print(
-            f"{len(rows):,} labelled rows, {blank:,} left empty: {', '.join(f'{n} {c:,}' for n, c in counts.items())}"
-        )
-        print(f"{'written to' if new else 'already in'} {folder}")
-    return 0
+        lines += [f"  kept out: {title!r}, {why}" for title, why in result["suspects"][:_TOLD]]
+    if result["queue"]:
+        lines.append(f"{len(result['suspects']):,} rows to look at again: {result['queue']}")
+        lines.append("correct the label or write yes into the column confirm, and bring that file back; --confirm REASON takes a file as it is")  # fmt: skip
+    if result["folder"]:
+        lines.append(f"{'written to' if result['written'] else 'already in'} {result['folder']}")
+    return "\n".join(lines)
 
 
 def misused(told: str, into: Path, span: str, today: date) -> str:
@@ -80,13 +139,14 @@ def misused(told: str, into: Path, span: str, today: date) -> str:
     return ""
 
 
-def read(path: Path, form) -> tuple[list[tuple[str, str, str]], int]:
-    """(label, title, description) of the rows that carry a label, each text once, and how many rows carry none.
+def read(path: Path, form) -> tuple[list, int]:
+    """The rows that carry a label (`label_check.Labelled`), each text once, and how many rows carry none.
 
     Raises:
         SourceError: anything in the file is wrong; the message lists it by line and column.
     """
     from components.data import csv_reader
+    from pipelines.monitoring.label_check import CONFIRMED, Labelled
 
     rows, blank, faults, seen = [], 0, [], {}
     for number, fields in _rows(csv_reader.rows(path, form)):
@@ -97,7 +157,8 @@ def read(path: Path, form) -> tuple[list[tuple[str, str, str]], int]:
         elif fault := _fault(number, fields, form, seen):
             faults.append(fault)
         elif seen[fields["id"]][0] == number:
-            rows.append((seen[fields["id"]][1], fields["title"], fields["description"]))
+            label = form.labels.index(seen[fields["id"]][1])
+            rows.append(Labelled(label, fields["title"], fields["description"], fields["confirm"] in CONFIRMED))
     if faults:
         more = f"\n  and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_TOLD])
@@ -125,7 +186,7 @@ def _rows(found) -> Iterator[tuple[int, dict | str]]:
         except UnicodeEncodeError:
             yield number, f"line {number}: holds bytes that are no UTF-8; save the sheet as CSV UTF-8"
             continue
-        yield number, {**texts, "id": fields.get("id", "")}
+        yield number, {**texts, "id": fields.get("id", ""), "confirm": fields.get("confirm", "").strip().lower()}
 
 
 def _fault(number: int, fields: dict, form, seen: dict) -> str:
@@ -149,7 +210,7 @@ def _fault(number: int, fields: dict, form, seen: dict) -> str:
 
 
 def write(into: Path, span: str, rows: list[tuple[str, str, str]]) -> tuple[Path, bool]:
-    """Puts the rows into the source's folder of that day, complete or not at all; returns the folder, and whether it is news.
+    """Puts rows of (label, title, description) into the source's folder of that day, complete or not at all; returns the folder, and whether it is news.
 
     The day is finished in the way that the source's others are: with `_SUCCESS` where they carry it or where there are none, else
     by its age (`components.data.sources`).
@@ -158,7 +219,7 @@ def write(into: Path, span: str, rows: list[tuple[str, str, str]]) -> tuple[Path
         DayTaken: the source has that day with something else in it; a finished day stays as it is, and readers know it by name.
     """
     content = as_csv(rows)
-    name = f"train-labelled-{hashlib.sha256(content).hexdigest()[:12]}.csv"
+    name = f"{LABELLED}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
     days = {path: match.group(1) for path in into.iterdir() if path.is_dir() and (match := _DAY.fullmatch(path.name))}
     same = next((path for path in days if (path / name).exists()), None)
     if same:
