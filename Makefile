@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate stack-test browser-test clean
+.PHONY: help setup retrain test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -15,7 +15,9 @@ override FORCE := $(value FORCE)
 override ONLY := $(value ONLY)
 override REPEATS := $(value REPEATS)
 override SEEDS := $(value SEEDS)
-export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY REPEATS SEEDS
+override STEPS := $(value STEPS)
+override ROWS := $(value ROWS)
+export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY REPEATS SEEDS STEPS ROWS
 
 TFX := .venv/bin/python
 AIRFLOW := .venv-airflow/bin/python
@@ -31,6 +33,7 @@ help:
 	@echo 'make bench        times a retraining beside what one would do otherwise: SOURCE=FOLDER REPEATS=3 ONLY="fresh again"'
 	@echo 'make bench-models measures the presets: SOURCE=FOLDER REPEATS=5 ONLY="linear bag"'
 	@echo 'make bench-gate   how often the gate refuses equal and worse models: SOURCE=FOLDER PRESET="bag" SEEDS=8 REPEATS=2'
+	@echo 'make bench-gate-sequence  thirty retrains in a row through the gate: SOURCE=FOLDER STEPS=30 ROWS=20000'
 	@echo 'make lock         resolve the lock files of both sets anew'
 	@echo 'make clean        free disk: caches, leftovers, logs; ENVIRONMENTS=1 the installed packages too'
 
@@ -87,6 +90,10 @@ bench-models: setup
 # Trains two presets with eight seeds and sixteen regressions each; what is trained is kept, so that it goes on where it stopped.
 bench-gate: setup
 	@$(TFX) tests/benchmarks/gate.py
+
+# Thirty retrains of two presets, one after the other, and what the gate and the pointer make of them; goes on where it stopped as well.
+bench-gate-sequence: setup
+	@$(TFX) tests/benchmarks/gate_sequence.py
 
 stack-test: setup
 	$(AIRFLOW) -m pytest tests/e2e/test_airflow_stack.py tests/e2e/test_tfx_stack.py -m e2e

@@ -4,17 +4,20 @@ Neighbours speak by a linear model that never learned from the row it judges (`n
 is sure of another class and the other judge does not say the row's label either. Sure means: at least as likely as the class is on the
 mean of the rows that carry it (confident learning: Northcutt, Jiang and Chuang 2021, doi:10.1613/jair.1.12125).
 
-A batch is held where both judges agree with fewer of its labels than they themselves expect, less `ALLOWANCE` and far beyond chance; and
-where ten or more rows carry one label and the judges do not expect that.
+A batch is held where its labels are less likely, by both judges together, than labels drawn as these believe, of which `ALLOWANCE` are
+anyone's; and sooner where ten or more rows all carry one label. So a batch of texts that no judge is sure of is judged by what they
+exclude, and a right batch of one class by its likelihood and not by its sameness.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-ALLOWANCE = 0.1  # of agreement, or of a class's probability: news of the day is harder than the rows that a judge was measured on
-CHANCE = 1e-3  # of holding a batch whose labels are right
-ONE_LABEL = 10  # rows from which on a single label is asked about
+ALLOWANCE = 0.2  # share of labels that may fall on any class: news of the day is harder than the rows that a judge was measured on
+CHANCE = 1e-3  # of holding a batch whose labels are as the judges believe
+ONE_LABEL, ONE_CHANCE = 10, 0.05  # rows from which on a single label is told, and the chance from which on it is held
+DRAWS = 20_000
+Judges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # by name: probabilities float[rows, classes], and `sure_from`
 LEAST = 200  # labelled neighbours that are needed
 FOLDS = 5
 
@@ -45,11 +48,8 @@ def sure_from(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array([part.mean() if len(part) else 1.0 for part in own])
 
 
-def suspects(labels: np.ndarray, judges: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """bool[rows]: labels that no judge gives and one is sure against.
-
-    judges: by name, (probabilities float[rows, classes], `sure_from`).
-    """
+def suspects(labels: np.ndarray, judges: Judges) -> np.ndarray:
+    """bool[rows]: labels that no judge gives and one is sure against."""
     if not judges:
         return np.zeros(len(labels), bool)
     against, sure = np.ones(len(labels), bool), np.zeros(len(labels), bool)
@@ -61,46 +61,46 @@ def suspects(labels: np.ndarray, judges: Mapping[str, tuple[np.ndarray, np.ndarr
 
 
 def agreement(labels: np.ndarray, probabilities: np.ndarray) -> dict:
-    """How often a judge gives the label (`agreed`, of `rows`), how often it expects to (`expected`), and the `chance` of so few, were all
-    labels right and the judge right `ALLOWANCE` less often than it believes."""
-    believed = probabilities.max(axis=1)
-    agreed = int((probabilities.argmax(axis=1) == labels).sum())
-    odds = np.maximum(believed - ALLOWANCE, 1 / probabilities.shape[1])
+    """How often a judge gives the label (`agreed`, of `rows`), and which share it expects to (`expected`)."""
     return {
         "rows": len(labels),
-        "agreed": agreed,
-        "expected": float(believed.mean()) if len(labels) else 0.0,
-        "chance": at_most(agreed, odds),
+        "agreed": int((probabilities.argmax(axis=1) == labels).sum()),
+        "expected": float(probabilities.max(axis=1).mean()) if len(labels) else 0.0,
     }
 
 
-def at_most(count: int, odds: np.ndarray) -> float:
-    """The chance that so many or fewer of independent events happen, whose chances are `odds` (Poisson binomial, exact)."""
-    spread = np.ones(1)
-    for chance in odds:
-        spread = np.convolve(spread, (1 - chance, chance))
-    return float(min(1.0, spread[: count + 1].sum()))
+def chance(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """How often labels drawn as a judge believes are as unlikely as these, or more: a Monte Carlo test (Davison and Hinkley 1997,
+    section 4.2) on the log-likelihood, with the same draws each time.
+
+    probabilities: float[rows, classes], of which `ALLOWANCE` is spread over all classes first.
+    """
+    classes = probabilities.shape[1]
+    odds = (1 - ALLOWANCE) * probabilities + ALLOWANCE / classes
+    odds = odds / odds.sum(axis=1, keepdims=True)
+    logs, draw = np.log(odds), np.random.default_rng(0)
+    sums = np.zeros(DRAWS)
+    for row, each in zip(odds, logs):
+        sums += each[np.minimum(np.searchsorted(np.cumsum(row), draw.random(DRAWS)), classes - 1)]
+    seen = logs[np.arange(len(labels)), labels].sum()
+    return float((1 + (sums <= seen + 1e-9).sum()) / (1 + DRAWS))
 
 
-def trouble(labels: np.ndarray, names: Sequence[str], judges: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
-    """Why a whole batch must not be believed; empty where nothing speaks against it."""
+def trouble(labels: np.ndarray, names: Sequence[str], judges: Judges) -> tuple[list[str], list[str]]:
+    """(why a whole batch must not be believed, what a person should know of it); the first is empty where nothing speaks against it."""
     if not judges or not len(labels):
-        return []
-    reasons = []
-    each = {name: agreement(labels, probabilities) for name, (probabilities, _) in judges.items()}
-    if all(one["chance"] < CHANCE for one in each.values()):
-        figures = " and ".join(
-            f"the {name} with {one['agreed']:,} of {one['rows']:,} labels, where {one['expected']:.0%} are expected"
+        return [], []
+    likely = chance(labels, np.mean([probabilities for probabilities, _ in judges.values()], axis=0))
+    single = len(labels) >= ONE_LABEL and len(set(labels.tolist())) == 1
+    one = f"all {len(labels):,} rows carry one label, {names[int(labels[0])]}"
+    if likely < CHANCE:
+        each = {name: agreement(labels, probabilities) for name, (probabilities, _) in judges.items()}
+        answers = " and ".join(
+            f"the {name} with {one['agreed']:,} of {one['rows']:,} labels ({one['expected']:.0%} expected)"
             for name, one in each.items()
         )
-        worst = max(one["chance"] for one in each.values())
-        reasons.append(f"the labels disagree far beyond chance: in agreement {figures} (p = {worst:.1g})")
-    if len(labels) >= ONE_LABEL and len(set(labels.tolist())) == 1:
-        label = int(labels[0])
-        odds = [np.minimum(1.0, probabilities[:, label] + ALLOWANCE) for probabilities, _ in judges.values()]
-        chance = max(float(np.prod(one)) for one in odds)
-        if chance < CHANCE:
-            reasons.append(
-                f"all {len(labels):,} rows carry one label, {names[label]}, which is not expected of them (p = {chance:.1g})"
-            )
-    return reasons
+        reason = f"the labels disagree far beyond chance (p = {likely:.1g}): in agreement {answers}"
+        return [reason, *([one] if single else [])], []
+    if single and likely < ONE_CHANCE:
+        return [f"{one}, and that is not what these texts make likely (p = {likely:.1g})"], []
+    return [], [f"{one}, as these texts make likely"] if single else []

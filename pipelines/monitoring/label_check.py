@@ -23,7 +23,7 @@ from components.data_quality import label_review
 from components.registry import model_registry
 from pipelines.monitoring.label_queue import COLUMNS, ID
 
-ROWS = 10_000  # of the source, the newest: neighbours for the labels
+ROWS = 5_000  # of the source, the newest: neighbours for the labels
 CONFIRMED = ("yes", "y", "x", "1", "true")
 
 
@@ -43,12 +43,13 @@ class Labelled(NamedTuple):
 class Review(NamedTuple):
     """What came of a check. believed: rows for the span; suspects: (row, reason); held: why the whole batch waits, empty where it does not.
 
-    judges: names of those who answered; agreed: by judge, see `components.data_quality.label_review.agreement`.
+    notes: what a person should know; agreed: by judge, see `components.data_quality.label_review.agreement`.
     """
 
     believed: list[Labelled]
     suspects: list[tuple[Labelled, str]]
     held: list[str]
+    notes: list[str]
     agreed: dict[str, dict]
 
 
@@ -60,15 +61,15 @@ def review(line: str, rows: Sequence[Labelled], into: Path, form: Form) -> Revie
         **_champion(line, [row.text for row in asked], list(form.labels)),
         **_neighbours(asked, labels, into, form),
     } if asked else {}  # fmt: skip
-    held = label_review.trouble(labels, form.labels, judges)
+    held, notes = label_review.trouble(labels, form.labels, judges)
     doubtful = label_review.suspects(labels, judges)
     suspects = [(row, _reason(at, judges, form.labels)) for at, row in enumerate(asked) if doubtful[at]]
     agreed = {name: label_review.agreement(labels, probabilities) for name, (probabilities, _) in judges.items()}
     if held:
         doubts = dict(suspects)
-        return Review([], [(row, doubts.get(row, "held with its batch")) for row in rows], held, agreed)
+        return Review([], [(row, doubts.get(row, "held with its batch")) for row in rows], held, notes, agreed)
     known = {row for row, _ in suspects}
-    return Review([row for row in rows if row not in known], suspects, [], agreed)
+    return Review([row for row in rows if row not in known], suspects, [], notes, agreed)
 
 
 def _reason(at: int, judges: dict, names: Sequence[str]) -> str:

@@ -88,7 +88,7 @@ def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "
     if checked.suspects:
         queue = label_check.write_queue(line, key, checked, names)
     result = {
-        "folder": str(folder) if folder else None, "rows": len(checked.believed), "written": new, "held": checked.held,
+        "folder": str(folder) if folder else None, "rows": len(checked.believed), "written": new, "held": checked.held, "notes": checked.notes,
         "labels": {name: sum(row.label == at for row in checked.believed) for at, name in enumerate(names)},
         "confirmed": sum(row.confirmed for row in rows), "suspects": [[row.title[:80], why] for row, why in checked.suspects],
         "queue": str(queue) if queue else None, "agreement": checked.agreed,
@@ -115,6 +115,7 @@ def summary(result: dict) -> str:
     if result["held"]:
         lines = [f"HELD, nothing was written: {reason}" for reason in result["held"]]
     else:
+        lines += result["notes"]
         lines += [f"  kept out: {title!r}, {why}" for title, why in result["suspects"][:_TOLD]]
     if result["queue"]:
         lines.append(f"{len(result['suspects']):,} rows to look at again: {result['queue']}")

@@ -5,9 +5,11 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from components.core import fileio
 from components.evaluation import behavioural_tests, gate_rules, paired_tests
 from components.evaluation.slices import Slice
 
@@ -47,9 +49,9 @@ class Outcome:
         return paired_tests.interval(self.rate, max(self.pairs, 1))
 
 
-def judge(rows: Rows, candidate: Answers, champion: Answers) -> list[dict]:
-    """The findings on a candidate against a champion, as the model gate has them."""
-    ours, theirs = (one["probabilities"].argmax(axis=1) for one in (candidate, champion))
+def judge(rows: Rows, candidate: Answers, others: Mapping[str, Answers]) -> list[dict]:
+    """The findings on a candidate, as the model gate has them. others: "champion" and, where it is another one, "best"."""
+    ours, champion = candidate["probabilities"].argmax(axis=1), others.get("champion", {})
     accuracy = float((ours == rows.truth).mean())
     metrics = {
         "accuracy": accuracy, "all_accuracy": accuracy, "tfma_accuracy": accuracy, "rows": len(ours),
@@ -57,10 +59,13 @@ def judge(rows: Rows, candidate: Answers, champion: Answers) -> list[dict]:
         "uncompared": [], "taken_out": {}, "unlisted": [],
     }  # fmt: skip
     behaved = {"trouble": "", "missing": "", "kinds": {}}
-    if "flips" in candidate and "flips" in champion:
-        behaved["kinds"] = behavioural_tests.examine(rows.cases, candidate["flips"], champion["flips"], rows.limits)
-    compared = paired_tests.compare(rows.truth, ours, theirs, rows.limits, rows.slices)
-    return gate_rules.judge(metrics, {"champion": compared}, behaved, rows.limits)
+    if "flips" in candidate and ("flips" in champion or not others):
+        behaved["kinds"] = behavioural_tests.examine(rows.cases, candidate["flips"], champion.get("flips"), rows.limits)
+    compared = {
+        name: paired_tests.compare(rows.truth, ours, one["probabilities"].argmax(axis=1), rows.limits, rows.slices)
+        for name, one in others.items()
+    }
+    return gate_rules.judge(metrics, compared, behaved, rows.limits)
 
 
 def all_pairs(
@@ -75,7 +80,7 @@ def all_pairs(
 
 
 def add(found: Outcome, rows: Rows, candidate: Answers, champion: Answers) -> None:
-    findings = judge(rows, candidate, champion)
+    findings = judge(rows, candidate, {"champion": champion})
     refused = [one["rule"] for one in findings if one["outcome"] == "refuse"]
     found.pairs += 1
     found.refused += bool(refused)
@@ -93,26 +98,33 @@ def worse_by(rows: Rows, preset: str, points: float, equals: Sequence[Answers], 
     """
     found = Outcome(preset, f"another seed, {points:g} points worse by a weaker model's answers", len(equals))
     for number, (candidate, champion) in enumerate(itertools.permutations(equals, 2)):
-        said, draw, wanted = (
-            candidate["probabilities"].copy(),
-            np.random.default_rng(number),
-            round(points / 100 * len(rows.truth)),
-        )
-        right = said.argmax(axis=1) == rows.truth
-        fit = []
-        for donor in (one["probabilities"] for one in donors):
-            theirs = donor.argmax(axis=1) == rows.truth
-            lost, won = np.flatnonzero(right & ~theirs), np.flatnonzero(~right & theirs)
-            if len(lost) - len(won) >= wanted:
-                fit.append((len(lost) - len(won), donor, lost, won))
-        if fit:
-            loss, donor, lost, won = min(fit, key=lambda one: one[0])
-            gained = round(len(won) * wanted / loss)
-            for some, count in ((won, gained), (lost, gained + wanted)):
-                taken = draw.permutation(some)[:count]
-                said[taken] = donor[taken]
-            add(found, rows, {**candidate, "probabilities": said}, champion)
+        draw = np.random.default_rng(number)
+        worse = worsened(rows, candidate, donors, points, draw)
+        if worse is not None:
+            add(found, rows, worse, champion)
     return found
+
+
+def worsened(
+    rows: Rows, answers: Answers, donors: Sequence[Answers], points: float, draw: np.random.Generator
+) -> Answers | None:
+    """The answers made worse by exactly so many points, as a weaker real model is worse; None without a donor that is weak enough."""
+    probabilities, wanted = answers["probabilities"].copy(), round(points / 100 * len(rows.truth))
+    right = probabilities.argmax(axis=1) == rows.truth
+    fit = []
+    for donor in (one["probabilities"] for one in donors):
+        theirs = donor.argmax(axis=1) == rows.truth
+        lost, won = np.flatnonzero(right & ~theirs), np.flatnonzero(~right & theirs)
+        if len(lost) - len(won) >= wanted:
+            fit.append((len(lost) - len(won), donor, lost, won))
+    if not fit:
+        return None
+    loss, donor, lost, won = min(fit, key=lambda one: one[0])
+    gained = round(len(won) * wanted / loss) if loss else 0
+    for some, count in ((won, gained), (lost, gained + wanted)):
+        taken = draw.permutation(some)[:count]
+        probabilities[taken] = donor[taken]
+    return {**answers, "probabilities": probabilities}
 
 
 def spread(rows: Rows, preset: str, equals: Sequence[Answers]) -> str:
@@ -184,3 +196,17 @@ def goals(outcomes: Sequence[Outcome]) -> str:
             f"- `{one.preset}`, {one.title}: {one.rate:.1%} refused, {asked} wanted: {'met' if met else '**missed**'}"
         )
     return "\n".join(lines)
+
+
+def replace_section(path: Path, heading: str, text: str) -> None:
+    """Puts a section (from its heading to the next of its rank, or the end) into a Markdown file, in place of the one that is there."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    head, _, rest = before.partition(f"{heading}\n")
+    _, mark, after = rest.partition("\n## ")
+    fileio.write_text(path, f"{head.rstrip()}\n\n{text.strip()}\n" + (f"\n## {after}" if mark else ""))
+
+
+def section_of(path: Path, heading: str) -> str:
+    """A section as it stands in a file, with its heading; empty where there is none."""
+    _, mark, rest = (path.read_text(encoding="utf-8") if path.exists() else "").partition(f"{heading}\n")
+    return heading + "\n" + rest.partition("\n## ")[0].rstrip() + "\n" if mark else ""
