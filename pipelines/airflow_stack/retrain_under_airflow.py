@@ -20,7 +20,7 @@ from pathlib import Path
 
 from components.core import errors, fileio, paths, processes, run_record
 from components.core.states import ExitCode, NodeState, is_bad
-from pipelines.airflow_stack import airflow_settings, stack
+from pipelines.airflow_stack import airflow_settings, stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
 from pipelines.config import run_config
@@ -156,7 +156,7 @@ def trigger_there(rest: Rest, conf: dict) -> tuple[bool, str]:
     """Runs the DAG in the stack and follows it; same result as `test_here`."""
     run = f"retrain-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     rest.trigger(DAG_ID, run, conf)
-    print(f"  {stack.address()}/dags/{DAG_ID}/runs/{run}", flush=True)
+    print(f"  {stack_health.address()}/dags/{DAG_ID}/runs/{run}", flush=True)
     events = Followed(paths.run_dir(run) / "events.jsonl")
     try:
         _follow(events, lambda: rest.state(DAG_ID, run) in ("queued", "running"), pause=2)
@@ -180,7 +180,7 @@ def stack_for_run() -> Rest | None:
     """
     if not stack.is_up():
         return None
-    rest = Rest(stack.address())
+    rest = Rest(stack_health.address())
     dag = rest.dag(DAG_ID)
     return rest if dag and not dag["is_paused"] and not dag["has_import_errors"] else None
 
