@@ -23,6 +23,7 @@ from pipelines.airflow_stack import airflow_settings, stack
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
 from pipelines.config import run_config
+from pipelines.config.lines import check_folder
 from pipelines.runner import node_process, runs
 
 BAD = ("failed", "stopped", "locked")  # every other outcome, a refused model included, is a run that did its work
@@ -267,7 +268,7 @@ def main() -> int:
     try:
         paths.ensure()
         conf = request_from(os.environ, Path.cwd())
-        run_config.check_folder(conf["source"])
+        check_folder(conf["source"])
         return 0 if retrain(conf) else 1
     except run_config.ConfigError as error:
         print(error, file=sys.stderr)
