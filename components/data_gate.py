@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
 from components.core import fileio, paths
+from components.core.states import DataDecision
 from components.data import tfrecords as records
 from components.data_quality import check_settings, checks, label_consistency
 from components.data_quality.checks import check
@@ -203,7 +204,7 @@ def reasons(findings: Sequence[dict], decision: str) -> list[str]:
     """One line for each finding that the decision rests on, with its first example; none for a pass."""
     lines = []
     for f in findings:
-        if f["outcome"] == decision != "pass":
+        if f["outcome"] == decision != DataDecision.PASS:
             where = f"; first: {f['examples'][0]}" if f["examples"] else ""
             lines.append(f"{f['check']}: {f['message']} (value {f['value']}, limit {f['limit']}){where}")
     return lines
