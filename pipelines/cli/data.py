@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from components.core import fileio, run_record
+from components.core.states import DataDecision, ExitCode, NodeState, Release
 from pipelines.cli import node_runs, options, retrain
 from pipelines.cli.command import Command, LazyGroup
 from pipelines.config import run_config
@@ -51,10 +52,10 @@ def run(request: dict, as_json: bool) -> int:
     run_id = retrain.new_run_id("check")
     with node_runs.interruptible():
         try:
-            ended = node_runs.run_nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
+            ended = node_runs.run_nodes(run_id, DATA_NODES, {**request, "release": Release.NEVER, "trigger": "cli"})
             verdict = _verdict(run_id)
         except KeyboardInterrupt:
-            return retrain.INTERRUPTED
+            return ExitCode.INTERRUPTED
         finally:
             node_runs.run_node("close", run_id, {})
     if as_json:
@@ -63,22 +64,22 @@ def run(request: dict, as_json: bool) -> int:
         print(_text(verdict))
     else:
         print("\nData verdict: stop\n  " + "\n  ".join(_no_verdict(ended)["reasons"]))
-    return retrain.EXIT_CODES.get(ended["state"], 0) if ended else 0
+    return NodeState(ended["state"]).exit_code if ended else ExitCode.DONE
 
 
 def _no_verdict(ended: dict | None) -> dict:
     """What is printed where the run ended before the data gate. `decision` is null where no data was judged."""
     if ended is None:
-        return {"decision": "stop", "state": "failed", "reasons": ["no verdict"]}
-    decision = "stop" if ended["state"] == "stopped" else None
+        return {"decision": DataDecision.STOP, "state": NodeState.FAILED, "reasons": ["no verdict"]}
+    decision = DataDecision.STOP if ended["state"] == NodeState.STOPPED else None
     return {"decision": decision, "state": ended["state"], "reasons": ended["reasons"]}
 
 
 def _text(verdict: dict) -> str:
     """The verdict for people."""
     lines = [f"\nData verdict: {verdict['decision']}"]
-    findings = [finding for finding in verdict["findings"] if finding["outcome"] != "pass"]
-    for finding in sorted(findings, key=lambda finding: ("stop", "warn").index(finding["outcome"])):
+    findings = [finding for finding in verdict["findings"] if finding["outcome"] != DataDecision.PASS]
+    for finding in sorted(findings, key=lambda finding: finding["outcome"] != DataDecision.STOP):
         values = f"(value {finding['value']}, limit {finding['limit']})"
         lines.append(f"  {finding['outcome']}  {finding['check']}: {finding['message']} {values}")
         lines += [f"          {example}" for example in finding["examples"][:_EXAMPLES]]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.core import paths
+from components.core.states import ExitCode, NodeState
 from pipelines.flow import Node
 from pipelines.runner import node_process
 
@@ -21,8 +22,9 @@ def run_nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | Non
     print(f"run {run_id}, log {log}", file=sys.stderr)
     for number, node in enumerate(nodes, 1):
         code, result = run_node(node.name, run_id, request, log, f"[{number:>2}/{len(nodes)}] {node.name}")
-        if code not in (0, 99):
-            return {"state": "failed", "reasons": [f"{node.name} ended with exit code {code}; see {log}"], **result}
+        if code not in (ExitCode.DONE, ExitCode.SKIPPED):
+            reasons = [f"{node.name} ended with exit code {code}; see {log}"]
+            return {"state": NodeState.FAILED, "reasons": reasons, **result}
     return None
 
 
@@ -44,7 +46,9 @@ def run_node(node: str, run_id: str, request: dict, log: Path | None = None, tit
         code, result = node_process.run(command, log_line)
     if title:
         seconds = time.monotonic() - started
-        _line(f"{title:<26}{result.get('state', 'failed'):<9}{seconds:>6.1f} s  {result.get('headline', '')[:200]}\n")
+        _line(
+            f"{title:<26}{result.get('state', NodeState.FAILED):<9}{seconds:>6.1f} s  {result.get('headline', '')[:200]}\n"
+        )
     return code, result
 
 

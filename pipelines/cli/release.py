@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from components.core.states import ExitCode, Move
 from components.registry import model_registry
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
@@ -41,7 +42,7 @@ def run(kind: str, line: str, reason: str, version: int | None, after: int | Non
     kind: "promote" or "rollback". version: what to promote, or what a rollback must return to. after: see `_pointer`.
     """
     if not reason.strip():
-        return fail(kind, f"--reason must say why. Received: {reason!r}", 2)
+        return fail(kind, f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
     event = promote(line, version, reason, after) if kind == "promote" else rollback(line, reason, version, after)
     if event is None:
         print(f"{line}: version {version} serves already")
@@ -70,7 +71,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
         raise model_registry.RegistryError(
             f"a version must exist to be promoted. Received: line {line!r}, version {version}"
         )
-    return model_registry.move_champion(line, pointer, version, "promote", reason, {})
+    return model_registry.move_champion(line, pointer, version, Move.PROMOTE, reason, {})
 
 
 def rollback(line: str, reason: str, to: int | None = None, after: int | None = None) -> dict:
@@ -91,7 +92,7 @@ def rollback(line: str, reason: str, to: int | None = None, after: int | None = 
         raise model_registry.RegistryError(
             f"a rollback must return to version {to}, as was decided. Received: line {line!r} would return to version {previous}"
         )
-    return model_registry.move_champion(line, pointer, previous, "rollback", reason, {})
+    return model_registry.move_champion(line, pointer, previous, Move.ROLLBACK, reason, {})
 
 
 def _pointer(line: str, after: int | None) -> dict | None:

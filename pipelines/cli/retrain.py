@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from components.core import locks, paths
+from components.core.states import ExitCode, RunState
 from pipelines.cli import options
 from pipelines.cli.command import Command
 from pipelines.cli.node_runs import interruptible, run_node, run_nodes
@@ -16,9 +17,6 @@ from pipelines.config import run_config
 from pipelines.config.lines import check_folder, is_folder
 from pipelines.config.presets import PRESETS
 from pipelines.flow import FLOW
-
-EXIT_CODES = {"stopped": 3, "locked": 4, "usage": 2, "failed": 1}
-INTERRUPTED = 130  # as a shell counts it
 
 
 @click.command(
@@ -104,15 +102,15 @@ def run(request: dict, as_json: bool) -> int:
     else:
         print(summary(run_id, outcome))
     if interrupted:
-        return INTERRUPTED
-    return EXIT_CODES.get(outcome.get("state"), 0) if ended or outcome.get("state") == "failed" else 0
+        return ExitCode.INTERRUPTED
+    return RunState(outcome.get("state", RunState.FAILED)).exit_code
 
 
 def summary(run_id: str, outcome: dict) -> str:
     """The end of a run, for people."""
-    lines = ["", f"{outcome.get('state', 'failed').upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
+    lines = ["", f"{outcome.get('state', RunState.FAILED).upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
     if outcome.get("pushed"):
         lines.append(f"  version {outcome['version']} in {outcome['folder']}")
-    if outcome.get("state") == "held":
+    if outcome.get("state") == RunState.HELD:
         lines.append(f"  it waits for a person: newsdesk promote {outcome['version']} --reason '…'")
     return "\n".join([*lines, f"  run     {paths.run_dir(run_id)}", "  see     newsdesk models; newsdesk doctor"])
