@@ -38,7 +38,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    """Replaces a JSON file; see `replacing`. value: JSON, in which records (`to_json`) may stand."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, default=_plain) + "\n")
+
+
+def _plain(value):
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    raise TypeError(f"JSON holds no {type(value).__name__}")
 
 
 def append_json(path: Path, value) -> None:

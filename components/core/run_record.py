@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from components.core import clock, fileio, paths
+from components.core.records import RunRecord
 
 RETRAIN = "news_retrain"  # the DAG of the first line; a further line's has its name behind it
 
@@ -45,13 +46,13 @@ def airflow_id(run_id: str, trigger: str) -> str:
     return "" if re.search(r"\.[0-9a-f]{8}$", run_id) else run_id
 
 
-def load(run_id: str) -> dict:
+def load(run_id: str) -> RunRecord:
     """The record of an open or ended run.
 
     Raises:
-        RunError: no such run.
+        RunError: no such run. DamagedFile: the record holds something else.
     """
-    record = fileio.read_json(paths.run_dir(run_id) / "run.json")
+    record = RunRecord.read(paths.run_dir(run_id) / "run.json")
     if record is None:
         raise RunError(f"a run must be opened by its first node. Received: run id {run_id!r}, which has no record")
     return record
