@@ -249,7 +249,7 @@ def test_drift_is_shown_where_the_monitor_has_written_it(get, published):
     }  # fmt: skip
     fileio.append_json(state.monitor_dir("news") / "history.jsonl", row)
     text = get("/models/news").text
-    assert "words drift &lt;script&gt;" in text and "0.200" in text and 'class="limit"' in text
+    assert "words drift &lt;script&gt;" in text and "0.200" in text and 'class="line a dashed"' in text
 
 
 def test_a_run_report_is_found_by_airflows_own_run_id(get, published):

@@ -24,7 +24,7 @@ TYPES = {
 ARTIFACTS = {
     "data": ("DataGate", "verdict", "verdict.html", "Data verdict"),
     "quarantine": ("Ingester", "quarantine", "rows.csv", "Quarantined rows"),
-    "curves": ("Trainer", "model_run", "curves.png", "Learning curves"),
+    "curves": ("Trainer", "model_run", "curves.html", "Learning curves"),
 }
 # One file each: in a run's folder, of a version, of a line.
 RUN_FILES = {"model": ("verdict.html", "Model verdict")}
