@@ -9,6 +9,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from components.core import clock
+from components.core.states import Move
 from components.registry import model_registry
 
 
@@ -42,7 +43,7 @@ def _gap(before: dict | None, event: dict, lost: int) -> dict:
     ends += [f"version {event['from']} served at its end"] if event["from"] is not None else []
     moves = "1 move is" if lost == 1 else f"{lost} moves are"
     return {
-        "version": None, "since": before["time"] if before else None, "until": event["time"], "kind": "unknown", "who": "unknown",
+        "version": None, "since": before["time"] if before else None, "until": event["time"], "kind": Move.UNKNOWN, "who": "unknown",
         "why": "; ".join([f"{moves} missing in the history", *ends]), "sequence": event["sequence"] - lost,
     }  # fmt: skip
 

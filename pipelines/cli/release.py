@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from components.core.states import Move
 from components.registry import model_registry
 from pipelines.reports import model_card
 
@@ -43,7 +44,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
         raise model_registry.RegistryError(
             f"a version must exist to be promoted. Received: line {line!r}, version {version}"
         )
-    return model_registry.move_champion(line, pointer, version, "promote", reason, {})
+    return model_registry.move_champion(line, pointer, version, Move.PROMOTE, reason, {})
 
 
 def rollback(line: str, reason: str, to: int | None = None, after: int | None = None) -> dict:
@@ -64,7 +65,7 @@ def rollback(line: str, reason: str, to: int | None = None, after: int | None = 
         raise model_registry.RegistryError(
             f"a rollback must return to version {to}, as was decided. Received: line {line!r} would return to version {previous}"
         )
-    return model_registry.move_champion(line, pointer, previous, "rollback", reason, {})
+    return model_registry.move_champion(line, pointer, previous, Move.ROLLBACK, reason, {})
 
 
 def _pointer(line: str, after: int | None) -> dict | None:

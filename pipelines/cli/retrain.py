@@ -13,13 +13,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import fileio, locks, paths, run_record
+from components.core.states import DataDecision, ExitCode, NodeState, Release, RunState
 from pipelines.config import run_config
 from pipelines.flow import FLOW, Node
 from pipelines.runner import node_process
 
 DATA_NODES = tuple(node for node in FLOW if node.group == "data")
-_CODES = {"stopped": 3, "locked": 4, "usage": 2, "failed": 1}
-INTERRUPTED = 130  # as a shell counts it
 
 
 def new_run_id(kind: str) -> str:
@@ -57,8 +56,8 @@ def run(request: dict, as_json: bool) -> int:
     else:
         print(summary(run_id, outcome))
     if interrupted:
-        return INTERRUPTED
-    return _CODES.get(outcome.get("state"), 0) if ended or outcome.get("state") == "failed" else 0
+        return ExitCode.INTERRUPTED
+    return RunState(outcome.get("state", RunState.FAILED)).exit_code
 
 
 def check(request: dict, as_json: bool) -> int:
@@ -67,24 +66,24 @@ def check(request: dict, as_json: bool) -> int:
     run_id = new_run_id("check")
     with _interruptible():
         try:
-            ended = _nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
+            ended = _nodes(run_id, DATA_NODES, {**request, "release": Release.NEVER, "trigger": "cli"})
             verdict = _verdict(run_id)
         except KeyboardInterrupt:
-            return INTERRUPTED
+            return ExitCode.INTERRUPTED
         finally:
             _door("close", run_id, {})
     if as_json:
-        found = verdict or {"decision": "stop", "reasons": ended["reasons"] if ended else ["no verdict"]}
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        stop = {"decision": DataDecision.STOP, "reasons": ended["reasons"] if ended else ["no verdict"]}
+        print(json.dumps(verdict or stop, indent=1, ensure_ascii=False))
     elif verdict:
         print(f"\nData verdict: {verdict['decision']}")
-        found = [f for f in verdict["findings"] if f["outcome"] != "pass"]
-        for finding in sorted(found, key=lambda f: ("stop", "warn").index(f["outcome"])):
+        failing = [f for f in verdict["findings"] if f["outcome"] != DataDecision.PASS]
+        for finding in sorted(failing, key=lambda f: f["outcome"] != DataDecision.STOP):
             shown = f"(value {finding['value']}, limit {finding['limit']})"
             print(f"  {finding['outcome']}  {finding['check']}: {finding['message']} {shown}")
             for example in finding["examples"][:5]:
                 print(f"          {example}")
-        print(f"  {len(verdict['findings']) - len(found)} checks pass; the page shows all")
+        print(f"  {len(verdict['findings']) - len(failing)} checks pass; the page shows all")
         if verdict["rows"]["quarantined"]:
             print(
                 f"  {verdict['rows']['quarantined']:,} rows quarantined, with line, column and reason: {verdict['quarantine']}"
@@ -92,15 +91,15 @@ def check(request: dict, as_json: bool) -> int:
         print(f"  page {verdict['page']}")
     else:
         print("\nData verdict: stop\n  " + "\n  ".join(ended["reasons"] if ended else ["no verdict"]))
-    return _CODES.get(ended["state"], 0) if ended else 0
+    return NodeState(ended["state"]).exit_code if ended else ExitCode.DONE
 
 
 def summary(run_id: str, outcome: dict) -> str:
     """The end of a run, for people."""
-    lines = ["", f"{outcome.get('state', 'failed').upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
+    lines = ["", f"{outcome.get('state', RunState.FAILED).upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
     if outcome.get("pushed"):
         lines.append(f"  version {outcome['version']} in {outcome['folder']}")
-    if outcome.get("state") == "held":
+    if outcome.get("state") == RunState.HELD:
         lines.append(f"  it waits for a person: newsdesk promote {outcome['version']} --reason '…'")
     return "\n".join([*lines, f"  run     {paths.run_dir(run_id)}", "  see     newsdesk models; newsdesk doctor"])
 
@@ -112,8 +111,9 @@ def _nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
     print(f"run {run_id}, log {log}", file=sys.stderr)
     for number, node in enumerate(nodes, 1):
         code, result = _door(node.name, run_id, request, log, f"[{number:>2}/{len(nodes)}] {node.name}")
-        if code not in (0, 99):
-            return {"state": "failed", "reasons": [f"{node.name} ended with exit code {code}; see {log}"], **result}
+        if code not in (ExitCode.DONE, ExitCode.SKIPPED):
+            reasons = [f"{node.name} ended with exit code {code}; see {log}"]
+            return {"state": NodeState.FAILED, "reasons": reasons, **result}
     return None
 
 
@@ -132,7 +132,7 @@ def _door(node: str, run_id: str, request: dict, log: Path | None = None, title:
         code, result = node_process.run(command, say)
     if title:
         _line(
-            f"{title:<26}{result.get('state', 'failed'):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
+            f"{title:<26}{result.get('state', NodeState.FAILED):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
         )
     return code, result
 

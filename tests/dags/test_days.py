@@ -109,3 +109,14 @@ def test_another_source_given_to_the_first_dag_decides_on_the_line():
     ):
         request = dag.get_task("Ingester").request(run, {**dag.params.dump(), "source": source})
         assert run_config.resolve(run_config.Request.from_json(request), lines).line == line
+
+
+def test_a_run_that_waited_for_another_one_reads_what_arrived_until_it_began():
+    """Airflow keeps one queued event for each asset, with the time of the first."""
+    first = datetime(2026, 11, 23, 23, 59, tzinfo=timezone.utc)
+    dag = retrain_dag("news_retrain", {"news": {"schedule": {"source": "/data/news"}}}, "news")
+    run = SimpleNamespace(
+        conf={}, run_type="asset_triggered", run_after=first, start_date=first + timedelta(hours=2),
+        data_interval_start=None, data_interval_end=None,
+    )  # fmt: skip
+    assert dag.get_task("Ingester").request(run, dag.params.dump())["as_of"] == "2026-11-24T01:59:00+00:00"

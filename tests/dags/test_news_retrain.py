@@ -167,9 +167,16 @@ def test_labelled_rows_start_a_run_as_well_as_the_clock():
     )
 
 
-@pytest.mark.parametrize("source", ["demo", "tfds"])
-def test_a_source_that_is_no_folder_is_not_watched(source):
-    dag = retrain_dag("x", {"news": {"schedule": {"source": source}}}, "news")
+@pytest.mark.parametrize("lines", [{}, {"news-demo": {"schedule": {}}}], ids=["no schedule", "a schedule"])
+def test_the_demo_line_waits_for_labels_in_the_demo_s_folder(lines, home):
+    dag = retrain_dag("news_retrain", lines, "news-demo")
+    (asset,) = dag.timetable.asset_condition.objects
+    assert asset.name == "news-demo.data"
+    assert [watcher.trigger.folder for watcher in asset.watchers] == [str(home / "demo")]
+
+
+def test_a_source_that_is_no_folder_is_not_watched():
+    dag = retrain_dag("x", {"news": {"schedule": {"source": "tfds"}}}, "news")
     assert [asset.watchers for asset in dag.timetable.asset_condition.objects] == [[]]
 
 
