@@ -20,7 +20,7 @@ import time
 import traceback
 from pathlib import Path
 
-from components.core import fileio, locks, paths, run_record
+from components.core import fileio, locks, paths, progress, run_record
 from components.core.states import DataDecision, Decision, NodeState, Release
 from components.data.sources import SourceError
 from components.registry import manifest, model_registry
@@ -107,7 +107,8 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         _prepare_metadata(node is FLOW[0] or before is not None)
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
-        launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
+        with progress.to(progress.file(run_id, node.name)):
+            launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == DataDecision.STOP:
         after_node.draw(node.name, run_id, launched.uris)

@@ -17,6 +17,7 @@ from components.core.states import DataDecision, ExitCode, NodeState, Release, R
 from pipelines.config import run_config
 from pipelines.flow import FLOW, Node
 from pipelines.runner import node_process
+from pipelines.runner.progress_display import ProgressDisplay
 
 DATA_NODES = tuple(node for node in FLOW if node.group == "data")
 
@@ -109,52 +110,48 @@ def _nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
     log = paths.ensure() / "runs" / run_id / "run.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     print(f"run {run_id}, log {log}", file=sys.stderr)
-    for number, node in enumerate(nodes, 1):
-        code, result = _door(node.name, run_id, request, log, f"[{number:>2}/{len(nodes)}] {node.name}")
-        if code not in (ExitCode.DONE, ExitCode.SKIPPED):
-            reasons = [f"{node.name} ended with exit code {code}; see {log}"]
-            return {"state": NodeState.FAILED, "reasons": reasons, **result}
+    with ProgressDisplay(sys.stderr) as display:
+        for number, node in enumerate(nodes, 1):
+            title, started = f"[{number:>2}/{len(nodes)}] {node.name}", time.monotonic()
+            display.running(f"{title:<26}{NodeState.RUNNING}", run_id, node.name)
+            with _looking(display):
+                code, result = _door(node.name, run_id, request, log)
+            state, seconds = result.get("state", NodeState.FAILED), time.monotonic() - started
+            display.ended(f"{title:<26}{state:<9}{seconds:>6.1f} s  {result.get('headline', '')[:200]}")
+            if code not in (ExitCode.DONE, ExitCode.SKIPPED):
+                reasons = [f"{node.name} ended with exit code {code}; see {log}"]
+                return {"state": NodeState.FAILED, "reasons": reasons, **result}
     return None
 
 
-def _door(node: str, run_id: str, request: dict, log: Path | None = None, title: str = "") -> tuple[int, dict]:
+def _door(node: str, run_id: str, request: dict, log: Path | None = None) -> tuple[int, dict]:
     """One call of the door, the node's log to the run's log file; returns exit code and JSON result."""
     command = node_process.command(node, run_id, request, owner=os.getpid(), python=sys.executable)
-    started = time.monotonic()
-    with open(log or os.devnull, "a", encoding="utf-8") as file, _shown(title, started) as progress:
+    with open(log or os.devnull, "a", encoding="utf-8") as file:
 
         def say(line: str) -> None:
             file.write(line + "\n")
             file.flush()
-            if line.startswith("epoch "):
-                progress[0] = line
 
-        code, result = node_process.run(command, say)
-    if title:
-        _line(
-            f"{title:<26}{result.get('state', NodeState.FAILED):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
-        )
-    return code, result
+        return node_process.run(command, say)
 
 
 @contextlib.contextmanager
-def _shown(title: str, started: float) -> Iterator[list[str]]:
-    """On a terminal, shows the node and the progress line in the list that it gives."""
-    progress, ended = [""], threading.Event()
+def _looking(display: ProgressDisplay) -> Iterator[None]:
+    """Keeps the display current while a node works."""
+    ended = threading.Event()
 
-    def show() -> None:
+    def look() -> None:
         while not ended.wait(0.5):
-            _line(f"{title:<26}{'running':<9}{time.monotonic() - started:>6.1f} s  {progress[0][:90]}")
+            display.look()
 
-    thread = threading.Thread(target=show, daemon=True)
-    if title and sys.stderr.isatty():
-        thread.start()
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
     try:
-        yield progress
+        yield
     finally:
         ended.set()
-        if thread.ident:
-            thread.join()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -170,12 +167,6 @@ def _interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _line(text: str) -> None:
-    """Replaces the current line on a terminal; elsewhere just writes."""
-    sys.stderr.write(("\r\x1b[2K" if sys.stderr.isatty() else "") + text)
-    sys.stderr.flush()
 
 
 def _verdict(run_id: str) -> dict | None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.core import paths
-from components.core.states import DataDecision, RunState
+from components.core import paths, progress
+from components.core.states import DataDecision, NodeState, RunState
 from components.registry import model_registry
 from pipelines.flow import FLOW
 from pipelines.reports import charts, learning_curves, page_files
@@ -45,6 +45,7 @@ def view(run_id: str) -> dict | None:
     reasons = [local(reason) for reason in (outcome or {}).get("reasons") or []]
     nodes = _nodes(events, reasons, local, closed=outcome is not None)
     data_folder = page_files.artifact(events, "DataGate", "verdict")
+    live = _live(run_id, events, open=outcome is None)
     curves_folder = page_files.artifact(events, "Trainer", "model_run")
     data = _data(page_files.read(data_folder / "verdict.json") if data_folder else None, local)
     return {
@@ -54,7 +55,8 @@ def view(run_id: str) -> dict | None:
         "data": data, "serves": _serves(record) if state in NOT_RELEASED else "",
         # The data gate's table of findings shows the reasons of a stop with value, limit and examples; others stand in the banner.
         "reasons": [] if state == RunState.STOPPED and data and data["wrong"] else reasons,
-        "curves": _curves(page_files.read(curves_folder / "history.json") if curves_folder else None),
+        "curves": _curves(page_files.read(curves_folder / "history.json") if curves_folder else None) or live["curves"],
+        "live": live,
         "verdict": _verdict(verdict, record["config"].get("labels") or [], reasons, local),
         "lineage": _lineage(record, events, outcome or {}, local),
         "has": {kind: page_files.has(run_id, kind) for kind in (*page_files.ARTIFACTS, *page_files.RUN_FILES)},
@@ -135,6 +137,20 @@ def _data(verdict: dict | None, local: Callable[[Any], str]) -> dict | None:
         "wrong": sorted(wrong, key=lambda f: f.get("outcome") != DataDecision.STOP), "passed": len(findings) - len(wrong),
         "checks": len(findings), "milder": verdict.get("milder") or [], "reason": verdict.get("reason"),
     }  # fmt: skip
+
+
+def _live(run_id: str, events: list[dict], open: bool) -> dict:
+    """How far the training of a run is: `text` and `share` of the node that reports now, and `curves` as they grow."""
+    rows = page_files.read_progress(run_id, "Trainer")
+    epochs = [row for row in rows if charts.finite(row.get("val_loss"))]
+    last = events[-1] if events else {}
+    working = open and last.get("state") == NodeState.RUNNING
+    now = (page_files.read_progress(run_id, str(last.get("node"))) or [None])[-1] if working else None
+    return {
+        "text": f"{last['node']}: {progress.text(now)}" if now else "",
+        "bar": charts.share_bar(progress.share(now)) if now else "",
+        "curves": learning_curves.curves(epochs, [row for row in rows if charts.finite(row.get("loss"))]),
+    }
 
 
 def _curves(history: dict | None) -> dict | None:
