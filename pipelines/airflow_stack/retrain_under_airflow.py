@@ -24,6 +24,7 @@ from pipelines.airflow_stack import airflow_settings, stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
 from pipelines.config import run_config
+from pipelines.config.lines import check_folder
 from pipelines.runner import node_process, runs
 from pipelines.runner.progress_display import ProgressDisplay
 
@@ -272,7 +273,7 @@ def main() -> int:
     try:
         paths.ensure()
         conf = request_from(os.environ, Path.cwd())
-        run_config.check_folder(conf["source"])
+        check_folder(conf["source"])
         return ExitCode.DONE if retrain(conf) else ExitCode.FAILED
     except run_config.ConfigError as error:
         print(error, file=sys.stderr)
