@@ -13,7 +13,8 @@ def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
     """What the registry says of a version, from the run's record and the gate's verdict."""
     config = record["config"]
     metrics = {name: verdict["metrics"][name] for name in ("accuracy", "interval", "rows", "per_class")}
-    metrics["confidence"] = verdict["metrics"].get("confidence")
+    for name in ("confidence", "calibration_error", "coverage"):  # verdicts of earlier versions lack some
+        metrics[name] = verdict["metrics"].get(name)
     return {
         "version": version, "line": config["line"], "preset": config["preset"], "created": clock.now(),
         "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
