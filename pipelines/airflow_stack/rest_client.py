@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from pipelines.airflow_stack import airflow_settings
+from pipelines.airflow_stack import airflow_settings, assets
 
 TIMEOUT = 30  # seconds for one answer
 
@@ -49,6 +49,19 @@ class Rest:
     def state(self, dag_id: str, run_id: str) -> str:
         """`queued`, `running`, `success` or `failed`."""
         return self._call("GET", f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}")["state"]
+
+    def labelled(self, line: str, extra: dict | None = None) -> None:
+        """Says that labelled rows for a line have come: an event of its data asset, which starts a retraining.
+
+        Raises:
+            RestError: besides the usual, where no DAG waits for the line's rows.
+        """
+        name = assets.data_name(line)
+        listed = self._call("GET", f"/api/v2/assets?limit=100&name_pattern={_quote(name)}")["assets"]
+        number = next((asset["id"] for asset in listed if asset["name"] == name), None)
+        if number is None:
+            raise RestError(f"a DAG must wait for the asset. Received: {name}; known are {[a['name'] for a in listed]}")
+        self._call("POST", "/api/v2/assets/events", {"asset_id": number, "extra": extra or {}})
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json"}

@@ -23,6 +23,7 @@ from pipelines.airflow_stack.airflow_settings import SetupError
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack_health import address, log_file, log_tail, unhealthy_parts, wait_until_healthy
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.runner.node_process import environment, tfx_python
 
 AIRFLOW_PARTS = {
@@ -133,7 +134,7 @@ def schedule(on: bool) -> None:
         raise SetupError("Airflow is not running; start it with `make up`.")
     try:
         rest = Rest(address())
-        for dag_id, line in run_config.retrain_dags(run_config.settings()).items():
+        for dag_id, line in retrain_dags(run_config.settings()).items():
             rest.switch(dag_id, on)
             print(f"The schedule of {dag_id} (line {line}) is {'on' if on else 'off'}.")
     except RestError as error:

@@ -4,9 +4,6 @@ A check is a function that yields what it checked, whether it is well, and a mes
 that repairs it. A check that raises is reported as a finding, and the other checks still run.
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
@@ -14,24 +11,6 @@ from components.core import errors, paths
 from components.registry import model_registry
 from pipelines.operations import doctor_databases, doctor_line, doctor_line_repairs, doctor_state
 from pipelines.operations.doctor_state import Finding, Mended
-from pipelines.runner import node_client
-
-
-def run(args: argparse.Namespace) -> int:
-    """Prints the findings; returns 0 where nothing is wrong, else 1."""
-    if args.stop_server:
-        print(f"node servers stopped: {node_client.stop() or 'none was running'}")
-        return 0
-    if args.repair or args.free:
-        for done, message in repair([args.free] if args.free else []):
-            print(f"{'fixed' if done else 'LEFT':<7}{message}", file=sys.stderr if args.json else sys.stdout)
-    results = [{"what": what, "ok": ok, "says": message} for what, ok, message in findings()]
-    if args.json:
-        print(json.dumps(results, indent=1))
-    else:
-        for result in results:
-            print(f"{'ok' if result['ok'] else 'WRONG':<7}{result['what']:<28}{result['says']}")
-    return 0 if all(result["ok"] for result in results) else 1
 
 
 def findings() -> Iterator[Finding]:

@@ -132,6 +132,23 @@ def test_a_span_dropped_into_the_source_starts_a_run_within_a_minute_that_reads_
     assert not stack.runs("news_retrain_sports", "asset_triggered")
 
 
+def test_events_over_rest_start_a_run_and_those_that_come_while_one_is_on_another(stack):
+    before = len(stack.runs("news_retrain", "asset_triggered"))
+    hold = paths.home() / "hold-Trainer"
+    hold.touch()
+    stack.rest.trigger("news_retrain", "meanwhile", {})
+    stack.until(lambda: "Trainer" in launched("meanwhile"))
+    for number in range(2):
+        stack.rest.labelled("news", {"delivery": number})
+    assert len(stack.runs("news_retrain", "asset_triggered")) == before
+    hold.unlink()
+    assert stack.ended("news_retrain", "meanwhile") == "success"
+    more = stack.until(lambda: stack.runs("news_retrain", "asset_triggered")[before:], seconds=60)
+    assert [stack.ended("news_retrain", run["dag_run_id"]) for run in more] == ["success"]
+    with pytest.raises(RestError, match="a DAG must wait for the asset"):
+        stack.rest.labelled("cooking")
+
+
 @pytest.mark.parametrize(
     "conf",
     [
