@@ -36,7 +36,8 @@ class Stack:
 
     def make(self, verb):
         call = [sys.executable, "-m", "pipelines.airflow_stack.stack", verb]
-        return subprocess.run(call, cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(call, cwd=paths.REPOSITORY, capture_output=True, text=True)
+        assert done.returncode == 0, f"`make {verb}` failed:\n{done.stdout}{done.stderr}"
 
     def up(self):
         self.make("up")
