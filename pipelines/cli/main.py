@@ -11,6 +11,7 @@ from pathlib import Path
 
 from components.core import errors, locks, paths
 from components.registry import model_registry
+from pipelines.cli import serve
 from pipelines.config import run_config
 from pipelines.config.presets import PRESETS
 from pipelines.reports import model_card
@@ -108,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     day.add_argument("--damaged", default="", metavar="DATE", help="one day with wrong and unreadable rows")
     demo.add_argument("--articles", type=int, help="how many (default: 10,000, or 2,000 a day)")
     demo.add_argument("--seed", type=int, default=1)
+    serve.add_arguments(add("serve", "the champion over HTTP, as TensorFlow Serving answers"))
     doctor = add("doctor", "what is installed, reachable, in step, and what is wrong")
     doctor.add_argument("--repair", action="store_true", help="mends what a crash left")
     doctor.add_argument(
@@ -328,6 +330,8 @@ def _run(args: argparse.Namespace) -> int:
         from pipelines.cli import clean
 
         return clean.run(args)
+    if args.command == "serve":
+        return serve.run(args, line_to_answer(args))
     if args.command == "lineage":
         from pipelines.operations import lineage
 
