@@ -31,12 +31,12 @@ import random
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from components.data import demo_plain
+from components.data import demo_plain, sources
 from components.data import demo_templates as words
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
@@ -207,8 +207,8 @@ def _line(label: int, title: str, description: str) -> bytes:
 def write(folder, seed: int = 1, articles: int = 10_000, as_of: dt.date = AS_OF, spans: int = 5, noise=0.02) -> Path:
     """Write the corpus as dated spans and one test file, and return the folder.
 
-    A folder that already holds exactly this is returned untouched; another corpus of the demo's is replaced as a whole,
-    spans added to it included. Raises FileExistsError when the folder holds something else, ValueError as `corpus`.
+    A folder that already holds exactly this is returned untouched; another corpus of the demo's is replaced, and days that
+    were added to it stay. Raises FileExistsError when the folder holds something else, ValueError as `corpus`.
     """
     folder = Path(folder)
     parameters = {"seed": seed, "articles": articles, "as_of": str(as_of), "spans": spans, "noise": noise}
@@ -222,9 +222,10 @@ def write(folder, seed: int = 1, articles: int = 10_000, as_of: dt.date = AS_OF,
         name = "test.csv" if row.split == "test" else f"span={row.day}/train.csv"
         lines.setdefault(name, []).append(_line(row.label, row.title, row.description))
     files = {name: b"".join(rows) for name, rows in lines.items()}
-    files.update({name.replace("train.csv", "_SUCCESS"): b"" for name in lines if name != "test.csv"})
+    files.update({name.replace("train.csv", "_SUCCESS"): sources.GENERATED for name in lines if name != "test.csv"})
     digests = {name: _sha256(content) for name, content in files.items()}
-    return _place(folder, {**files, "_SUCCESS": json.dumps({"demo": parameters, "files": digests}, indent=1).encode()})
+    marker = json.dumps({"demo": parameters, "files": digests}, indent=1).encode()
+    return _place(folder, {**files, "_SUCCESS": marker}, _added(folder))
 
 
 def write_drifted_span(folder, date: dt.date, seed: int = 1, articles: int = 2_000) -> Path:
@@ -285,8 +286,17 @@ def _holds(folder: Path, parameters: dict) -> bool:
     return all(p.is_file() and _sha256(p.read_bytes()) == marker["files"][name] for name, p in held.items())
 
 
-def _place(folder: Path, files: dict[str, bytes]) -> Path:
-    """Write the files, in their order, beside `folder`, then rename: the folder is there in full or not at all."""
+def _added(folder: Path) -> list[Path]:
+    """The dated folders that a corpus holds besides its own: labelled rows, later days."""
+    own = {name.partition("/")[0] for name in (_marker(folder) or {"files": ()})["files"]}
+    return [path for path in folder.glob("*") if path.is_dir() and path.name[0] != "." and path.name not in own]
+
+
+def _place(folder: Path, files: dict[str, bytes], kept: Sequence[Path] = ()) -> Path:
+    """Write the files, in their order, beside `folder`, then rename: the folder is there in full or not at all.
+
+    kept: folders in it that stay.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -297,6 +307,8 @@ def _place(folder: Path, files: dict[str, bytes]) -> Path:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+        for path in kept:
+            shutil.copytree(path, staging / "new" / path.name, dirs_exist_ok=True)
         for attempt in range(9):
             try:
                 if folder.exists():

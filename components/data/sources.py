@@ -35,6 +35,7 @@ DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPR
 SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
 PATIENCE = 5.0  # seconds for a first answer of a data set's host; the downloader itself tries for minutes
 SUMS = "SHA256SUMS"
+GENERATED = b"written by the demo's newsroom\n"  # what `_SUCCESS` holds in such a day
 _SUM = re.compile(r"([0-9a-fA-F]{64}) [ *]?(?:\./)?(\S.*)")
 _SPAN = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")
 
@@ -72,9 +73,7 @@ def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile]
         if window != "all":
             raise SourceError(f"a TFDS source has no dates, so its window must be 'all'. Received: window={window!r}")
         return _tfds(source.partition(":")[2] or "ag_news_subset"), []
-    folder = Path(source).expanduser()
-    if not folder.is_absolute():
-        folder = Path.cwd() / folder
+    folder = Path.cwd() / folder_of(source)
     if not folder.is_dir():
         raise SourceError(f"source must be 'demo', 'tfds' or a folder that exists. Received: source={source!r}")
     try:
@@ -89,6 +88,23 @@ def last_moment(as_of: datetime, is_end: bool, zone: tzinfo) -> datetime:
     is_end: whether `as_of` is the end of an interval, which the next interval begins with.
     """
     return (as_of - timedelta(microseconds=1) if is_end else as_of).astimezone(zone)
+
+
+def folder_of(source: str) -> Path | None:
+    """Where the dated folders of a source are, which may not be there yet; None for one that has none."""
+    if source == "demo":
+        return paths.home() / "demo"
+    if source in ("", "tfds") or source.startswith("tfds:"):
+        return None
+    return Path(source).expanduser()
+
+
+def is_generated(span: Path) -> bool:
+    """Whether the demo's newsroom wrote a dated folder for a run, and nobody brought it."""
+    try:
+        return (span / "_SUCCESS").read_bytes() == GENERATED
+    except FileNotFoundError:
+        return False
 
 
 def finished_spans(root: Path, last: date) -> list[Path]:

@@ -22,7 +22,7 @@ _KNOWN = "spans"  # key in the asset's state
 class SpanTrigger(BaseEventTrigger):
     """Fires when a dated folder of a source is new or changed, and finished by the rules of `components.data.sources`.
 
-    What was there at the first look is known already. What it knows is kept in the asset's state, so a folder that arrives
+    What was there at the first look is known already, and what the demo's newsroom wrote for a run is no news. What it knows is kept in the asset's state, so a folder that arrives
     while Airflow is down, or while the DAG is off, is found afterwards.
 
     line: makes the trigger the line's own, where two lines read one folder. folder: absolute path. timezone: of the folders' days.
@@ -40,12 +40,16 @@ class SpanTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         known = await self.asset_state_store.aget(_KNOWN) if self.asset_state_store else None
+        trouble = ""
         while True:
             try:
                 found = await asyncio.to_thread(spans, Path(self.folder), self.timezone)
-            except OSError as error:  # unmounted, or taken away in the middle of the look
-                self.log.warning("The source cannot be listed, next look in %s s: %s", self.seconds, error)
+            except OSError as error:  # unmounted, taken away in the middle of the look, or not made yet
+                if str(error) != trouble:
+                    self.log.warning("The source cannot be listed, next look in %s s: %s", self.seconds, error)
+                trouble = str(error)
             else:
+                trouble = ""
                 new = sorted(name for name, mark in found.items() if known is not None and known.get(name) != mark)
                 if new:
                     self.log.info("New in %s: %s", self.folder, ", ".join(new))
@@ -59,8 +63,9 @@ class SpanTrigger(BaseEventTrigger):
 
 
 def spans(root: Path, timezone: str = "UTC") -> dict[str, str]:
-    """Name and mark of each finished dated folder up to today; the mark changes when a file in it does."""
-    return {path.name: _mark(path) for path in sources.finished_spans(root, datetime.now(zone(timezone)).date())}
+    """Name and mark of each finished dated folder up to today that somebody brought; the mark changes when a file in it does."""
+    finished = sources.finished_spans(root, datetime.now(zone(timezone)).date())
+    return {path.name: _mark(path) for path in finished if not sources.is_generated(path)}
 
 
 def _mark(folder: Path) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import PurePath
 from typing import Any
 
 from airflow.sdk import (
@@ -16,6 +15,7 @@ from airflow.sdk import (
     SyncCallback,
 )
 
+from components.data import sources
 from newsdesk_dags.asset_watcher import SpanTrigger
 from newsdesk_dags.node_operator import CLOSE, RETRIES, build_tasks
 from newsdesk_dags.notifications import CHAMPIONS, asset, ended, late, registered
@@ -66,17 +66,18 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
 
 
 def schedule(line: str, planned: Schedule | None) -> AssetOrTimeSchedule | list:
-    """By the clock, or when labelled rows arrive. A source that is a folder is watched. planned: None for no clock."""
+    """By the clock, or when labelled rows arrive. A source that is a folder is watched, the demo's too.
+
+    planned: None for no clock.
+    """
+    plan = planned or Schedule(source="demo" if line == run_config.DEMO_LINE else "")
+    folder, watchers = sources.folder_of(plan.source), []
+    if folder is not None and folder.is_absolute():
+        watchers = [AssetWatcher(name=f"{line}.spans", trigger=SpanTrigger(line, str(folder), timezone=plan.timezone))]
+    labelled = asset(assets.data_name(line), watchers=watchers)
     if planned is None:
-        return [asset(assets.data_name(line))]
-    source = planned.source
-    watchers = []
-    if PurePath(source).is_absolute():
-        watchers = [AssetWatcher(name=f"{line}.spans", trigger=SpanTrigger(line, source, timezone=planned.timezone))]
-    return AssetOrTimeSchedule(
-        timetable=CronDataIntervalTimetable(planned.cron, planned.timezone),
-        assets=[asset(assets.data_name(line), watchers=watchers)],
-    )
+        return [labelled]
+    return AssetOrTimeSchedule(timetable=CronDataIntervalTimetable(plan.cron, plan.timezone), assets=[labelled])
 
 
 def deadline(line: str, hours: float) -> DeadlineAlert | None:

@@ -17,6 +17,7 @@ from pipelines.config.settings import Schedule
 SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*){END}"
 # Runs that cover an interval of the time table; every other run is about the moment it was asked for.
 _BY_INTERVAL = ("scheduled", "backfill")
+_BY_ASSET = "asset_triggered"
 
 
 def form(schedule: Schedule) -> dict[str, Param]:
@@ -106,6 +107,9 @@ def request_of(run, params: Mapping[str, Any], line: str = "", own: str = "") ->
     refuse_unknown(run.conf, FORM_FIELDS)
     kind = str(getattr(run.run_type, "value", run.run_type))
     by_interval = kind in _BY_INTERVAL and run.data_interval_end is not None
+    moment = run.data_interval_end if by_interval else run.run_after
+    if kind == _BY_ASSET:  # it waited while another run was on, and answers all events up to its start
+        moment = max(moment, getattr(run, "start_date", None) or moment)
     asked = {name: params[name] for name in FORM_FIELDS if params.get(name) is not None}
     if kind == "backfill":
         asked.setdefault("release", "never")
@@ -113,7 +117,7 @@ def request_of(run, params: Mapping[str, Any], line: str = "", own: str = "") ->
     value = {
         **asked,
         **({"line": line} if works_for_it else {}),
-        "as_of": _utc(run.data_interval_end if by_interval else run.run_after),
+        "as_of": _utc(moment),
         "trigger": kind,
         "interval": [_utc(run.data_interval_start), _utc(run.data_interval_end)] if by_interval else None,
     }

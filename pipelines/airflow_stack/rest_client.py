@@ -1,4 +1,4 @@
-"""What Newsdesk asks of a running Airflow, over its REST interface. Standard library only."""
+"""A small client of Airflow's REST API. Standard library only."""
 
 import json
 import urllib.error
@@ -6,13 +6,13 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from pipelines.airflow_stack import airflow_settings
+from pipelines.airflow_stack import airflow_settings, assets
 
 TIMEOUT = 30  # seconds for one answer
 
 
 class RestError(Exception):
-    """Airflow did not answer, or refused; the message carries its reason."""
+    """Airflow did not answer or refused the request; the message gives the reason."""
 
 
 class Rest:
@@ -50,6 +50,19 @@ class Rest:
         """`queued`, `running`, `success` or `failed`."""
         return self._call("GET", f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}")["state"]
 
+    def labelled(self, line: str, extra: dict | None = None) -> None:
+        """Says that labelled rows for a line have come: an event of its data asset, which starts a retraining.
+
+        Raises:
+            RestError: besides the usual, where no DAG waits for the line's rows.
+        """
+        name = assets.data_name(line)
+        listed = self._call("GET", f"/api/v2/assets?limit=100&name_pattern={_quote(name)}")["assets"]
+        number = next((asset["id"] for asset in listed if asset["name"] == name), None)
+        if number is None:
+            raise RestError(f"a DAG must wait for the asset. Received: {name}; known are {[a['name'] for a in listed]}")
+        self._call("POST", "/api/v2/assets/events", {"asset_id": number, "extra": extra or {}})
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json"}
         if self._token:
@@ -63,7 +76,7 @@ class Rest:
             text = error.read(2000).decode("utf-8", "replace")
             raise RestError(f"Airflow refused {method} {path} with status {error.code}: {text}") from error
         except (OSError, ValueError) as error:
-            raise RestError(f"Airflow must answer at {self._address}. Received: {error}") from error
+            raise RestError(f"Airflow does not answer at {self._address}: {error}") from error
 
 
 def _quote(text: str) -> str:

@@ -1,75 +1,89 @@
 """`newsdesk serve`: the champion over HTTP."""
 
-import argparse
-import sys
 from ipaddress import ip_address
 
+import click
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Names and defaults of TensorFlow Serving where it has them."""
-    command.add_argument("--line", default="", help="default: news where it has a champion, else the demo's")
-    command.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1, this machine alone")
-    command.add_argument("--port", type=int, default=8501, help="0: any free one, named in the log (default: 8501)")
-    command.add_argument(
-        "--poll", type=float, default=2.0, metavar="SECONDS", help="how often the champion pointer is read"
-    )
-    command.add_argument("--batch-rows", type=int, default=64, help="texts of one call of the graph (default: 64)")
-    command.add_argument(
-        "--batch-wait", type=float, default=2.0, metavar="MS", help="a request waits for others (default: 2)"
-    )
-    command.add_argument(
-        "--queue-rows", type=int, default=2_048, help="texts that may wait; more get 429 (default: 2048)"
-    )
-    command.add_argument(
-        "--body-bytes", type=int, default=1 << 20, help="of one request; more get 413 (default: 1 MiB)"
-    )
-    command.add_argument(
-        "--request-rows", type=int, default=512, help="texts of one request; more get 413 (default: 512)"
-    )
-    command.add_argument(
-        "--log-requests", action="store_true", help="keep texts and answers in NEWSDESK_HOME/requests/LINE"
-    )
-    command.add_argument("--log-days", type=int, default=14, help="days of the request log that are kept (default: 14)")
-    command.add_argument("--log-bytes", type=int, default=256 << 20, help="of one day's log; the rest is left out (default: 256 MiB)")  # fmt: skip
+from pipelines.cli import options
+from pipelines.cli.command import Command, fail
+from pipelines.cli.line_choice import answering_line
+
+_COUNT = click.IntRange(min=1)
 
 
-def run(args: argparse.Namespace, line: str) -> int:
-    """Serves until SIGTERM or SIGINT."""
-    from pipelines.config.run_config import check
+@click.command("serve", cls=Command, example="newsdesk serve --line news --port 8501 --log-requests")
+@options.line()
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", show_default=True, help="this machine alone by default")
+@click.option(
+    "--port", default=8501, type=click.IntRange(0, 65_535), show_default=True, help="0: any free one, named in the log"
+)
+@click.option(
+    "--poll",
+    default=2.0,
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    show_default=True,
+    help="time between two looks at the champion pointer",
+)
+@click.option("--batch-rows", default=64, type=_COUNT, show_default=True, help="texts of one call of the graph")
+@click.option(
+    "--batch-wait",
+    default=2.0,
+    type=click.FloatRange(0, 1_000),
+    metavar="MS",
+    show_default=True,
+    help="time a request waits for others to share a call with",
+)
+@click.option(
+    "--queue-rows",
+    default=2_048,
+    type=_COUNT,
+    show_default=True,
+    help="texts that may wait; more are answered with 429",
+)
+@click.option(
+    "--request-rows",
+    default=512,
+    type=_COUNT,
+    show_default=True,
+    help="texts of one request; more are answered with 413",
+)
+@click.option(
+    "--body-bytes",
+    default=1 << 20,
+    type=_COUNT,
+    show_default=True,
+    help="size of one request; more is answered with 413",
+)
+@click.option(
+    "--log-requests",
+    is_flag=True,
+    help="keep texts and answers in NEWSDESK_HOME/requests/LINE, a source for `newsdesk monitor`",
+)
+@click.option("--log-days", default=14, type=_COUNT, show_default=True, help="days of that log that are kept")
+@click.option("--log-bytes", default=256 << 20, type=_COUNT, show_default=True, help="size of one day's log; the rest is left out")  # fmt: skip
+def command(line, host, port, poll, batch_rows, batch_wait, queue_rows, request_rows, body_bytes, log_requests, log_days, log_bytes) -> int:  # fmt: skip
+    """Answer over HTTP with the champion, in the request shapes of TensorFlow Serving, and follow it when it changes.
+
+    POST /v1/models/LINE:predict and :classify, GET /v1/models/LINE, /healthz, /metrics. Ends on SIGTERM, after the requests under way.
+    """
+    line = answering_line(line)
+    if queue_rows < request_rows:
+        return fail("serve", f"--queue-rows must hold one whole request ({request_rows}). Received: {queue_rows}", 2)
+    if not _is_loopback(host):
+        warning = (
+            "is open to other machines, and the server asks nobody for a password: put a proxy with a login before it"
+        )
+        fail("serve", f"{host} {warning}", 0)
+    from pipelines.serving import server
     from pipelines.serving.settings import LogSettings, ServeSettings
 
-    for name in ("poll", "batch_rows", "queue_rows", "body_bytes", "request_rows", "log_days", "log_bytes"):
-        value = getattr(args, name)
-        check(value > 0, f"--{name.replace('_', '-')} must be above 0. Received: {value}")
-    check(0 <= args.port < 1 << 16, f"--port must be 0 to 65535. Received: {args.port}")
-    check(0 <= args.batch_wait <= 1_000, f"--batch-wait must be 0 to 1000 milliseconds. Received: {args.batch_wait}")
-    check(
-        args.queue_rows >= args.request_rows,
-        f"--queue-rows must hold one whole request, --request-rows. Received: {args.queue_rows} below {args.request_rows}",
-    )
-    if not _is_loopback(args.host):
-        print(
-            f"newsdesk: {args.host} is open to other machines, and the server asks nobody for a password. "
-            "Put a proxy with TLS and a login before it.",
-            file=sys.stderr,
-        )
-    from pipelines.serving import server
-
-    log = LogSettings(args.log_days, args.log_bytes) if args.log_requests else None
-    return server.run(
-        ServeSettings(
-            line,
-            args.host,
-            args.port,
-            args.poll,
-            args.batch_rows,
-            args.batch_wait / 1_000,
-            args.queue_rows,
-            args.body_bytes,
-            args.request_rows,
-            log=log,
-        )
-    )
+    settings = ServeSettings(
+        line=line, host=host, port=port, poll=poll, batch_rows=batch_rows, batch_wait=batch_wait / 1_000,
+        queue_rows=queue_rows, request_rows=request_rows, body_bytes=body_bytes,
+        log=LogSettings(log_days, log_bytes) if log_requests else None,
+    )  # fmt: skip
+    return server.run(settings)
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,10 +15,10 @@ import shutil
 import sys
 import uuid
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from components.core import csv_escape, fileio, paths
+from components.core import csv_escape, fileio
 from components.data import sources
 from pipelines.config import run_config
 from pipelines.config.settings import zone
@@ -36,10 +36,11 @@ def run(args: argparse.Namespace, line: str) -> int:
     from components.data.row_format import form_of
 
     lines = run_config.settings()
-    told_into = args.into or lines.get(line, {}).get("schedule", {}).get("source", "")
-    into = paths.home() / "demo" if told_into == "demo" else Path(told_into).expanduser().absolute()
+    planned = lines.get(line, {}).get("schedule", {}).get("source", "")
+    told_into = args.into or planned or ("demo" if line == run_config.DEMO_LINE else "")
+    into = (sources.folder_of(told_into) or Path()).absolute()
     today = datetime.now(zone(run_config.section(lines, line, "schedule").timezone)).date()
-    span = args.span or today.isoformat()
+    span = args.span or free_day(into, today)
     wrong = misused(told_into, into, span, today)
     if wrong:
         print(f"newsdesk label: {wrong}", file=sys.stderr)
@@ -63,6 +64,12 @@ def run(args: argparse.Namespace, line: str) -> int:
         )
         print(f"{'written to' if new else 'already in'} {folder}")
     return 0
+
+
+def free_day(into: Path, today: date) -> str:
+    """The newest day up to today that the source has no folder of."""
+    taken = {match.group(1) for path in into.glob("*") if (match := _DAY.fullmatch(path.name))}
+    return next(day for back in range(len(taken) + 1) if (day := f"{today - timedelta(back)}") not in taken)
 
 
 def misused(told: str, into: Path, span: str, today: date) -> str:

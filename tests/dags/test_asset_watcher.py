@@ -103,9 +103,19 @@ def test_a_source_that_goes_away_and_comes_back_is_no_news(source):
     assert fired(source, State(), [lambda: source.rename(away), lambda: away.rename(source), nothing]) == []
 
 
-def test_a_source_that_cannot_be_listed_is_a_line_in_the_log(tmp_path, caplog):
+def test_a_source_that_cannot_be_listed_is_a_line_in_the_log_and_not_one_for_each_look(tmp_path, caplog, capsys):
     caplog.set_level(logging.WARNING)
-    assert fired(tmp_path / "nowhere", State(), [nothing]) == []
+    assert fired(tmp_path / "nowhere", State(), [nothing] * 3) == []
+    logged = caplog.text + capsys.readouterr().out  # where it goes depends on what set Airflow's logging up
+    assert logged.count("cannot be listed") == 1
+
+
+def test_a_day_that_the_demo_wrote_for_a_run_is_no_news_and_labels_beside_it_are(source):
+    def generated():
+        (drop(source, "span=2026-01-02") / "_SUCCESS").write_bytes(sources.GENERATED)
+
+    assert fired(source, State(), [generated, nothing]) == []
+    assert fired(source, State(), [generated, lambda: drop(source, "span=2026-01-03")]) == [["span=2026-01-03"]]
 
 
 def test_it_can_be_made_again_from_what_airflow_keeps_of_it(tmp_path):

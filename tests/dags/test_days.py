@@ -12,6 +12,7 @@ from newsdesk_dags.retrain_dag import retrain_dag
 from components.core import fileio, paths
 from components.networks import encoder_content
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.runner import node_code, runs
 
 # A day before a week in which the clocks change (Auckland on 2026-09-27, Vienna on 2026-10-25, New York on 2026-11-01).
@@ -91,7 +92,7 @@ def test_a_line_s_dag_works_for_its_line_on_its_own_source_whatever_other_line_r
     (tmp_path / "link").symlink_to(source)
     lines = {"sports": {"schedule": {"source": str(source)}}, "news": {"schedule": {"source": f"{tmp_path}/link"}}}
     run = SimpleNamespace(conf={}, run_type="manual", run_after=datetime(2026, 11, 23, tzinfo=timezone.utc))
-    for name, line in run_config.retrain_dags(lines).items():
+    for name, line in retrain_dags(lines).items():
         dag = retrain_dag(name, lines, line)
         request = run_config.Request.from_json(dag.get_task("Ingester").request(run, dag.params.dump()))
         assert (request.line, run_config.resolve(request, lines).line) == (line, line)
@@ -109,3 +110,14 @@ def test_another_source_given_to_the_first_dag_decides_on_the_line():
     ):
         request = dag.get_task("Ingester").request(run, {**dag.params.dump(), "source": source})
         assert run_config.resolve(run_config.Request.from_json(request), lines).line == line
+
+
+def test_a_run_that_waited_for_another_one_reads_what_arrived_until_it_began():
+    """Airflow keeps one queued event for each asset, with the time of the first."""
+    first = datetime(2026, 11, 23, 23, 59, tzinfo=timezone.utc)
+    dag = retrain_dag("news_retrain", {"news": {"schedule": {"source": "/data/news"}}}, "news")
+    run = SimpleNamespace(
+        conf={}, run_type="asset_triggered", run_after=first, start_date=first + timedelta(hours=2),
+        data_interval_start=None, data_interval_end=None,
+    )  # fmt: skip
+    assert dag.get_task("Ingester").request(run, dag.params.dump())["as_of"] == "2026-11-24T01:59:00+00:00"

@@ -19,6 +19,7 @@ from newsdesk_dags.retrain_dag import retrain_dag
 from newsdesk_dags.run_form import form
 
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.config.settings import Schedule
 from pipelines.flow import FLOW, NODES
 
@@ -167,9 +168,16 @@ def test_labelled_rows_start_a_run_as_well_as_the_clock():
     )
 
 
-@pytest.mark.parametrize("source", ["demo", "tfds"])
-def test_a_source_that_is_no_folder_is_not_watched(source):
-    dag = retrain_dag("x", {"news": {"schedule": {"source": source}}}, "news")
+@pytest.mark.parametrize("lines", [{}, {"news-demo": {"schedule": {}}}], ids=["no schedule", "a schedule"])
+def test_the_demo_line_waits_for_labels_in_the_demo_s_folder(lines, home):
+    dag = retrain_dag("news_retrain", lines, "news-demo")
+    (asset,) = dag.timetable.asset_condition.objects
+    assert asset.name == "news-demo.data"
+    assert [watcher.trigger.folder for watcher in asset.watchers] == [str(home / "demo")]
+
+
+def test_a_source_that_is_no_folder_is_not_watched():
+    dag = retrain_dag("x", {"news": {"schedule": {"source": "tfds"}}}, "news")
     assert [asset.watchers for asset in dag.timetable.asset_condition.objects] == [[]]
 
 
@@ -194,7 +202,7 @@ def test_a_wrong_notify_setting_is_an_import_error_that_names_it():
 def test_each_line_with_a_schedule_has_a_dag_of_its_own():
     sections = {"schedule": {"cron": "0 4 * * 1", "source": "/s", "preset": "bag"}}
     lines = {"sports": sections, "news": {"schedule": {"cron": "0 6 * * *", "source": "/n"}}, "quiet": {"gates": {}}}
-    names = run_config.retrain_dags(lines)
+    names = retrain_dags(lines)
     assert names == {"news_retrain": "news", "news_retrain_sports": "sports"}
     dags = {name: retrain_dag(name, lines, line) for name, line in names.items()}
     assert [dag.timetable.timetable.expression for dag in dags.values()] == ["0 6 * * *", "0 4 * * 1"]

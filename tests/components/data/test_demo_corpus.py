@@ -184,6 +184,15 @@ def test_a_damaged_folder_and_other_parameters_are_written_anew_and_leave_nothin
     assert [path.name for path in tmp_path.iterdir()] == ["d"]
 
 
+def test_days_that_were_added_stay_when_the_corpus_is_written_anew(tmp_path):
+    out = demo_corpus.write(tmp_path / "demo", articles=100)
+    demo_corpus.write_drifted_span(out, dt.date(2026, 2, 1), articles=50)
+    kept = (out / "span=2026-02-01" / "train.csv").read_bytes()
+    demo_corpus.write(out, articles=200, spans=2)
+    assert (out / "span=2026-02-01" / "train.csv").read_bytes() == kept
+    assert sorted(path.name for path in out.glob("span=*")) == ["span=2026-01-30", "span=2026-01-31", "span=2026-02-01"]
+
+
 def test_a_folder_that_holds_something_else_is_refused_and_kept(tmp_path):
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(FileExistsError, match=r"a folder of its own\. Received: folder="):

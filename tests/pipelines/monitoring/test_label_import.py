@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from components.core import fileio, paths
-from components.data import file_reader, sources, text_cleaning
+from components.data import demo_corpus, file_reader, sources, text_cleaning
 from components.data.row_format import form_of
 from pipelines.cli import main
 from pipelines.config import run_config
@@ -83,6 +83,21 @@ def test_labelled_rows_come_back_as_a_finished_span_with_the_texts_as_they_were(
 def test_the_day_is_today_unless_another_is_given(source, tmp_path):
     assert label(a_queue(tmp_path / "q.csv", ["1"] * 5), source) == 0
     assert (source / f"span={TODAY}").is_dir()
+
+
+def test_without_a_day_of_its_own_it_goes_into_the_newest_one_that_the_source_lacks(source, tmp_path):
+    for name in (f"{TODAY}", f"span={TODAY - timedelta(1)}"):
+        (source / name).mkdir()
+    assert label(a_queue(tmp_path / "q.csv", ["1"] * 5), source) == 0
+    assert (source / f"{TODAY - timedelta(2)}").is_dir()
+
+
+def test_on_the_demo_line_the_rows_go_into_the_demo_source_and_the_next_run_reads_them(tmp_path):
+    demo_corpus.write(paths.home() / "demo", articles=100)
+    queue = a_queue(tmp_path / "q.csv", ["1"] * 5)
+    assert main.main(["label", str(queue), "--line", "news-demo"]) == 0
+    files, _ = sources.resolve("demo", "all", datetime.now(timezone.utc))
+    assert [file.span for file in files if "labelled" in file.path] == [str(TODAY)]
 
 
 @pytest.mark.parametrize(
