@@ -218,6 +218,8 @@ class MonitorSettings:
 
     max_words, max_lengths, max_classes: distance of a batch from the champion's train rows, 0..1 (`components.data_quality.drift`).
     max_confidence_drop: by how much the mean confidence may lie below the champion's on its own test rows.
+    max_accuracy_drop: by how much the accuracy on articles that came with a label may lie below the one on its card, where so low an
+    accuracy is not chance (exact binomial test); min_labelled: how many such articles are needed.
     max_quarantined: share of rows that may be unreadable. min_rows: readable rows below which drift is not judged.
     queue_rows: texts that a batch asks labels for; queue_unlike: share of them chosen for being unlike the train rows, the rest
     for being unsure.
@@ -231,15 +233,24 @@ class MonitorSettings:
     max_lengths: float = 0.1
     max_classes: float = 0.1
     max_confidence_drop: float = 0.05
+    max_accuracy_drop: float = 0.02
+    min_labelled: int = 30
     max_quarantined: float = 0.01
     min_rows: int = 100
     queue_rows: int = 100
     queue_unlike: float = 0.25
 
     def __post_init__(self):
-        shares = ("max_words", "max_lengths", "max_classes", "max_confidence_drop", "max_quarantined", "queue_unlike")
-        within(self, "monitor", 0, 1, *shares)
-        within(self, "monitor", 0, 1_000_000, "min_rows", "queue_rows")
+        shares = (
+            "max_words",
+            "max_lengths",
+            "max_classes",
+            "max_confidence_drop",
+            "max_accuracy_drop",
+            "max_quarantined",
+        )
+        within(self, "monitor", 0, 1, *shares, "queue_unlike")
+        within(self, "monitor", 0, 1_000_000, "min_rows", "min_labelled", "queue_rows")
         check_window(self.window)
         if self.cron:
             check_cron(self.cron)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binom
 
 from components.data import file_reader, text_cleaning
 from components.data.row_format import BadRow, Form
@@ -12,6 +13,7 @@ from components.data_quality import drift
 from components.data_quality.profile import Profile, words_of
 from pipelines.config.settings import MonitorSettings
 
+RARE = 0.01  # chance from which on an accuracy is too low for chance
 UNSURE = 0.2  # margin between the two likeliest classes below which an answer counts as unsure
 
 
@@ -120,6 +122,7 @@ def figures(
 def warnings(figures: dict, rows: dict, expected: float | None, settings: MonitorSettings) -> list[dict]:
     """What is over its limit: `rule`, `value`, `limit`, `message`.
 
+    figures: as `figures` gives them, with `expected_accuracy`, the one on the champion's card, where it is known.
     expected: the champion's mean confidence on its own test rows; None where it was not kept, and then it is not judged.
     """
     found = []
@@ -131,6 +134,14 @@ def warnings(figures: dict, rows: dict, expected: float | None, settings: Monito
     if bad > settings.max_quarantined:
         warn("quarantine", bad, settings.max_quarantined,
              f"{rows['quarantined']:,} of {rows['in']:,} rows cannot be read ({bad:.1%}, limit {settings.max_quarantined:.1%})")  # fmt: skip
+    labelled, card = figures["labelled"], figures.get("expected_accuracy")
+    if card is not None and labelled["rows"] >= settings.min_labelled:
+        right, least = round(labelled["accuracy"] * labelled["rows"]), card - settings.max_accuracy_drop
+        chance = float(binom.cdf(right, labelled["rows"], card))
+        if labelled["accuracy"] < least and chance < RARE:
+            warn("accuracy", labelled["accuracy"], least,
+                 f"accuracy on {labelled['rows']:,} articles that came with a label is {labelled['accuracy']:.3f}, limit {least:.3f} "
+                 f"({card:.3f} on the champion's card, less {settings.max_accuracy_drop:.2f}); by chance: p = {chance:.2g}")  # fmt: skip
     if rows["out"] < settings.min_rows:
         return found
     distance, said = figures["drift"], figures["new_words"][:6]

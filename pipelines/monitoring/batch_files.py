@@ -11,7 +11,9 @@ from components.data.quarantine import cells
 from pipelines.config.settings import MonitorSettings
 
 PREDICTIONS = "predictions.parquet"
-LIMITS = ("max_words", "max_lengths", "max_classes", "max_confidence_drop", "max_quarantined", "min_rows")
+LIMITS = (
+    "max_words", "max_lengths", "max_classes", "max_confidence_drop", "max_accuracy_drop", "max_quarantined", "min_rows", "min_labelled",
+)  # fmt: skip
 
 
 def in_history(report: dict) -> dict:

@@ -177,6 +177,7 @@ class Scorer:
         unknown, surprise = batch_check.unknown_words(batch.articles, self.profile)
         said = batch_check.figures(batch.articles, chances, self.model.labels, self.profile)
         expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
+        said["expected_accuracy"] = self.card["metrics"].get("accuracy") if self.card else None
         settings = self.settings
         questions = label_queue.choose(
             batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike

@@ -191,6 +191,13 @@ def _quality(card: Mapping, origin: Mapping):
         )
     if "champion" not in card["comparisons"]:
         yield "text", "No other version served when it was made, so there was no champion to compare it with."
+    days = (card.get("fresh") or {}).get("days") or []
+    if days:
+        yield "text", "On fresh news, rows of labelled spans that no version learns from, by day:"
+        heads = ("day", "rows", "share right", "95% interval", "the champion of that day")
+        rows = [(day["span"], f"{day['rows']:,}", f"{day['accuracy']:.4f}", "{:.4f} to {:.4f}".format(*day["interval"]),
+                 f"{day['champion']:.4f}" if "champion" in day else "") for day in days[-30:]]  # fmt: skip
+        yield "table", heads, rows
     behaviour = origin.get("behaviour") or {}
     kinds = behaviour.get("kinds", behaviour)
     told = [(kind, f"{p['rows']:,}", f"{p['share']:.1%}", "" if p.get("champion") is None else f"{p['champion']:.1%}")

@@ -4,6 +4,7 @@ import numpy as np
 import published
 from gate_kit import LIMITS, evaluated, gate  # noqa: F401  # fixtures
 
+from components.core import paths
 from components.data.text_cleaning import row_hash
 
 DAYS = ("2026-11-20", "2026-11-21", "2026-11-22")
@@ -31,6 +32,8 @@ def test_a_gain_on_fresh_rows_is_named_with_the_accuracy_of_each_day(gate):
     reasons = "; ".join(told["reasons"])
     assert "accuracy on 150 fresh rows of 3 days, 2026-11-20 to 2026-11-22: " in reasons
     assert "better on fresh rows than the champion 0." in reasons
+    page = (paths.run_dir("run-2") / "verdict.html").read_text()
+    assert "Fresh news, by day" in page and all(day in page for day in DAYS)
 
 
 def test_a_loss_on_fresh_rows_refuses_a_candidate_that_the_old_test_file_blesses(gate):

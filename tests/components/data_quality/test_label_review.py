@@ -59,7 +59,7 @@ def test_a_whole_batch_of_one_label_is_held_where_the_texts_do_not_say_so_and_to
     held, _ = label_review.trouble(one, NAMES, judges(sure(truth)))
     assert held[-1] == "all 40 rows carry one label, World"
     # Few rows that no judge is sure of: not far beyond chance, but all the same.
-    few = torn(np.array([0, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 3]))
+    few = torn(np.array([1] * 6 + [2, 3] * 3))
     assert "all 12 rows carry one label, Sports" in label_review.trouble(np.ones(12, int), NAMES, judges(few))[0][0]
     held, notes = label_review.trouble(one, NAMES, judges(sure(one)))
     assert held == [] and notes == ["all 40 rows carry one label, World, as these texts make likely"]

@@ -154,6 +154,18 @@ def test_what_resembles_the_train_rows_gives_no_warning_and_other_words_classes_
     assert "World 100%, in training 25%" in found["classes"]["message"]
 
 
+def test_labelled_arrivals_on_which_the_champion_fell_below_its_card_are_a_warning_with_a_notice_to_come(
+    champion, tmp_path, capsys
+):
+    texts = dict(zip(*published.articles(400, 3)))
+    for name, turn in (("right", 0), ("wrong", 1)):
+        rows = [(published.LABELS[(label + turn * (at % 2)) % 4], text.decode(), "") for at, (text, label) in enumerate(texts.items())][:60]  # fmt: skip
+        told = run(folder_of(tmp_path / name, rows, ("label", "title", "description")), capsys)
+        rules = {warning["rule"] for warning in told["batches"][0]["warnings"]}
+        assert ("accuracy" in rules) == (name == "wrong") and told["batches"][0]["expected_accuracy"] == 0.9
+    assert any("came with a label" in warning["message"] for warning in told["untold"])
+
+
 def test_a_batch_too_small_to_judge_gives_no_warning(champion, tmp_path, capsys):
     told = run(folder_of(tmp_path / "in", [(f"zebra {'yak ' * i}", "") for i in range(20)]), capsys)
     assert told["batches"][0]["drift"]["words"] > 0.5 and told["batches"][0]["warnings"] == []
