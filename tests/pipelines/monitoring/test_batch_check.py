@@ -35,7 +35,7 @@ def test_the_warning_names_both_accuracies_the_limit_and_the_chance():
     assert warning["message"].startswith(
         "accuracy on 200 articles that came with a label is 0.800, limit 0.880 (0.900 on "
     )
-    assert "p = 2" in warning["message"] and (warning["value"], warning["limit"]) == (0.8, 0.88)
+    assert "p = 1.7e-05" in warning["message"] and (warning["value"], warning["limit"]) == (0.8, 0.88)
 
 
 def test_without_an_accuracy_on_the_card_it_is_not_judged():
