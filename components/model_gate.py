@@ -251,6 +251,7 @@ def ModelGate(
         "accuracy": accuracy, "all_accuracy": float(all_right.mean()) if len(truth) else None,
         "tfma_accuracy": measured["accuracy"], "rows": len(left), "taken_out": taken, "unlisted": unlisted,
         "interval": wilson(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
+        "coverage": diagnostics.coverage(left, ours) if np.isfinite(ours).all() else [],
         "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
         "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
         "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),

@@ -37,11 +37,13 @@ def train(
     train_rows = records.load(examples_uri, "train")
     hindered = warm_start.hindrance(before, family, network) if before else None
     model, built, epochs = loop.fit(
-        family_named(family), tokens, network, settings, seed,
+        family_named(family, network), tokens, network, settings, seed,
         train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _Report(len(train_rows[0]), settings),
         warm_start.weights(before) if before and not hindered else (),
     )  # fmt: skip
-    export.export(model_dir, built, model, labels, explainer=explainer(family_named(family), model, tokens, network))
+    export.export(
+        model_dir, built, model, labels, explainer=explainer(family_named(family, network), model, tokens, network)
+    )
     vocabulary.save(warm_start.note(model_dir, family, network), tokens)
     return {
         "epochs": epochs,

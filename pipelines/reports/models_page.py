@@ -34,7 +34,7 @@ def view(line: str) -> dict:
             model_registry.history(line),
             model_registry.aliases(line),
         )
-        best, pinned, removed = model_registry.best(line), pins.pinned(line), model_registry.removed(line)
+        best, pinned, removed = model_registry.best_released(line), pins.pinned(line), model_registry.removed(line)
     except (model_registry.RegistryError, KeyError, TypeError, ValueError) as error:
         damage.append(str(error))
     held = set(model_registry.numbered(model_registry.held_dir(line)))
