@@ -1,6 +1,5 @@
 """Rows that are bad, double, leaked, skewed or mislabelled: none is lost, each is told, and no model is trained on them."""
 
-import dataclasses
 import random
 
 import pytest
@@ -292,7 +291,7 @@ def test_every_limit_of_the_configuration_is_used_by_a_check():
     from components.data_quality import checks
 
     code = Path(checks.__file__).read_text()
-    names = {f.name for f in dataclasses.fields(run_config.DataConfig)} - {
+    names = set(run_config.DataConfig.model_fields) - {
         "eval_fraction",
         "test_fraction",
         "fresh_fraction",
