@@ -1,4 +1,4 @@
-"""Long-running processes that one command starts and another ends: each in a session of its own, told apart by start time.
+"""Long-running processes that one command starts and another ends: each in a session of its own, identified by its start time.
 
 A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library.
 """
@@ -29,12 +29,12 @@ def spawn(call: list[str], env: Mapping[str, str], folder: Path, log: Path) -> s
 
 
 def entry(process: subprocess.Popen) -> dict:
-    """What `alive`, `members` and `end` need to know of a process from `spawn`: `pid` and `started`."""
+    """`pid` and `started` of a process from `spawn`, as `alive`, `members` and `end` take them."""
     return entry_of(process.pid)
 
 
 def entry_of(pid: int) -> dict:
-    """The same of a process by its number."""
+    """The same for a process id."""
     return {"pid": pid, "started": _start_time(pid)}
 
 
@@ -46,21 +46,21 @@ def alive(entry: Mapping | None) -> bool:
 def members(entry: Mapping) -> list[int]:
     """The living processes of an entry's session, its leader included.
 
-    A session's number is its leader's, and stays taken while a member lives, so the leader may be gone already. A leader with
-    another start time means that the number was given out anew: then nothing of ours is left. In a container, processes whose
-    session began outside it have session 0: that is nobody's, and this process's own session is never one that `spawn` made.
+    A session's id is its leader's pid and is not reused while a member lives, so the leader may have ended already. A leader with
+    another start time means that the pid was reused: then the session has ended. In a container, processes whose session began
+    outside it have session 0; that session, and this process's own, are never ended.
     """
     if entry["pid"] in (0, os.getsid(0)):
         return []
     leader = _stat(entry["pid"])
     if leader and leader["started"] != entry["started"]:
         return []
-    found = []
+    living = []
     for path in Path("/proc").iterdir():
         stat = _stat(int(path.name)) if path.name.isdigit() else None
         if stat and stat["session"] == entry["pid"] and stat["state"] not in "ZX":
-            found.append(int(path.name))
-    return found
+            living.append(int(path.name))
+    return living
 
 
 def end(entries: Iterable[Mapping], grace: float) -> list[int]:
@@ -70,7 +70,7 @@ def end(entries: Iterable[Mapping], grace: float) -> list[int]:
     if _gone(entries, grace):
         return []
     killed = [pid for entry in entries for pid in members(entry)]
-    # Again and again: a process that was just being forked is in no list yet.
+    # Repeated, because a process that is being forked is in no list yet.
     for _ in range(50):
         _send(entries, signal.SIGKILL)
         if _gone(entries, 0.2):
@@ -102,7 +102,7 @@ def _gone(entries: list[Mapping], seconds: float) -> bool:
 
 
 def port_taken(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether something listens on the port, so that a server could not."""
+    """Whether another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

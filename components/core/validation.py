@@ -26,8 +26,8 @@ def _short(value: Any) -> str:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """How a message goes on about an unknown name: with the nearest of the known ones, else with all."""
+    """The hint for an unknown name: the most similar known name, else all of them."""
     last = {each.rpartition(".")[2]: each for each in reversed(list(known))}  # of two with one last part, the first
-    names = difflib.get_close_matches(name, known, 1)
-    names = names or [last[each] for each in difflib.get_close_matches(name.rpartition(".")[2], last, 1)]
-    return f" (did you mean {names[0]}?)" if names else f": {', '.join(known)}"
+    similar = difflib.get_close_matches(name, known, 1)
+    similar = similar or [last[each] for each in difflib.get_close_matches(name.rpartition(".")[2], last, 1)]
+    return f" (did you mean {similar[0]}?)" if similar else f": {', '.join(known)}"

@@ -77,16 +77,15 @@ def config_error(model: type[Settings], values: Mapping[str, Any], error: Valida
         return _raised(model.check_keys, values)
     name = str(first["loc"][0])
     field, value = model.model_fields[name], values.get(name)
+    rule = next((item.text for item in field.metadata if isinstance(item, Rule)), "")
     if first["type"].endswith("_type") or first["type"] == "finite_number":
         kind = _type(field.annotation)
-        received = {"value": value} if kind in ("bool", "int", "float") else {"type": type(value).__name__}
+        is_open = kind in ("bool", "int", "float")  # no secret is a number
+        received = {name if rule else "value": value} if is_open else {"type": type(value).__name__}
         default_rule = f"must be {kind if kind.startswith('a ') else f'of type {kind}'}"
     else:
         received, default_rule = {name: value}, _range(field) or first["msg"]
-    rule = next((item.text for item in field.metadata if isinstance(item, Rule)), default_rule)
-    if first["type"] == "missing":
-        rule, received = "must be given", {}
-    return ConfigError(f"{f'{model.section}.' if model.section else ''}{name} {rule}{shown(received)}")
+    return ConfigError(f"{f'{model.section}.' if model.section else ''}{name} {rule or default_rule}{shown(received)}")
 
 
 def _raised(function: Any, *args: Any) -> ConfigError:

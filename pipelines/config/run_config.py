@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import tomli
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from components.core import clock, paths
 from components.core.validation import ConfigError, check, nearest
@@ -34,15 +34,8 @@ from pipelines.config.settings import (
 )
 
 _LIMIT = 4096  # characters of any text parameter; longer ones are refused, not cut
-
-
-def _printable(text: str) -> str:
-    check(text.isprintable(), f"a text of a run's parameters {_TEXT_RULE.text}", text=text)
-    return text
-
-
 _TEXT_RULE = Rule(f"must be printable text of at most {_LIMIT} characters")
-Text = Annotated[str, Field(max_length=_LIMIT), AfterValidator(_printable), _TEXT_RULE]
+Text = Annotated[str, Field(max_length=_LIMIT), _TEXT_RULE]
 
 
 @dataclass(frozen=True)
@@ -106,6 +99,12 @@ class Request(Settings):
         Rule("must be null or [start, end]"),
     ] = Field(None, description="The stretch of the time table that the run covers; its end is `as_of`.")
     line: Text = Field("", title="Line", description="Empty: see `line_of`.")
+
+    @field_validator("source", "as_of", "trigger", "line")
+    @classmethod
+    def _printable(cls, text: str, info: ValidationInfo) -> str:
+        check(text.isprintable(), f"{info.field_name} {_TEXT_RULE.text}", **{info.field_name: text})
+        return text
 
     @field_validator("as_of")
     @classmethod

@@ -9,7 +9,7 @@ from datetime import timezone, tzinfo
 from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from components.core.validation import ConfigError, check
 from pipelines.config import cron
@@ -152,7 +152,7 @@ class NotifySettings(Settings):
 
     @field_validator("smtp", "webhook")
     @classmethod
-    def _address(cls, address: str, info) -> str:
+    def _address(cls, address: str, info: ValidationInfo) -> str:
         schemes = ("smtp", "smtps") if info.field_name == "smtp" else ("http", "https")
         try:
             _ = address and transports.parse(address, schemes)
@@ -162,7 +162,7 @@ class NotifySettings(Settings):
 
     @field_validator("password_env", "webhook_env")
     @classmethod
-    def _variable(cls, name: str, info) -> str:
+    def _variable(cls, name: str, info: ValidationInfo) -> str:
         right = not name or bool(_VARIABLE.fullmatch(name))
         check(
             right, f"notify.{info.field_name} must name an environment variable"

@@ -82,7 +82,7 @@ def _folders(line: str) -> Iterator[Finding]:
 def _serving_config(line: str) -> Iterator[Finding]:
     pointer = model_registry.champion(line)
     if pointer and tf_serving_config.read(line) != tf_serving_config.text(
-        line, paths.serving_dir(line), pointer["version"], model_registry.before(line)
+        line, paths.serving_dir(line), pointer["version"], model_registry.rollback_target(line)
     ):
         yield f"models.config of {line}", False, "does not follow the pointer; --repair writes it anew"
 
@@ -252,7 +252,7 @@ def repair_files(line: str) -> Iterator[Mended]:
     """History, served folders and TensorFlow Serving's file."""
     model_registry.champion(line)  # without a whole pointer nobody knows what is unregistered
     with locks.line_lock(line):
-        if model_registry.mend_history(line):
+        if model_registry.repair_history(line):
             yield True, f"the history of {line} holds its last promotion again"
         for number in unregistered(line):
             aside = model_registry.held_dir(line) / str(number)
@@ -264,7 +264,7 @@ def repair_files(line: str) -> Iterator[Mended]:
         for number in vanished(line):
             model_registry.note_removed(line, number, "its folder was found gone")
             yield True, f"version {number} of {line} is noted as gone"
-        if model_registry.tell_server(line):
+        if model_registry.write_serving_config(line):
             yield True, f"TensorFlow Serving's models.config of {line} follows the pointer again"
 
 
