@@ -1,6 +1,5 @@
 """Each check is shown to stop, to warn and to pass; the verdict is their worst, with place, number and limit."""
 
-import dataclasses
 import json
 import re
 
@@ -21,7 +20,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.reports import data_verdict
 
-LIMITS = dataclasses.asdict(run_config.DataConfig())
+LIMITS = run_config.DataConfig().model_dump()
 
 
 def account(**changed):
