@@ -9,7 +9,7 @@ import tensorflow_text  # noqa: F401, it makes the ops known that some tokenizer
 import tf_keras
 from tensorflow.core.protobuf import fingerprint_pb2
 
-from components.tf_support.autograph_patch import spare_keras
+from components.tf_support.autograph_patch import exclude_keras_from_autograph
 
 SCORING_BATCH = 512
 
@@ -32,7 +32,7 @@ def export(
 
     Raises ValueError when labels and the model's classes differ in number.
     """
-    spare_keras()
+    exclude_keras_from_autograph()
     if len(labels) != model.output_shape[-1]:
         raise ValueError(f"There is one label a class ({model.output_shape[-1]}). Received: labels={list(labels)}")
     module = tf.Module(name="classifier")

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 from scipy.special import softmax
 
-from components.tf_support.autograph_patch import spare_keras
+from components.tf_support.autograph_patch import exclude_keras_from_autograph
 from components.training import batching, calibration, checkpoints, frozen_features, warm_start
 
 Rows = tuple[np.ndarray, np.ndarray]
@@ -52,7 +52,7 @@ def fit(
     Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
     """
     _check(train, eval, classes)
-    spare_keras()
+    exclude_keras_from_autograph()
     tf_keras.utils.set_random_seed(seed)
     own = getattr(family, "fit", None) or partial(descend, family)
     model, tokenizer, history = own(tokens, network, training, seed, train, eval, classes, workdir, report, start)
