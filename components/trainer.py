@@ -1,6 +1,6 @@
 """Trainer: TFX's Trainer with one more input, the Vocabulary.
 
-Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`, `tensorboard/`).
+Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `tensorboard/`).
 Raises for a loss that is not a number. `components/training/run_fn.py` does the work.
 """
 
@@ -22,7 +22,7 @@ from components.training import run_fn
 
 
 class _Executor(tfx_executor.GenericExecutor):
-    """TFX's executor; passes the folders of Examples and Vocabulary to `run_fn`."""
+    """TFX's executor, with the folders of Examples and Vocabulary handed on to `run_fn`."""
 
     def _GetFnArgs(self, input_dict, output_dict, exec_properties) -> FnArgs:
         fn_args = super()._GetFnArgs(input_dict, output_dict, exec_properties)

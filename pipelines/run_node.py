@@ -20,7 +20,7 @@ import time
 import traceback
 from pathlib import Path
 
-from components.core import fileio, locks, paths, run_record
+from components.core import fileio, locks, paths, progress, run_record
 from components.core.records import RunRecord, Verdict
 from components.core.states import DataDecision, Decision, NodeState, Release
 from components.data.sources import SourceError
@@ -108,7 +108,8 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         _prepare_metadata(node is FLOW[0] or before is not None)
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
-        launched = tfx_launcher.launch(record, node.name, args.attempt, again)
+        with progress.to(progress.file(run_id, node.name)):
+            launched = tfx_launcher.launch(record, node.name, args.attempt, again)
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == DataDecision.STOP:
         after_node.draw(node.name, run_id, launched.uris)

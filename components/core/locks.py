@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.core import clock, errors, fileio, paths
+from components.core import clock, errors, fileio, paths, processes
 
 LEASE = 900  # seconds without a heartbeat after which another run may take the lease
 # A run under a scheduler sends no heartbeat while it waits for a free slot or for a retry: its lease ends when the run is closed,
@@ -28,8 +28,8 @@ class Locked(Exception):
     def __init__(self, line: str, holder: dict):
         self.holder = holder["run"]
         super().__init__(
-            f"one run at a time may work on a line. Received: line {line!r} is locked by run {holder['run']} "
-            f"since {holder['since']}. Wait for it, or run `newsdesk doctor --repair` if it died."
+            f"line {line!r} is locked by run {holder['run']} since {holder['since']}. "
+            "Wait until that run ends, or run `newsdesk doctor --repair` if it died."
         )
 
 
@@ -38,16 +38,12 @@ class LostClaim(Locked):
 
     def __init__(self, line: str, run_id: str, holder: dict | None):
         self.holder = holder["run"] if holder else ""
-        received = f"run {holder['run']} holds it since {holder['since']}" if holder else "no run holds it"
-        Exception.__init__(
-            self,
-            f"only the run that holds a line may publish on it; run {run_id} lost line {line!r}, and nothing was published. "
-            f"Received: {received}. Start a new run.",
-        )
+        now = f"run {holder['run']} holds it since {holder['since']}" if holder else "no run holds it now"
+        Exception.__init__(self, f"run {run_id} lost line {line!r} ({now}), so it published nothing. Start a new run.")
 
 
 class Superseded(Exception):
-    """A later attempt at the same node has started: this one may publish nothing."""
+    """A later attempt at the same node has started; this one may not publish."""
 
 
 @contextlib.contextmanager
@@ -90,7 +86,7 @@ def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", 
         if same and claim["owner"] == holder["owner"]:
             claim |= {"host": holder["host"], "started": holder["started"]}
         else:
-            claim["started"] = _process_start(owner) if owner else None
+            claim["started"] = processes.start_time(owner) if owner else None
         if claim != holder:
             fileio.write_json(path, claim)
         os.utime(path)
@@ -113,7 +109,7 @@ def check(line: str, run_id: str, node: str = "", attempt: str = "") -> None:
     A process that was suspended, or that outlived its scheduler's worker, may have lost its lease meanwhile.
 
     Raises:
-        LostClaim: another run holds the line, or none does.
+        LostClaim: another run holds the line, or no run does.
         Superseded: a later attempt at the node has started.
     """
     holder = _read(_path(line))
@@ -122,8 +118,8 @@ def check(line: str, run_id: str, node: str = "", attempt: str = "") -> None:
     latest = holder.get("attempts", {}).get(node, attempt)
     if latest != attempt:
         raise Superseded(
-            f"only the latest attempt at a node may publish; this one published nothing. "
-            f"Received: attempt {attempt or 'without a number'} at {node} of run {run_id}, while attempt {latest} has started"
+            f"attempt {attempt or 'without a number'} at {node} of run {run_id} published nothing, because attempt {latest} "
+            "has started; only the latest attempt may publish"
         )
 
 
@@ -137,7 +133,7 @@ def free_line(line: str, run_id: str) -> None:
 
 
 def holder(line: str) -> dict | None:
-    """The run that holds the line; None where it is free.
+    """The run that holds the line; None if the line is free.
 
     `lives`: whether the lease is valid. `silent`: whether it is valid only because the run is open: no heartbeat came for `LEASE`
     seconds, so the run waits for its scheduler, or its scheduler has lost it. An unreadable lease is not valid.
@@ -177,7 +173,7 @@ def _lives(path: Path, holder: dict) -> bool:
 def _shows_life(path: Path, holder: dict) -> bool:
     # Without a start time the owner had already ended, or was unknown: the time of the last heartbeat decides.
     if holder["owner"] and holder["started"] and holder["host"] == socket.gethostname():
-        return _process_start(holder["owner"]) == holder["started"]
+        return processes.start_time(holder["owner"]) == holder["started"]
     return _silence(path) < LEASE
 
 
@@ -188,12 +184,3 @@ def _silence(path: Path) -> float:
         return abs(time.time() - path.stat().st_mtime)
     except FileNotFoundError:
         return float("inf")
-
-
-def _process_start(pid: int) -> str | None:
-    """The start time of a living process in clock ticks since boot; tells it from an earlier process with the same pid."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]  # Z, X: a zombie, a dead process

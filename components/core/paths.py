@@ -96,6 +96,11 @@ def scored_dir() -> Path:
     return home() / "scored"
 
 
+def requests_dir(line: str) -> Path:
+    """Where a prediction server logs what it is asked, one folder a day."""
+    return home() / "requests" / safe_name(line, "line")
+
+
 def staging_dir() -> Path:
     path = home() / "staging"
     path.mkdir(parents=True, exist_ok=True)

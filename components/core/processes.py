@@ -1,6 +1,7 @@
 """Long-running processes that one command starts and another ends: each in a session of its own, identified by its start time.
 
-A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library.
+A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library:
+the client for consumers imports this too, and psutil's start times move when somebody sets the clock.
 """
 
 import os
@@ -35,12 +36,12 @@ def entry(process: subprocess.Popen) -> dict:
 
 def entry_of(pid: int) -> dict:
     """The same for a process id."""
-    return {"pid": pid, "started": _start_time(pid)}
+    return {"pid": pid, "started": start_time(pid)}
 
 
 def alive(entry: Mapping | None) -> bool:
-    """Whether the process of an entry still runs; a later process with the same number does not count."""
-    return bool(entry) and entry["started"] is not None and _start_time(entry["pid"]) == entry["started"]
+    """Whether the process of an entry still runs; a later process with the same pid does not count."""
+    return bool(entry) and entry["started"] is not None and start_time(entry["pid"]) == entry["started"]
 
 
 def members(entry: Mapping) -> list[int]:
@@ -64,7 +65,7 @@ def members(entry: Mapping) -> list[int]:
 
 
 def end(entries: Iterable[Mapping], grace: float) -> list[int]:
-    """Ends all processes of the sessions: SIGTERM, up to `grace` seconds, then SIGKILL. Returns those that needed the latter."""
+    """Stops all processes of the sessions: SIGTERM, up to `grace` seconds, then SIGKILL. Returns the pids that were killed."""
     entries = list(entries)
     ask(entries)
     if _gone(entries, grace):
@@ -79,7 +80,7 @@ def end(entries: Iterable[Mapping], grace: float) -> list[int]:
 
 
 def ask(entries: Iterable[Mapping]) -> None:
-    """Sends SIGTERM to all processes of the sessions and does not wait."""
+    """Sends SIGTERM to all processes of the sessions, without waiting."""
     _send(list(entries), signal.SIGTERM)
 
 
@@ -112,7 +113,8 @@ def port_taken(port: int, address: str = "127.0.0.1") -> bool:
     return False
 
 
-def _start_time(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
+    """When a living process started, in clock ticks since boot; None if it ended (a zombie has). Distinguishes reused pids."""
     stat = _stat(pid)
     return stat["started"] if stat and stat["state"] not in "ZX" else None
 
@@ -121,6 +123,6 @@ def _stat(pid: int) -> dict | None:
     """State, session and start time (clock ticks since boot) of a process; proc(5), fields 3, 6 and 22."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # it ended, or hides from other users
         return None
     return {"state": fields[0], "session": int(fields[3]), "started": fields[19]}

@@ -145,6 +145,7 @@ class Verdict(Record):
     digest: str = ""
     run: str = ""
     rules: list = field(default_factory=list)
+    fresh: dict | None = None
     behaviour: dict | None = None
     limits: dict | None = None
     model: str = ""
@@ -168,6 +169,7 @@ class VersionCard(Record):
     run: str = ""
     seed: int = 0
     metrics: dict = field(default_factory=dict)
+    fresh: dict | None = None
     comparisons: dict = field(default_factory=dict)
     warnings: list = field(default_factory=list)
     code: str = ""

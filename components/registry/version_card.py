@@ -16,7 +16,8 @@ def card(record: RunRecord, verdict: Verdict, rows: int, version: int, folder: P
     """The card of a version. rows: train rows read. vocabulary: the tokenizer's fingerprint."""
     config = record.config
     metrics = {name: verdict.metrics[name] for name in ("accuracy", "interval", "rows", "per_class")}
-    metrics["confidence"] = verdict.metrics.get("confidence")
+    for name in ("confidence", "calibration_error", "coverage"):  # verdicts of earlier versions lack some
+        metrics[name] = verdict.metrics.get(name)
     data = {
         "source": config.source,
         "window": config.window,
@@ -37,6 +38,7 @@ def card(record: RunRecord, verdict: Verdict, rows: int, version: int, folder: P
         run=record.run,
         seed=config.seed,
         metrics=metrics,
+        fresh=verdict.fresh,
         comparisons=verdict.comparisons,
         warnings=verdict.warnings,
         code=record.code,

@@ -354,7 +354,7 @@ def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(c
         release(number)
     fileio.write_text(paths.home() / "newsdesk.toml", "[news.retention]\nkeep = 0\nruns = 0\n")
     monkeypatch.setattr(retention, "GRACE", 0)
-    monkeypatch.setattr("pipelines.cli.clean._tell_catalogue", lambda line, gone: "")
+    monkeypatch.setattr("pipelines.cli.clean._update_mlflow", lambda line, gone: "")
     assert main.main(["clean"]) == 0
     shown = capsys.readouterr().out
     assert "remove  version 1" in shown and "keep    version 4     champion" in shown
