@@ -37,4 +37,4 @@ def ensure(upgrade: Callable[[str], None]) -> None:
             database.execute("PRAGMA journal_mode=WAL")  # kept in the file: who reads does not keep others from writing
         with contextlib.suppress(FileExistsError):  # another process was first
             os.link(made, path())
-        fileio.sync_folder(path().parent)
+        fileio.sync(path().parent)

@@ -199,7 +199,7 @@ class Scorer:
             os.rename(aside, root / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        fileio.sync_folder(root)
+        fileio.sync(root)
         fileio.append_json(root / "history.jsonl", batch_files.in_history(report))
         return root / name
 

@@ -85,7 +85,7 @@ def ensure() -> int:
             metadata_store.MetadataStore(_config(made, pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE))
             _start_above(made, above)
             os.replace(made, database())
-        fileio.sync_folder(database().parent)
+        fileio.sync(database().parent)
     return above
 
 
