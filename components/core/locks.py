@@ -1,6 +1,6 @@
-"""One run at a time on a line: short locks for one change, and a claim that lasts a whole run.
+"""One run at a time on a line: short file locks for one change, and a lease for a whole run.
 
-    registry/<line>/run.lock   the run that may write to this line now, with its owner; its mtime is the last sign of life
+    registry/<line>/run.lock   the run that holds the line's lease and its owner; the file's time is that of the last heartbeat
 
 Standard library only.
 """
@@ -15,11 +15,11 @@ from pathlib import Path
 
 from components.core import clock, errors, fileio, paths, processes
 
-LEASE = 900  # seconds without a sign of life after which a claim may be taken over
-# A run under a scheduler gives no sign of life while it waits for a free slot or for a retry: its claim ends when the run is
-# closed, or after this many seconds of silence.
+LEASE = 900  # seconds without a heartbeat after which another run may take the lease
+# A run under a scheduler sends no heartbeat while it waits for a free slot or for a retry: its lease ends when the run is closed,
+# or after this many seconds without a heartbeat.
 PATIENCE = 24 * 3600
-UNREADABLE = "unreadable"  # the run in a claim that cannot be read
+UNREADABLE = "unreadable"  # the run of a lease that cannot be read
 
 
 class Locked(Exception):
@@ -48,9 +48,9 @@ class Superseded(Exception):
 
 @contextlib.contextmanager
 def line_lock(line: str, what: str = "flock") -> Iterator[None]:
-    """Holds a line's files for one short change; waits until they are free. Not reentrant.
+    """Locks a line's files for one change; waits until they are free. Not reentrant.
 
-    what: "flock" for the files themselves; another name for anything else that needs a lock of its own.
+    what: "flock" for the files themselves; another name locks something else of the line.
     """
     folder = paths.registry_dir(line)
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,15 +60,15 @@ def line_lock(line: str, what: str = "flock") -> Iterator[None]:
 
 
 def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", attempt: str = "") -> None:
-    """Claims the line for a run, or renews its claim.
+    """Gives the line's lease to a run, or renews it.
 
-    owner: the process that represents the whole run, if there is one on this machine; the claim ends with that process.
-    A later owner of the same run replaces it. Without an owner, a claim ends `LEASE` seconds after its last sign of life;
-    once the run is open, `PATIENCE` seconds after it, because such a run waits without a process.
-    node, attempt: what starts now; earlier attempts at the same node may no longer publish (`check`).
+    owner: a process of this machine that lives as long as the run, if there is one; the lease ends with it. A later owner of the
+    same run replaces it. Without one, the lease ends `LEASE` seconds after the last heartbeat, or `PATIENCE` seconds after it once
+    the run is open, because such a run may wait without a process.
+    node, attempt: what starts now; from here on an earlier attempt at the same node may not publish (`check`).
 
     Raises:
-        Locked: another living run holds it.
+        Locked: another run holds a valid lease.
     """
     path = _path(line)
     with line_lock(line):
@@ -93,7 +93,7 @@ def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", 
 
 
 def keep_line(line: str, run_id: str) -> bool:
-    """Renews a run's claim; returns whether the run still holds the line. The claim of another run is left alone."""
+    """The heartbeat of a run; returns whether the run still holds the line."""
     path = _path(line)
     with line_lock(line):
         holder = _read(path)
@@ -104,9 +104,9 @@ def keep_line(line: str, run_id: str) -> bool:
 
 
 def check(line: str, run_id: str, node: str = "", attempt: str = "") -> None:
-    """The fence: whatever publishes for a run calls this under `line_lock`, before anything becomes visible.
+    """Fences publishing: called under `line_lock` before anything becomes visible.
 
-    When a process that was suspended, or that outlived its worker, continues, another run may hold the line.
+    A process that was suspended, or that outlived its scheduler's worker, may have lost its lease meanwhile.
 
     Raises:
         LostClaim: another run holds the line, or no run does.
@@ -135,8 +135,8 @@ def free_line(line: str, run_id: str) -> None:
 def holder(line: str) -> dict | None:
     """The run that holds the line; None if the line is free.
 
-    `lives`: whether the claim keeps other runs out. `silent`: whether that is only because the run is open: it gave no sign of
-    life for `LEASE` seconds, so it waits for its scheduler, or its scheduler has lost it. An unreadable claim counts as dead.
+    `lives`: whether the lease is valid. `silent`: whether it is valid only because the run is open: no heartbeat came for `LEASE`
+    seconds, so the run waits for its scheduler, or its scheduler has lost it. An unreadable lease is not valid.
     """
     path = _path(line)
     value = _read(path)
@@ -165,22 +165,22 @@ def _lives(path: Path, holder: dict) -> bool:
         return False
     if _shows_life(path, holder):
         return True
-    # No process represents the whole run, so none has to live while it waits.
+    # Such a run has no owner: it may wait without any process.
     waits = not holder["owner"] and (paths.run_dir(holder["run"]) / "run.json").exists()
     return waits and _silence(path) < PATIENCE
 
 
 def _shows_life(path: Path, holder: dict) -> bool:
-    # Without a start time the owner had already ended, or could not be read, at the time of the claim: the lease decides.
+    # Without a start time the owner had already ended, or was unknown: the time of the last heartbeat decides.
     if holder["owner"] and holder["started"] and holder["host"] == socket.gethostname():
         return processes.start_time(holder["owner"]) == holder["started"]
     return _silence(path) < LEASE
 
 
 def _silence(path: Path) -> float:
-    """Seconds since the last sign of life."""
+    """Seconds since the last heartbeat."""
     try:
-        # Absolute: after the clock was set back, a claim must not live until the clock catches up.
+        # Absolute: after the clock was set back, a lease must not stay valid until the clock catches up.
         return abs(time.time() - path.stat().st_mtime)
     except FileNotFoundError:
         return float("inf")

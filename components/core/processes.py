@@ -1,4 +1,4 @@
-"""Long-running processes that one command starts and another stops: each in its own session, identified by pid and start time.
+"""Long-running processes that one command starts and another ends: each in a session of its own, identified by its start time.
 
 A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library:
 the client for consumers imports this too, and psutil's start times move when somebody sets the clock.
@@ -30,12 +30,12 @@ def spawn(call: list[str], env: Mapping[str, str], folder: Path, log: Path) -> s
 
 
 def entry(process: subprocess.Popen) -> dict:
-    """How `alive`, `members` and `end` identify a process from `spawn`: `pid` and `started`."""
+    """`pid` and `started` of a process from `spawn`, as `alive`, `members` and `end` take them."""
     return entry_of(process.pid)
 
 
 def entry_of(pid: int) -> dict:
-    """The same for a process by its pid."""
+    """The same for a process id."""
     return {"pid": pid, "started": start_time(pid)}
 
 
@@ -47,21 +47,21 @@ def alive(entry: Mapping | None) -> bool:
 def members(entry: Mapping) -> list[int]:
     """The living processes of an entry's session, its leader included.
 
-    A session's id is its leader's pid. It stays in use while a member lives, so the leader may be gone already. A leader with
-    another start time means that the pid was reused: then no process of the entry is left. In a container, processes whose
-    session began outside it have session 0, which belongs to no entry; neither does this process's own session.
+    A session's id is its leader's pid and is not reused while a member lives, so the leader may have ended already. A leader with
+    another start time means that the pid was reused: then the session has ended. In a container, processes whose session began
+    outside it have session 0; that session, and this process's own, are never ended.
     """
     if entry["pid"] in (0, os.getsid(0)):
         return []
     leader = _stat(entry["pid"])
     if leader and leader["started"] != entry["started"]:
         return []
-    pids = []
+    living = []
     for path in Path("/proc").iterdir():
         stat = _stat(int(path.name)) if path.name.isdigit() else None
         if stat and stat["session"] == entry["pid"] and stat["state"] not in "ZX":
-            pids.append(int(path.name))
-    return pids
+            living.append(int(path.name))
+    return living
 
 
 def end(entries: Iterable[Mapping], grace: float) -> list[int]:
@@ -71,7 +71,7 @@ def end(entries: Iterable[Mapping], grace: float) -> list[int]:
     if _gone(entries, grace):
         return []
     killed = [pid for entry in entries for pid in members(entry)]
-    # Repeatedly: a process that is being forked is in no list yet.
+    # Repeated, because a process that is being forked is in no list yet.
     for _ in range(50):
         _send(entries, signal.SIGKILL)
         if _gone(entries, 0.2):
@@ -103,7 +103,7 @@ def _gone(entries: list[Mapping], seconds: float) -> bool:
 
 
 def port_taken(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether a server cannot bind the port because another program listens on it."""
+    """Whether another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -90,7 +90,7 @@ def _folders(line: str) -> Iterator[Finding]:
 def _serving_config(line: str) -> Iterator[Finding]:
     pointer = model_registry.champion(line)
     if pointer and tf_serving_config.read(line) != tf_serving_config.text(
-        line, paths.serving_dir(line), pointer["version"], model_registry.before(line)
+        line, paths.serving_dir(line), pointer["version"], model_registry.rollback_target(line)
     ):
         yield f"models.config of {line}", False, "does not follow the pointer; --repair writes it anew"
 

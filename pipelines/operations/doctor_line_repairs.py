@@ -55,7 +55,7 @@ def repair_files(line: str) -> Iterator[Mended]:
     """History, served folders and TensorFlow Serving's file."""
     model_registry.champion(line)  # raises if the pointer is damaged: then it is unknown what is unregistered
     with locks.line_lock(line):
-        if model_registry.mend_history(line):
+        if model_registry.repair_history(line):
             yield True, f"added the last promotion to the history of {line}"
         for number in doctor_line.unregistered(line):
             aside = model_registry.held_dir(line) / str(number)
@@ -67,7 +67,7 @@ def repair_files(line: str) -> Iterator[Mended]:
         for number in doctor_line.vanished(line):
             model_registry.note_removed(line, number, "its folder was found gone")
             yield True, f"recorded that the folder of version {number} of {line} is gone"
-        if model_registry.tell_server(line):
+        if model_registry.write_serving_config(line):
             yield True, f"updated TensorFlow Serving's models.config of {line}"
 
 

@@ -235,7 +235,7 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     models.get_by_role("link", name="data verdict").click()
     verdict = models.frame_locator("iframe[title='Data verdict']")
     expect(verdict.locator("h1")).to_contain_text("Data verdict")
-    expect(verdict.locator("img").first).to_be_visible()
+    expect(verdict.locator("svg.chart").first).to_be_visible()
     expect(verdict.get_by_role("link")).to_have_count(0)  # nothing leads to Data Docs, which would open unstyled here
 
     # One person asks for it, and a click approves.
