@@ -99,10 +99,11 @@ def mirror_aliases(line: str, known: dict) -> str:
     return ""
 
 
-def checked(folder: Path, blessing: Path, digest: str) -> None:
+def checked(folder: Path, blessing: Path, digest: str, registered: str = "") -> None:
     """Compares a pushed version with its manifest, and its model with what the gate judged.
 
-    blessing: the gate's. digest: of the gate's verdict.
+    blessing: the gate's. digest: of the gate's verdict. registered: the digest on the version's card, if this run registered it
+    before. Then the model must be that one: when its tasks are cleared, a run may train and judge another model.
 
     Raises:
         registry.Differs: a file is another one.
@@ -110,6 +111,10 @@ def checked(folder: Path, blessing: Path, digest: str) -> None:
     """
     manifest, judged = model_registry.verify(folder), folder_manifest.judged(blessing)
     pushed = {name: manifest["files"].get(name, "") for name in judged}
+    if registered:
+        if registered != folder_manifest.content_digest(pushed):
+            raise model_registry.Differs(f"{folder} does not hold the model {registered[:12]} that was registered")
+        return
     folder_manifest.compare(pushed, judged, folder, "what the model gate judged")
     for where, other in (("manifest", manifest["digest"]), ("verdict", digest)):
         if other != folder_manifest.content_digest(judged):
@@ -187,8 +192,10 @@ def Registrar(
     folder = Path(pushed.get_string_custom_property("pushed_destination"))
     if not folder.is_dir():  # an earlier attempt set it aside
         folder = model_registry.folder(line, version) or folder
+    known = model_registry.card(line, version)
+    registered_before = known["digest"] if known and known["run"] == run else ""
     try:
-        checked(folder, Path(blessing.uri), verdict.digest)
+        checked(folder, Path(blessing.uri), verdict.digest, registered_before)
         write_card(record, verdict, account, Path(quarantine.uri), version, folder)
         mlflow_sync.follow(line, model_registry.card(line, version), model_registry.aliases(line))
         ended = release(record, verdict, version, folder, attempt)
@@ -200,6 +207,8 @@ def Registrar(
         if ended["state"] == RunState.RELEASED:
             note = mirror_aliases(line, model_registry.card(line, version))
         fileio.write_json(paths.run_dir(run) / "release.json", ended)
+        if registered_before not in ("", verdict.digest):
+            note += "; registered before, and the model that this run trained again is not published"
         why = "".join(f"; {reason}" for reason in ended.get("reasons", ()))
         accuracy = verdict.metrics["accuracy"]
         headline = f"version {version} of {line} {ended['state']}: accuracy {accuracy:.4f}{why}{note}"

@@ -14,7 +14,9 @@ from pipelines.runner import mlmd_store
 def databases() -> Iterator[Finding]:
     fault = metadata_fault()
     if fault:
-        yield "ML Metadata", False, f"{fault}; --repair repairs it"
+        anew = not _readable(mlmd_store.database())
+        remedy = "makes a new database that continues above the existing ids" if anew else "corrects it"
+        yield "ML Metadata", False, f"{fault}; --repair {remedy}"
     fault = mlflow_fault()
     if fault:
         remedy = "--repair sets it aside and makes a new one from the registry"
@@ -56,7 +58,7 @@ def repair_metadata() -> Iterator[Mended]:
     if working:
         yield False, f"{fault}; a run works on {', '.join(working)}: run this again when it has ended"
         return
-    if sqlite_files.empty(path) or not _readable(path):
+    if not _readable(path):
         if path.exists():
             yield True, f"moved {path} to {sqlite_files.set_aside(path)}"
         yield (
@@ -73,7 +75,7 @@ def repair_metadata() -> Iterator[Mended]:
 
 def _readable(path: Path) -> bool:
     try:
-        return not sqlite_files.fault(path) and mlmd_store.last_id() >= 0
+        return not sqlite_files.empty(path) and not sqlite_files.fault(path) and mlmd_store.last_id() >= 0
     except sqlite3.DatabaseError:
         return False
 

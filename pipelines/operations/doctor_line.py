@@ -55,11 +55,12 @@ def _versions(line: str) -> Iterator[Finding]:
 
 def _history(line: str) -> Iterator[Finding]:
     pointer, events = model_registry.champion(line), model_registry.recorded(line)
+    path = paths.registry_dir(line) / "promotions.jsonl"
     if pointer and (not events or events[-1] != pointer["event"]):
-        yield f"history of {line}", False, "the last promotion is missing from the history; --repair adds it"
+        yield f"history of {line}", False, f"{path} lacks the last move of the champion pointer; --repair adds it"
     missing, noted = lost_moves.missing(line), lost_moves.unknown(line)
     new = [number for number in missing if number not in noted]
-    path, count = paths.registry_dir(line) / "promotions.jsonl", model_registry.history(line)[-1:]
+    count = model_registry.history(line)[-1:]
     if new:
         message = f"{len(new)} of {count[0]['sequence']} moves are missing ({listed(new)})"
         remedy = "restore the file from a backup, or run --repair: it restores what the records of runs and versions prove, and marks the rest as unknown"
