@@ -1,4 +1,7 @@
-"""MLflow, the catalogue that people browse: it follows the registry's files and is never asked what serves."""
+"""MLflow, the catalogue that people browse: it follows the registry's files and is never asked what serves.
+
+`python -m components.registry.mlflow_sync` does what `mlflow db upgrade ADDRESS` does, without a password among the arguments.
+"""
 
 import re
 import time
@@ -122,3 +125,9 @@ def summary(card: Mapping) -> str:
         f"Preset {card['preset']}, seed {card['seed']}, test accuracy {card['metrics']['accuracy']:.4f} "
         f"on {card['metrics']['rows']:,} rows, trained on {card['data']['source']} ({card['data']['rows']:,} rows)."
     )
+
+
+if __name__ == "__main__":
+    from mlflow import db
+
+    db.upgrade.callback(mlflow_db.address())
