@@ -72,6 +72,7 @@ def ensure(upgrade: Callable[[str], None]) -> None:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    with open(paths.staging_dir() / "mlflow.lock", "w") as lock:
+    paths.ensure()
+    with open(paths.home() / ".mlflow.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

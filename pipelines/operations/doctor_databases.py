@@ -16,8 +16,11 @@ def databases() -> Iterator[Finding]:
     used = {name: postgresql.configured(name) for name in (postgresql.METADATA, postgresql.MLFLOW)}
     faults = {name: postgresql.fault(database) if database else "" for name, database in used.items()}
     for what, name in (("ML Metadata's database", postgresql.METADATA), ("MLflow's database", postgresql.MLFLOW)):
+        file = mlmd_store.database() if name == postgresql.METADATA else mlflow_db.path()
         if used[name]:
             yield what, not faults[name], f"{used[name]} {_answers(faults[name])}"
+        elif file.exists() and not sqlite_files.fault(file):
+            yield what, True, f"SQLite, {file}"
     trouble = "" if faults[postgresql.METADATA] else metadata_fault()
     if trouble:
         yield "ML Metadata", False, f"{trouble}; --repair mends it"
