@@ -41,7 +41,7 @@ def Tokenizer(
         told = warm_start.hindrance(folder, family, settings) or ""
         known = [] if told else vocabularies.load(folder / warm_start.FOLDER)
     # A family of features takes what enough rows have, however many that are.
-    size = None if "min_rows" in settings else settings.get("vocabulary", len(known))
+    size = None if "min_rows" in settings or settings.get("wide") else settings.get("vocabulary", len(known))
     tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, texts), known, size)
     vocabularies.save(Path(vocabulary.uri), tokens)
     held_out, _ = records.load(examples.uri, "eval")
@@ -51,7 +51,9 @@ def Tokenizer(
         "fingerprint": vocabularies.fingerprint(tokens),
         "policy": policy,
         "kept": len(known),
-        "eval": vocabularies.coverage(family_named(family).build_tokenizer(tokens, settings), tokens, held_out),
+        "eval": vocabularies.coverage(
+            family_named(family, settings).build_tokenizer(tokens, settings), tokens, held_out
+        ),
     }
     Path(vocabulary.uri, "report.json").write_text(json.dumps(report, indent=1))
     vocabulary.tokens, vocabulary.fingerprint = len(tokens), report["fingerprint"]

@@ -7,6 +7,7 @@ import numpy as np
 from components.data.text_cleaning import clean
 
 BINS = 10  # of the calibration plot, equally wide
+CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)  # of the coverage curve
 
 
 SHOWN = {"lost": 25, "neither": 5, "won": 10}  # rows on which two models disagree, by who has them right
@@ -22,6 +23,27 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
         for of in found
         if of.any()
     ]
+
+
+def coverage(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
+    """What `min_confidence` of the client does: for each least probability `min_confidence`, how many `rows` are labelled,
+    their share `coverage` (0..1), and their `accuracy`, None where none is left. Empty without rows.
+
+    Source: El-Yaniv and Wiener 2010, "On the Foundations of Noise-free Selective Classification" (JMLR 11), risk over coverage.
+    """
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    points = []
+    for least in CONFIDENCES if len(truth) else ():
+        kept = sure >= least
+        points.append(
+            {
+                "min_confidence": least,
+                "rows": int(kept.sum()),
+                "coverage": float(kept.mean()),
+                "accuracy": float(right[kept].mean()) if kept.any() else None,
+            }
+        )
+    return points
 
 
 def disagreements(

