@@ -1,4 +1,7 @@
-"""Mirrors the registry into MLflow, for people who browse there. `champion.json`, not MLflow, decides what serves."""
+"""Mirrors the registry into MLflow, for people who browse there. `champion.json`, not MLflow, decides what serves.
+
+`python -m components.registry.mlflow_sync` does what `mlflow db upgrade ADDRESS` does, without a password among the arguments.
+"""
 
 import re
 import time
@@ -122,3 +125,9 @@ def summary(card: Mapping) -> str:
         f"Preset {card['preset']}, seed {card['seed']}, test accuracy {card['metrics']['accuracy']:.4f} "
         f"on {card['metrics']['rows']:,} rows, trained on {card['data']['source']} ({card['data']['rows']:,} rows)."
     )
+
+
+if __name__ == "__main__":
+    from mlflow import db
+
+    db.upgrade.callback(mlflow_db.address())
