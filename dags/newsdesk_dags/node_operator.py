@@ -161,7 +161,7 @@ def build_tasks(
         task_id=close,
         node=close,
         execution_timeout=timedelta(minutes=5),
-        doc_md="Writes how the run ended and gives the line back. Runs after every run, and is as red or green as the run is.",
+        doc_md="Records how the run ended and releases the line. Teardown task: always runs and mirrors the run's final state.",
         **{**common, **more.get(close, {})},
     )
     # On every node, not on the last ones: a failure marks those as done while another branch still runs.

@@ -271,7 +271,7 @@ def own_line(lines: Mapping[str, Any], line: str, source: str) -> str:
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:
-    """`value` in the type of the setting it replaces; a whole number may stand for a float, nothing else is bent."""
+    """`value` in the type of the setting it replaces; ints are accepted for floats; no other coercion."""
     if isinstance(like, float) and _is_int(value):
         value = float(value)
     same = type(value) is type(like)

@@ -128,7 +128,7 @@ class DataConfig:
         check(self.first_label in (0, 1), "data.first_label must be 0 or 1", first_label=self.first_label)
         unknown = sorted(str(name) for name in self.checks if name not in check_settings.DEFAULTS)
         check(not unknown, f"data.checks must name checks among {', '.join(check_settings.DEFAULTS)}", unknown=unknown)
-        wrong = {name: said for name, said in self.checks.items() if said not in check_settings.OUTCOMES}
+        wrong = {name: outcome for name, outcome in self.checks.items() if outcome not in check_settings.OUTCOMES}
         check(not wrong, f"an outcome in data.checks must be one of {', '.join(check_settings.OUTCOMES)}", checks=wrong)
         milder = check_settings.softened(self.checks)
         check(not milder or bool(self.reason.strip()), "data.reason must say why a check is made milder", checks=milder)

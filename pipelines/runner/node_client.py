@@ -82,7 +82,7 @@ def call(argv: list[str], otherwise: Callable[[], int]) -> int:
     try:
         connection = _connect_or_start()
     except (NoServer, errors.HomeError, OSError) as reason:
-        _say(f"{reason}; this node imports for itself")
+        _say(f"unavailable ({reason}); running this node in its own process (about 20 s slower)")
         return otherwise()
     with connection:
         request = {"op": "run", "argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
@@ -95,7 +95,7 @@ def call(argv: list[str], otherwise: Callable[[], int]) -> int:
         except (OSError, ValueError, NoServer):
             with contextlib.suppress(OSError):
                 socket_path().unlink()  # a hung server gets no more callers; it leaves once it sees that
-            _say("does not answer; this node imports for itself")
+            _say("unavailable (no answer); running this node in its own process (about 20 s slower)")
             return otherwise()
         return _wait(connection)
 
@@ -225,13 +225,13 @@ def servers() -> list[Path]:
 
 def status() -> list[dict]:
     """What each server of this state folder says of itself; one that does not answer is listed with `error`."""
-    told = []
+    servers = []
     for path in servers():
         try:
-            told.append({"socket": str(path), **ask(path, "status")})
+            servers.append({"socket": str(path), **ask(path, "status")})
         except NoServer as error:
-            told.append({"socket": str(path), "error": str(error)})
-    return told
+            servers.append({"socket": str(path), "error": str(error)})
+    return servers
 
 
 def stop(grace: float = 30.0) -> list[int]:
