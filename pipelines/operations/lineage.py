@@ -64,17 +64,17 @@ def _nodes(line: str, run: str) -> tuple[list[dict], str]:
     return found, "" if found else f"MLMD has no execution of run {run}"
 
 
-def blocks(told: dict):
+def blocks(details: dict):
     """The page's blocks (`pipelines.reports.page_blocks`). told: as `collect` gives it."""
-    run, data = told["run"], told["data"]
-    where = told["folder"] or f"no longer kept: {(told['removed'] or {}).get('why', 'its folder is gone')}"
+    run, data = details["run"], details["data"]
+    where = details["folder"] or f"no longer kept: {(details['removed'] or {}).get('why', 'its folder is gone')}"
     yield "table", ("", ""), [
-        ("version", f"{told['version']} of {told['line']}" + (f", {', '.join(told['aliases'])}" if told["aliases"] else "")),
-        ("test accuracy", f"{told['metrics']['accuracy']:.4f} on {told['metrics']['rows']:,} rows"),
-        ("folder", where), ("content digest", told["digest"]), ("made", told["created"]),
+        ("version", f"{details['version']} of {details['line']}" + (f", {', '.join(details['aliases'])}" if details["aliases"] else "")),
+        ("test accuracy", f"{details['metrics']['accuracy']:.4f} on {details['metrics']['rows']:,} rows"),
+        ("folder", where), ("content digest", details["digest"]), ("made", details["created"]),
     ]  # fmt: skip
-    if told["nodes"]:
-        yield "drawing", picture(told["nodes"])
+    if details["nodes"]:
+        yield "drawing", picture(details["nodes"])
 
     yield "heading", "Data"
     yield (
@@ -96,12 +96,12 @@ def blocks(told: dict):
 
     yield "heading", "Code and settings"
     yield "table", ("", ""), [
-        ("code and libraries", told["code"]), ("preset", told["preset"]), ("seed", told["seed"]),
-        ("vocabulary", told["vocabulary"] or "not recorded"),
-        ("versions", ", ".join(f"{name} {number}" for name, number in told["libraries"].items()) or "not recorded"),
+        ("code and libraries", details["code"]), ("preset", details["preset"]), ("seed", details["seed"]),
+        ("vocabulary", details["vocabulary"] or "not recorded"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in details["libraries"].items()) or "not recorded"),
     ]  # fmt: skip
     settings = [
-        (f"{part}.{name}", _short(value)) for part, of in told["parameters"].items() for name, value in of.items()
+        (f"{part}.{name}", _short(value)) for part, of in details["parameters"].items() for name, value in of.items()
     ]
     yield "folded", f"{len(settings)} settings", [("table", ("setting", "value"), settings)]
 
@@ -112,9 +112,9 @@ def blocks(told: dict):
     ]  # fmt: skip
 
     yield "heading", "Nodes and artifacts"
-    if told["mlmd"]:
-        yield "text", told["mlmd"]
-    for node in told["nodes"]:
+    if details["mlmd"]:
+        yield "text", details["mlmd"]
+    for node in details["nodes"]:
         sides = [(side[:-1], a) for side in ("inputs", "outputs") for a in node[side]]
         rows = [
             (side, a["key"], a["id"], a["type"], a["uri"], f"execution {a['made_by']}", a["state"].lower())
@@ -125,31 +125,32 @@ def blocks(told: dict):
 
     yield "heading", "Promotions"
     events = [
-        (e["time"], e["kind"], f"{e['from'] or 'none'} to {e['to']}", e["who"], e["reason"]) for e in told["promotions"]
+        (e["time"], e["kind"], f"{e['from'] or 'none'} to {e['to']}", e["who"], e["reason"])
+        for e in details["promotions"]
     ]
     if events:
         yield "table", ("time", "kind", "champion", "by", "why"), events
     else:
         yield "text", "It has never served."
-    if told["files"]:
+    if details["files"]:
         yield "heading", "What serves"
-        table = ("table", ("file", "sha256"), sorted(told["files"].items()))
-        yield "folded", f"{len(told['files'])} files", [table]
+        table = ("table", ("file", "sha256"), sorted(details["files"].items()))
+        yield "folded", f"{len(details['files'])} files", [table]
 
 
-def page(told: dict) -> Path:
+def page(details: dict) -> Path:
     """Writes the page; returns where."""
-    path = paths.home() / "lineage" / f"{told['line']}-{told['version']}.html"
-    fileio.write_text(path, page_blocks.as_html(f"Lineage: {told['line']} {told['version']}", blocks(told)))
+    path = paths.home() / "lineage" / f"{details['line']}-{details['version']}.html"
+    fileio.write_text(path, page_blocks.as_html(f"Lineage: {details['line']} {details['version']}", blocks(details)))
     return path
 
 
-def text(told: dict) -> list[str]:
+def text(details: dict) -> list[str]:
     """The same for a terminal, one line each."""
-    run, data = told["run"], told["data"]
+    run, data = details["run"], details["data"]
     lines = [
-        f"{told['line']} version {told['version']} ({', '.join(told['aliases']) or 'no alias'}), digest {told['digest'][:12]}",
-        f"  folder   {told['folder'] or 'no longer kept'}",
+        f"{details['line']} version {details['version']} ({', '.join(details['aliases']) or 'no alias'}), digest {details['digest'][:12]}",
+        f"  folder   {details['folder'] or 'no longer kept'}",
         f"  data     {data['source']}, {data['rows']:,} rows, {len(data['files'])} files, list {data['hash'][:12]}",
     ]
     lines += [
@@ -159,14 +160,14 @@ def text(told: dict) -> list[str]:
     if len(data["files"]) > 20:
         lines.append(f"             and {len(data['files']) - 20} more; the page lists them")
     lines += [
-        f"  code     {told['code'][:12]}, preset {told['preset']}, seed {told['seed']}, vocabulary {told['vocabulary'][:12] or '-'}",
+        f"  code     {details['code'][:12]}, preset {details['preset']}, seed {details['seed']}, vocabulary {details['vocabulary'][:12] or '-'}",
         f"  run      {run['id']}, trigger {run['trigger'] or '-'}, Airflow {run['airflow'] or '-'}",
     ]
-    for node in told["nodes"]:
+    for node in details["nodes"]:
         made = ", ".join(f"{a['key']} #{a['id']}" for a in node["outputs"])
         lines.append(f"  {node['node']:<18}execution {node['id']:<5}{node['state'].lower():<10}{made}")
-    lines += [f"  {told['mlmd']}"] if told["mlmd"] else []
-    for e in told["promotions"]:
+    lines += [f"  {details['mlmd']}"] if details["mlmd"] else []
+    for e in details["promotions"]:
         lines.append(f"  {e['time']}  {e['kind']} {e['from']} -> {e['to']} by {e['who']}: {e['reason']}")
     return lines
 

@@ -32,9 +32,9 @@ def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
         ("line.toml", _labels), ("schema.pbtxt", _schema), ("expectations.json", _expectations), ("behaviour.toml", _behaviour),
     )  # fmt: skip
     for name, fault in checks:
-        said = fault(folder / name, labels)
-        if said:
-            yield f"{folder / name}: {said}"
+        problem = fault(folder / name, labels)
+        if problem:
+            yield f"{folder / name}: {problem}"
 
 
 def _labels(path: Path, labels: Sequence[str]) -> str:

@@ -181,7 +181,7 @@ def executions(store, line: str, run: str) -> list[dict]:
     for event in store.get_events_by_artifact_ids(list(artifacts)):
         if event.type == pb.Event.OUTPUT:
             makers[event.artifact_id] = min(event.execution_id, makers.get(event.artifact_id, event.execution_id))
-    told = []
+    listed = []
     for execution in sorted(found, key=lambda e: e.id):
         sides = {pb.Event.INPUT: [], pb.Event.OUTPUT: []}
         for event in events:
@@ -195,7 +195,7 @@ def executions(store, line: str, run: str) -> list[dict]:
                     }
                 )  # fmt: skip
         nodes = [c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"]
-        told.append(
+        listed.append(
             {
                 "node": nodes[0].removeprefix(f"{line}.") if nodes else execution.type, "id": execution.id,
                 "state": pb.Execution.State.Name(execution.last_known_state),
@@ -203,7 +203,7 @@ def executions(store, line: str, run: str) -> list[dict]:
                 "inputs": sides[pb.Event.INPUT], "outputs": sides[pb.Event.OUTPUT],
             }
         )  # fmt: skip
-    return told
+    return listed
 
 
 def uses(store, line: str, runs: Iterable[str]) -> dict[str, set[str]]:
