@@ -202,7 +202,7 @@ def verdict(outcome: Mapping | None, run: str, good: bool) -> Iterator[str]:
         yield f"{state.upper()}{version}{at}" + (f", accuracy {accuracy:.4f}" if accuracy is not None else "")
         yield from (f"  - {reason}" for reason in outcome.get("reasons") or ())
         if not is_bad(state) and not good:
-            yield "FAILED: Airflow calls the run failed all the same; the log says which task."
+            yield "FAILED: Airflow marked the run as failed; the log shows which task."
     if run:
         yield f"  run folder     {paths.run_dir(run)}"
         record = fileio.read_json(paths.run_dir(run) / "run.json")

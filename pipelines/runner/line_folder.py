@@ -17,9 +17,9 @@ def check(line: str, labels: Sequence[str]) -> None:
     Raises:
         ConfigError: a file is missing, cannot be read, or does not fit the labels; all of them are named.
     """
-    found = list(faults(line, labels))
-    if found:
-        raise ConfigError(f"data_schemas/{line}/ must be complete and fit its labels. Received: {'; '.join(found)}")
+    problems = list(faults(line, labels))
+    if problems:
+        raise ConfigError(f"data_schemas/{line}/ must be complete and fit its labels. Received: {'; '.join(problems)}")
 
 
 def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
