@@ -15,12 +15,8 @@ is asked because many small steps down, each within the noise, would else add up
 `unchanged`.
 """
 
-import contextlib
-import hashlib
 import json
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,31 +32,14 @@ from components.core.intervals import wilson
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
-from components.evaluation import diagnostics, fresh_news, gate_rules, seen_rows
+from components.evaluation import diagnostics, fresh_news, gate_rules
 from components.evaluation.paired_tests import compare
+from components.evaluation.predictions import predictions
+from components.evaluation.seen_rows import fair
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
 from components.registry.manifest import write_judged
 from components.training import calibration as calibrating
-from components.training import export
-
-
-def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
-    """Probabilities float32[rows, classes], scored once for each pair of model content and test rows.
-
-    What an earlier attempt left behind counts only if it is whole: a zip file checks its own sums.
-    """
-    rows = hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hexdigest()
-    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        with np.load(kept, allow_pickle=False) as found:
-            answers = found["probabilities"]
-        if answers.shape[0] == len(texts):
-            return answers
-    answers = export.predict(model_dir, texts)
-    with fileio.replacing(kept) as file:
-        np.savez(file, probabilities=answers)
-    return answers
 
 
 def sureness(probabilities: np.ndarray) -> float | None:
@@ -116,24 +95,6 @@ def serving(folder: Path, digest: str) -> dict:
             f"the champion must be what the pointer names, {digest[:12]}. Received: {folder} holds {found['digest'][:12]}"
         )
     return found
-
-
-def fair(hashes: list[str], manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
-    """Which test rows no other model learned from: bool[rows], rows taken out by model, and models that keep no list.
-
-    hashes: of the test rows; manifests: of the served models by name.
-    """
-    kept, taken, unlisted = np.ones(len(hashes), bool), {}, []
-    for name, manifest in manifests.items():
-        known = seen_rows.load(seen_rows.place(manifest["line"], manifest["version"]))
-        if known is None:
-            # Whoever saw the rows before only looks better for it, so the candidate has the harder test, not the easier one.
-            unlisted.append(name)
-            continue
-        seen = seen_rows.among(hashes, known)
-        taken[name] = int(seen.sum())
-        kept &= ~seen
-    return kept, taken, unlisted
 
 
 def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
