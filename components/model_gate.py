@@ -114,23 +114,23 @@ def behave(
 
     models: (folder, digest) by name, "candidate" and, where there is one, "champion".
     """
-    told = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    result = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
     try:
         spec = behavioural.load(path, labels) if path else None
     except behavioural.BehaviourError as error:
-        return {**told, "trouble": str(error)}
+        return {**result, "trouble": str(error)}
     if spec is None:
-        return {**told, "missing": path.name if path else "behaviour.toml"}
+        return {**result, "missing": path.name if path else "behaviour.toml"}
     asked = behavioural.cases(spec, texts, hashes)
     different = sorted({text for case in asked for text in case.texts})
     rows = np.array([text.encode("utf-8", "replace") for text in different], object)
-    said = {}
+    answers_of = {}
     for name, model in models.items() if different else ():
-        said[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
-    flips = {name: behavioural.flipped(asked, answers) for name, answers in said.items()}
+        answers_of[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
+    flips = {name: behavioural.flipped(asked, answers) for name, answers in answers_of.items()}
     ours = flips.get("candidate", np.zeros(0, bool))
     kinds = behavioural.examine(asked, ours, flips.get("champion"), bounds)
-    return {**told, "kinds": kinds, "examples": behavioural.examples(asked, ours, said.get("candidate", {}))}
+    return {**result, "kinds": kinds, "examples": behavioural.examples(asked, ours, answers_of.get("candidate", {}))}
 
 
 def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: dict) -> dict | None:
@@ -199,10 +199,10 @@ def ModelGate(
     every = answers.get("candidate", np.zeros((0, len(names)), np.float32))
     all_right = every.argmax(axis=1) == truth
     ours, left = every[kept], truth[kept]
-    said, right = ours.argmax(axis=1), all_right[kept]
+    predicted, right = ours.argmax(axis=1), all_right[kept]
     parts = slices(left, words_in(texts[kept]), names)
     comparisons = {
-        name: compare(left, said, found[kept].argmax(axis=1), bounds, parts)
+        name: compare(left, predicted, found[kept].argmax(axis=1), bounds, parts)
         for name, found in answers.items()
         if name != "candidate" and len(left)
     }
@@ -214,9 +214,9 @@ def ModelGate(
         "interval": wilson(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
         "coverage": diagnostics.coverage(left, ours) if np.isfinite(ours).all() else [],
         "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
-        "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
+        "predicted_classes": len(set(predicted.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
         "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
-        "confusion": confusion(left, said, len(names)),
+        "confusion": confusion(left, predicted, len(names)),
     }  # fmt: skip
     unchanged = digest == champion_digest
     asked = {name: models[name] for name in ("candidate", "champion") if name in models}

@@ -35,7 +35,7 @@ def train(
     """
     started = time.monotonic()
     train_rows = records.load(examples_uri, "train")
-    hindered = warm_start.hindrance(before, family, network) if before else None
+    hindered = warm_start.incompatibility_reason(before, family, network) if before else None
     model, built, epochs = loop.fit(
         family_named(family, network), tokens, network, settings, seed,
         train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _Report(len(train_rows[0]), settings),
@@ -97,5 +97,5 @@ def run_fn(fn_args: FnArgs) -> None:
 def headline(history: Mapping) -> str:
     """One line on a training, for people."""
     best = loop.final_accuracy(history["epochs"])
-    told = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
-    return ", ".join(filter(None, (told, f"{history['seconds']:.0f} s", history["start"])))
+    summary = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
+    return ", ".join(filter(None, (summary, f"{history['seconds']:.0f} s", history["start"])))
