@@ -27,6 +27,8 @@ _KEPT = (
     # By name, not by "NEWSDESK_": NEWSDESK_SMTP_PASSWORD is the scheduler's alone.
     *("NEWSDESK_COLD", "NEWSDESK_EVENTS", "NEWSDESK_HOME", "NEWSDESK_SERVER_IDLE"),
     *("NEWSDESK_SOCKETS", "NEWSDESK_TFX_PYTHON"),
+    # With passwords: the nodes are who writes to these databases.
+    *("NEWSDESK_METADATA_DATABASE", "NEWSDESK_MLFLOW_DATABASE"),
 )
 # An address with a user's name or password in it stays behind.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")

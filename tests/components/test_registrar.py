@@ -262,7 +262,7 @@ def test_when_mlflow_fails_after_the_pointer_moved_the_release_stands_and_says_s
             raise ConnectionError("no answer")
 
     monkeypatch.setattr(mlflow_sync, "follow", once)
-    assert "MLflow does not follow yet" in run().get_string_custom_property("headline")
+    assert "MLflow is not up to date" in run().get_string_custom_property("headline")
     assert model_registry.champion(LINE)["version"] == 2
 
 
