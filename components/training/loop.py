@@ -58,10 +58,7 @@ def fit(
     model, tokenizer, history = own(tokens, network, training, seed, train, eval, classes, workdir, report, start)
     asked = answers(model, tokenizer, eval[0])
     # A run that an earlier version recorded says nothing of calibration.
-    mode = training.get("calibrate", "none")
-    if mode != "none":
-        (scale,), offsets = calibration.fit([asked], eval[1], mode == "offsets")
-        model, asked = calibration.calibrated(model, scale, offsets), asked * scale + offsets
+    model, asked = calibration.with_mode(model, asked, eval[1], training.get("calibrate", "none"))
     finished = scores(asked, eval[1])
     best_epoch(history).update(
         final_loss=finished["val_loss"],

@@ -32,7 +32,7 @@ RULES: Mapping[str, tuple] = {
     "penalty": (1e-4, 1000.0),
     "mended": (0.0, 1.0),
     # training
-    "calibrate": ("none", "temperature", "offsets"),
+    "calibrate": ("none", "temperature", "offsets", "sigmoid"),
     "epochs": (1, 1000),
     "batch_size": (1, 65_536),
     "learning_rate": (1e-8, 1.0),
