@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
 from components.core import fileio, paths
+from components.core.records import RunRecord
 from components.core.states import DataDecision
 from components.data import tfrecords as records
 from components.data_quality import check_settings, checks, label_consistency
@@ -138,22 +139,18 @@ def registry_profile(line: str, version: int) -> Path:
     return paths.registry_dir(line) / "versions" / f"{version}.profile.json"
 
 
-def origin_of(record: dict) -> tuple[dict, dict | None]:
+def origin_of(record: RunRecord) -> tuple[dict, dict | None]:
     """Where a run's rows come from, and what the champion's card says of its own rows: None where these are the same files,
-    and comparing them would tell nothing. record: as `runs.open_run` has it."""
-    config, pointer = record["config"], record["champion"]
-    ignored = record.get("ignored", [])[:_IGNORED]
-    origin = {"source": config["source"], "window": config["window"], "ignored": ignored}
-    card = (
-        fileio.read_json(paths.registry_dir(config["line"]) / "versions" / f"{pointer['version']}.json")
-        if pointer
-        else None
-    )
-    if not card or card["data"]["hash"] == record["data_hash"]:
+    and comparing them would tell nothing."""
+    config, pointer = record.config, record.champion
+    ignored = record.ignored[:_IGNORED]
+    origin = {"source": config.source, "window": config.window, "ignored": ignored}
+    card = model_registry.card(config.line, pointer["version"]) if pointer else None
+    if not card or card.data["hash"] == record.data_hash:
         return origin, None
-    path = registry_profile(config["line"], card["version"])
-    kept = {key: card["data"][key] for key in ("source", "window", "rows")}
-    return origin, {"version": card["version"], **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
+    path = registry_profile(config.line, card.version)
+    kept = {key: card.data[key] for key in ("source", "window", "rows")}
+    return origin, {"version": card.version, **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
 
 
 @component

@@ -205,7 +205,7 @@ def may_publish(line: str, run: str, attempt: str) -> None:
         claims.LostClaim, claims.Superseded, registry.PointerMoved: why not.
     """
     locks.check(line, run, "Pusher", attempt)
-    model_registry.check_champion(line, run_record.load(run)["champion"])
+    model_registry.check_champion(line, run_record.load(run).champion)
 
 
 def _same_model(judged: Mapping[str, str], asked: str | None) -> None:

@@ -29,6 +29,7 @@ class _Loaded:
     """One version, whole. It is replaced in one step, so that no answer mixes two versions."""
 
     version: int
+    digest: str
     labels: tuple[str, ...]
     ask: Callable[[list[bytes]], np.ndarray]
 
@@ -80,6 +81,11 @@ class Client:
     @property
     def version(self) -> int:
         return self._loaded.version
+
+    @property
+    def digest(self) -> str:
+        """Of the version's content, as its manifest names it."""
+        return self._loaded.digest
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -160,7 +166,8 @@ def _load(version: int, folder: Path) -> _Loaded:
         _ = model  # a signature alone does not keep the model's tables alive
         return classify(text=tf.constant(texts))["probabilities"].numpy()
 
-    return _Loaded(version, tuple(fileio.read_json(folder / model_registry.MANIFEST)["labels"]), ask)
+    manifest = fileio.read_json(folder / model_registry.MANIFEST)
+    return _Loaded(version, manifest["digest"], tuple(manifest["labels"]), ask)
 
 
 def load_model(folder: Path):

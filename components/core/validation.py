@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
-_OPEN = (bool, int, float)  # what was given for one of these can be shown: no secret is asked for as a number
+_OPEN = (bool, int, float)  # types whose values may be shown in an error: no secret is a number
 
 
 class ConfigError(ValueError):
@@ -26,11 +26,11 @@ def _short(value: Any) -> str:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """How a message goes on about a name that is none of the known ones: with the nearest of them, else with all."""
+    """The hint for an unknown name: the most similar known name, else all of them."""
     last = {each.rpartition(".")[2]: each for each in reversed(list(known))}  # of two with one last part, the first
-    found = difflib.get_close_matches(name, known, 1)
-    found = found or [last[each] for each in difflib.get_close_matches(name.rpartition(".")[2], last, 1)]
-    return f" (did you mean {found[0]}?)" if found else f": {', '.join(known)}"
+    similar = difflib.get_close_matches(name, known, 1)
+    similar = similar or [last[each] for each in difflib.get_close_matches(name.rpartition(".")[2], last, 1)]
+    return f" (did you mean {similar[0]}?)" if similar else f": {', '.join(known)}"
 
 
 def within(thing: Any, section: str, low: float, high: float, *names: str) -> None:
@@ -63,7 +63,7 @@ def read(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def _fitting(kind: Any, value: Any, name: str) -> Any:
-    """`value` as a field of that type takes it: a whole number may stand for a float and a list for a tuple, nothing else is bent."""
+    """`value` as the field's type: ints are accepted for floats and lists for tuples; no other coercion."""
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]
         check(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import tf_keras
 
-from components.core import fileio, paths
+from components.core import fileio, paths, progress
 from components.training import batching
 
 # A family's settings that say nothing of its body: other heads are tried on the same features.
@@ -36,13 +36,15 @@ def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping)
     sizes = batching.lengths(arrays)
     batches = batching.by_length(sizes, BATCH)
     answers = np.empty((len(sizes), body.output_shape[-1]), np.float32)
-    started, told = time.monotonic(), 0
+    started, told, clock = time.monotonic(), 0, progress.Clock()
     for number, (rows, inputs) in enumerate(zip(batches, batching.dataset(arrays, sizes, batches, None), strict=True)):
         answers[rows] = body.predict_on_batch(inputs)
         if number * REPORTS // len(batches) > told:
             told = number * REPORTS // len(batches)
             done = number * BATCH
             rate = done / (time.monotonic() - started)
+            left = clock.seconds_left(done, len(sizes))
+            progress.write(stage="features", done=done, total=len(sizes), rows_per_second=rate, seconds_left=left)
             print(f"features of {done:,} of {len(sizes):,} rows ({rate:,.0f} rows/s)", flush=True)
     with fileio.replacing(path) as file:
         np.save(file, answers)

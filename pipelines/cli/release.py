@@ -83,7 +83,7 @@ def rollback(line: str, reason: str, to: int | None = None, after: int | None = 
         registry.RegistryError: there was none before, it is another one, or it is damaged.
         registry.PointerMoved: another move came between.
     """
-    pointer, previous = _pointer(line, after), model_registry.before(line)
+    pointer, previous = _pointer(line, after), model_registry.rollback_target(line)
     if previous is None:
         raise model_registry.RegistryError(
             f"a rollback needs a version that served before. Received: line {line!r} has none"

@@ -5,7 +5,7 @@ once; its warnings follow from the kept figures by the limits of today.
 
     monitor/<line>/history.jsonl                        one line a batch scored
                   /told.jsonl                           the warnings that a notice has gone out for, see `pipelines.monitoring.drift_notices`
-    monitor/<line>/report.html, drift.png               the history as a page
+    monitor/<line>/report.html                          the history as a page
     monitor/<line>/<date>.<key>/predictions.parquet     one row an article
                                /quarantine.csv          rows that cannot be read
                                /queue.csv               texts to label, see `newsdesk label`
@@ -205,17 +205,11 @@ class Scorer:
 
 
 def draw(line: str, root: Path) -> None:
-    """Writes the pictures and the page of a line's history."""
+    """Writes the page of a line's history."""
     from pipelines.reports import drift
 
     history = fileio.read_json_lines(root / "history.jsonl")
-    pictures = drift.pictures(history)
-    for theme, png in pictures.items():
-        path = root / ("drift.png" if theme == "light" else "drift.dark.png")
-        aside = path.with_name(f".{path.name}")
-        aside.write_bytes(png)
-        os.replace(aside, path)
-    fileio.write_text(root / "report.html", drift.page(line, history, pictures))
+    fileio.write_text(root / "report.html", drift.page(line, history))
 
 
 def headline(found: list[dict], new: int) -> str:

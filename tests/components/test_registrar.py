@@ -219,7 +219,9 @@ def test_a_registrar_that_wakes_up_after_another_run_took_the_line_moves_no_poin
 
 
 def test_an_attempt_that_outlived_its_worker_moves_no_pointer_once_a_later_one_has_started(run, told):
-    with pytest.raises(locks.Superseded, match=r"attempt 0.1 at Registrar of run run-2, while attempt 0.2 has started"):
+    with pytest.raises(
+        locks.Superseded, match=r"attempt 0.1 at Registrar of run run-2 published nothing, because attempt 0.2"
+    ):
         run(attempt="0.1", between=lambda folder: locks.take_line(LINE, RUN, None, "Registrar", "0.2"))
     assert model_registry.champion(LINE)["version"] == 1
     run(attempt="0.2")

@@ -160,12 +160,12 @@ def test_a_line_s_name_that_can_be_no_folder_is_a_configuration_error(tmp_path):
     "labels", [[], ["one"], ["a", "a"], ["a", ""], ["a", " b"], ["a", "b\n"], ["a", 1], ["a", "x" * 101], "ab"]
 )
 def test_labels_that_cannot_be_shown_are_refused_before_any_work(monkeypatch, labels):
-    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    monkeypatch.setattr("pipelines.config.lines.line_file", lambda line: {"labels": labels})
     with pytest.raises(run_config.ConfigError, match=r"labels in data_schemas/news-demo/line\.toml must be"):
         run_config.resolve(run_config.Request(source="demo", line="news"), {})
 
 
 def test_labels_with_marks_of_any_kind_are_fine(monkeypatch):
     labels = ["Arts & Life", "Health (US)", "Children's", "A+B", "日本"]
-    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    monkeypatch.setattr("pipelines.config.lines.line_file", lambda line: {"labels": labels})
     assert run_config.labels_of("news") == tuple(labels)

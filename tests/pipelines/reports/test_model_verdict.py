@@ -29,7 +29,7 @@ def shown(**part):
 )
 def test_a_class_is_shown_with_f1_and_what_came_of_it(part, word, refused):
     assert f"F1 -0.0046, p 0.0895 <b>{word}</b>" in shown(**part)
-    assert ('<tr class="part refuse">' in shown(**part)) == refused
+    assert ('<tr class="part bad">' in shown(**part)) == refused
 
 
 def test_a_length_is_shown_without_f1_and_a_class_that_held_without_a_word():

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from components.core import fileio, paths
+from components.core import fileio, paths, progress
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -24,7 +24,7 @@ TYPES = {
 ARTIFACTS = {
     "data": ("DataGate", "verdict", "verdict.html", "Data verdict"),
     "quarantine": ("Ingester", "quarantine", "rows.csv", "Quarantined rows"),
-    "curves": ("Trainer", "model_run", "curves.png", "Learning curves"),
+    "curves": ("Trainer", "model_run", "curves.html", "Learning curves"),
 }
 # One file each: in a run's folder, of a version, of a line.
 RUN_FILES = {"model": ("verdict.html", "Model verdict")}
@@ -63,6 +63,15 @@ def read_lines(path: Path) -> list[dict]:
             except ValueError:
                 continue
     return [row for row in rows if isinstance(row, dict)]
+
+
+def read_progress(run_id: str, node: str) -> list[dict]:
+    """What a node has written of its progress, without what a later attempt repeats."""
+    try:
+        path = inside(progress.file(run_id, node))
+        return [row for row in progress.read(path) if isinstance(row, dict)] if path else []
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def artifact(events: list[dict], node: str, name: str) -> Path | None:

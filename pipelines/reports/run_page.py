@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.core import paths
-from components.core.states import DataDecision, RunState
+from components.core import paths, progress
+from components.core.states import DataDecision, NodeState, RunState
 from components.registry import model_registry
 from pipelines.flow import FLOW
-from views import charts, files
+from pipelines.reports import charts, learning_curves, page_files
 
 STATES = {
     RunState.RELEASED: ("good", "Released"),
@@ -32,11 +32,11 @@ def view(run_id: str) -> dict | None:
         ValueError: a run id that no run can have.
     """
     folder = paths.run_dir(run_id)
-    record = files.read(folder / "run.json")
-    events = files.events(run_id)
+    record = page_files.read(folder / "run.json")
+    events = page_files.events(run_id)
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         return None
-    outcome, verdict = files.read(folder / "outcome.json"), files.read(folder / "verdict.json")
+    outcome, verdict = page_files.read(folder / "outcome.json"), page_files.read(folder / "verdict.json")
     state = (outcome or {}).get("state", RunState.RUNNING)
     tone, title = STATES.get(state, ("calm", str(state)))
     if state == RunState.HELD and (promoter := _promoted(record["config"].get("line"), outcome.get("version"))):
@@ -44,9 +44,10 @@ def view(run_id: str) -> dict | None:
     local = _local(str(record["config"].get("source") or ""))
     reasons = [local(reason) for reason in (outcome or {}).get("reasons") or []]
     nodes = _nodes(events, reasons, local, closed=outcome is not None)
-    data_folder = files.artifact(events, "DataGate", "verdict")
-    curves_folder = files.artifact(events, "Trainer", "model_run")
-    data = _data(files.read(data_folder / "verdict.json") if data_folder else None, local)
+    data_folder = page_files.artifact(events, "DataGate", "verdict")
+    live = _live(run_id, events, open=outcome is None)
+    curves_folder = page_files.artifact(events, "Trainer", "model_run")
+    data = _data(page_files.read(data_folder / "verdict.json") if data_folder else None, local)
     return {
         "run": run_id, "state": state, "tone": tone, "title": title, "open": outcome is None,
         "record": record, "config": record["config"], "outcome": outcome or {}, "nodes": nodes,
@@ -54,10 +55,11 @@ def view(run_id: str) -> dict | None:
         "data": data, "serves": _serves(record) if state in NOT_RELEASED else "",
         # The data gate's table of findings shows the reasons of a stop with value, limit and examples; others stand in the banner.
         "reasons": [] if state == RunState.STOPPED and data and data["wrong"] else reasons,
-        "curves": _curves(files.read(curves_folder / "history.json") if curves_folder else None),
+        "curves": _curves(page_files.read(curves_folder / "history.json") if curves_folder else None) or live["curves"],
+        "live": live,
         "verdict": _verdict(verdict, record["config"].get("labels") or [], reasons, local),
         "lineage": _lineage(record, events, outcome or {}, local),
-        "has": {kind: files.has(run_id, kind) for kind in (*files.ARTIFACTS, *files.RUN_FILES)},
+        "has": {kind: page_files.has(run_id, kind) for kind in (*page_files.ARTIFACTS, *page_files.RUN_FILES)},
     }  # fmt: skip
 
 
@@ -137,29 +139,23 @@ def _data(verdict: dict | None, local: Callable[[Any], str]) -> dict | None:
     }  # fmt: skip
 
 
-def _curves(history: dict | None) -> dict | None:
-    epochs = [e for e in (history or {}).get("epochs") or [] if isinstance(e, dict)]
-    if not epochs:
-        return None
-    kept = max(range(len(epochs)), key=lambda i: (_number(epochs[i], "val_accuracy"), -_number(epochs[i], "val_loss")))
-
-    def chart(name: str, unit: str):
-        series = [
-            {"name": f"training {name} (dropout, smoothed labels)", "kind": "a", "values": [e.get(name) for e in epochs]},
-            {"name": f"validation {name}", "kind": "b", "values": [e.get(f"val_{name}") for e in epochs]},
-        ]  # fmt: skip
-        xs = [e.get("epoch", i + 1) for i, e in enumerate(epochs)]
-        return charts.line_chart(series, xs, f"{name} an epoch, {unit}", kept)
-
+def _live(run_id: str, events: list[dict], open: bool) -> dict:
+    """How far the training of a run is: `text` and `share` of the node that reports now, and `curves` as they grow."""
+    rows = page_files.read_progress(run_id, "Trainer")
+    epochs = [row for row in rows if charts.finite(row.get("val_loss"))]
+    last = events[-1] if events else {}
+    working = open and last.get("state") == NodeState.RUNNING
+    now = (page_files.read_progress(run_id, str(last.get("node"))) or [None])[-1] if working else None
     return {
-        "accuracy": chart("accuracy", "share of rows"), "loss": chart("loss", "nats"), "epochs": len(epochs),
-        "kept": epochs[kept].get("epoch", kept + 1), "best": epochs[kept].get("val_accuracy"),
-        "rows": (history or {}).get("rows"), "seconds": (history or {}).get("seconds"),
-    }  # fmt: skip
+        "text": f"{last['node']}: {progress.text(now)}" if now else "",
+        "bar": charts.share_bar(progress.share(now)) if now else "",
+        "curves": learning_curves.curves(epochs, [row for row in rows if charts.finite(row.get("loss"))]),
+    }
 
 
-def _number(row: dict, name: str) -> float:
-    return row[name] if charts.finite(row.get(name)) else float("-inf")
+def _curves(history: dict | None) -> dict | None:
+    history = history or {}
+    return learning_curves.curves(history.get("epochs") or [], rows=history.get("rows"), seconds=history.get("seconds"))
 
 
 def _verdict(verdict: dict | None, labels: list[str], shown: list[str], local: Callable[[Any], str]) -> dict | None:
@@ -171,20 +167,14 @@ def _verdict(verdict: dict | None, labels: list[str], shown: list[str], local: C
     classes = {label: found[label] for label in labels if label in found} or found
     low = min([v for v in classes.values() if charts.finite(v)], default=0)
     floor = 0.0 if low < 0.6 else 0.5
-    confusion = metrics.get("confusion") or []
     return {
         "decision": verdict.get("decision"), "reasons": [r for r in map(local, verdict.get("reasons") or []) if r not in shown],
         "warnings": verdict.get("warnings") or [], "accuracy": metrics.get("accuracy"),
         "interval": metrics.get("interval") or [None, None], "rows": metrics.get("rows"), "digest": verdict.get("digest"),
         "classes": [(label, recall, charts.share_bar(recall, floor)) for label, recall in classes.items()],
-        "bars_from": floor, "confusion": _matrix(confusion), "labels": labels,
+        "bars_from": floor, "confusion": metrics.get("confusion") or [], "labels": labels,
         "comparisons": verdict.get("comparisons") or {}, "limits": verdict.get("limits") or {},
     }  # fmt: skip
-
-
-def _matrix(counts: list[list[int]]) -> list[list[tuple[int, int]]]:
-    """(count, strength 0..5) by true and predicted class; strength is the share of the row's wrong or right answers."""
-    return [[(n, min(5, round(5 * n / max(sum(row), 1) + 0.4)) if n else 0) for n in row] for row in counts]
 
 
 def _lineage(record: dict, events: list[dict], outcome: dict, local: Callable[[Any], str]) -> dict:
@@ -200,5 +190,5 @@ def _lineage(record: dict, events: list[dict], outcome: dict, local: Callable[[A
     return {
         "files": listed[:FILES], "more": max(0, len(listed) - FILES), "count": len(listed), "artifacts": artifacts,
         "champion": record.get("champion"), "version": version, "digest": (card or {}).get("digest"),
-        **{kind: bool(made and files.of_version(line, version, name)) for kind, name in (("page", "lineage"), ("card", "card"))},
+        **{kind: bool(made and page_files.of_version(line, version, name)) for kind, name in (("page", "lineage"), ("card", "card"))},
     }  # fmt: skip

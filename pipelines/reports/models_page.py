@@ -5,11 +5,10 @@ from pathlib import Path
 from components.core import paths
 from components.core.states import RunState
 from components.registry import model_registry, pins
-from views import charts, files
+from pipelines.reports import charts, page_files
+from pipelines.reports import drift as drift_charts
 
 RUNS, LOOKED_AT = 15, 60  # runs shown; run folders opened to find them
-BATCHES = 60  # of the monitor, the newest
-DISTANCES = {"words": "a", "lengths": "b", "classes": "c"}
 
 
 def lines() -> list[str]:
@@ -35,7 +34,7 @@ def view(line: str) -> dict:
             model_registry.history(line),
             model_registry.aliases(line),
         )
-        best, pinned, removed = model_registry.best(line), pins.pinned(line), model_registry.removed(line)
+        best, pinned, removed = model_registry.best_released(line), pins.pinned(line), model_registry.removed(line)
     except (model_registry.RegistryError, KeyError, TypeError, ValueError) as error:
         damage.append(str(error))
     held = set(model_registry.numbered(model_registry.held_dir(line)))
@@ -72,7 +71,7 @@ def view(line: str) -> dict:
 
 def _cards(line: str) -> list[dict]:
     folder = paths.registry_dir(line) / "versions"
-    found = (files.read(folder / f"{number}.json") for number in model_registry.numbered(folder))
+    found = (page_files.read(folder / f"{number}.json") for number in model_registry.numbered(folder))
     return [card for card in found if isinstance(card, dict) and isinstance(card.get("version"), int)]
 
 
@@ -80,8 +79,8 @@ def _version(line: str, card: dict, badges: list[str], served: bool) -> dict:
     metrics, data = card.get("metrics") or {}, card.get("data") or {}
     low, high = (metrics.get("interval") or [None, None])[:2]
     run = card.get("run")
-    has = {kind: bool(run and _safe(run) and files.has(run, kind)) for kind in ("model", "data")}
-    has |= {kind: bool(files.of_version(line, card["version"], kind)) for kind in files.VERSION_FILES}
+    has = {kind: bool(run and _safe(run) and page_files.has(run, kind)) for kind in ("model", "data")}
+    has |= {kind: bool(page_files.of_version(line, card["version"], kind)) for kind in page_files.VERSION_FILES}
     return {
         "version": card["version"], "badges": badges,
         "role": next((name for name in ("champion", "held") if name in badges), "served" if served else ""),
@@ -99,10 +98,10 @@ def latest_runs(line: str) -> list[dict]:
     found.sort(key=_changed, reverse=True)
     runs = []
     for path in found[:LOOKED_AT]:
-        record = files.read(path / "run.json")
+        record = page_files.read(path / "run.json")
         if not isinstance(record, dict) or (record.get("config") or {}).get("line") != line:
             continue
-        outcome = files.read(path / "outcome.json")
+        outcome = page_files.read(path / "outcome.json")
         outcome = outcome if isinstance(outcome, dict) else {"state": RunState.RUNNING}
         runs.append(
             {
@@ -117,24 +116,12 @@ def latest_runs(line: str) -> list[dict]:
 
 def drift(line: str) -> dict | None:
     """The monitor's figures over time, as charts; None where nothing was monitored yet."""
-    rows = files.read_lines(paths.monitor_dir(line) / "history.jsonl")[-BATCHES:]
+    rows = page_files.read_lines(paths.monitor_dir(line) / "history.jsonl")[-drift_charts.BATCHES :]
     if not rows:
         return None
-    days, limits = [str(row.get("day"))[-5:] for row in rows], _table(rows[-1].get("limits"))
-    distances = [
-        {"name": name, "kind": kind, "values": [_table(row.get("drift")).get(name) for row in rows]}
-        for name, kind in DISTANCES.items()
-    ]
-    trust = [
-        {"name": "mean confidence", "kind": "b", "values": [row.get("confidence") for row in rows]},
-        {"name": "on its test rows", "kind": "c", "values": [row.get("expected_confidence") for row in rows]},
-        {"name": "share unsure", "kind": "a", "values": [row.get("unsure") for row in rows]},
-    ]
     return {
-        "distances": charts.line_chart(distances, days, "Distance from the champion's train rows", limit=limits.get("max_words")),
-        "trust": charts.line_chart(trust, days, "Confidence of the champion"),
-        "limit": limits.get("max_words"), "newest": rows[-1], "batches": rows[:-9:-1], "articles": _table(rows[-1].get("rows")),
-        "report": bool(files.of_line(line, "monitor")),
+        **drift_charts.drawn(rows), "newest": rows[-1], "batches": rows[:-9:-1], "articles": _table(rows[-1].get("rows")),
+        "report": bool(page_files.of_line(line, "monitor")),
     }  # fmt: skip
 
 
