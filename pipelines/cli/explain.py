@@ -34,8 +34,8 @@ class NoExplanation(Exception):
 def command(texts, output, version, line, as_json) -> int:
     """Show which words of each TEXT the model attends to, as a picture (PNG) and a page (HTML), and what each word adds.
 
-    A model with attention has pictures and a page; one with a linear part (linear, wide-transformer) also says how much each
-    word, mark and pair of neighbours adds to the label's score.
+    A model with attention has pictures; one with a linear part (linear, wide-transformer) says how much each word, mark and
+    pair of neighbours adds to the label's score.
     """
     line = answering_line(line)
     fault = predict.misused(texts, None, version)
@@ -48,9 +48,7 @@ def command(texts, output, version, line, as_json) -> int:
         texts = options.words(texts)
         version, folder = client.find(line, None if version == "@champion" else int(version))
         labels, answers = look(line, version, folder, texts)
-        drawn = "attention" in answers[0]
-        where = output or default_folder(line, version, texts)
-        files = write(where, f"version {version} of {line}", labels, answers) if drawn else [{}] * len(answers)
+        files = write(output or default_folder(line, version, texts), f"version {version} of {line}", labels, answers)
     except (client.NoModel, NoExplanation, OSError) as error:
         return fail("explain", str(error), 1)
     if as_json:
@@ -127,17 +125,20 @@ def added(sums: dict, labels: Sequence[str], label_id: int) -> list[dict]:
 
 
 def write(folder: Path, model: str, labels: Sequence[str], answers: Sequence[dict]) -> list[dict[str, str]]:
-    """Writes `explain.html` for all texts and `explain-<n>.png` for each; returns the paths, one dict a text."""
+    """Writes `explain.html` for all texts and, where there is attention, `explain-<n>.png` for each; returns the paths, one dict
+    a text."""
     from pipelines.reports import attention_page, attention_picture
 
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "explain.html"
     paths = []
     for number, answer in enumerate(answers, 1):
-        picture = folder / f"explain-{number}.png"
-        title = f"{answer['label']} {max(answer['probabilities']):.3f}, {model}"
-        attention_picture.draw(picture, answer["tokens"], answer["attention"], title)
-        paths.append({"picture": str(picture), "page": str(page)})
+        paths.append({"page": str(page)})
+        if "attention" in answer:
+            picture = folder / f"explain-{number}.png"
+            title = f"{answer['label']} {max(answer['probabilities']):.3f}, {model}"
+            attention_picture.draw(picture, answer["tokens"], answer["attention"], title)
+            paths[-1]["picture"] = str(picture)
     fileio.write_text(page, attention_page.page(model, answers, labels))
     return paths
 
@@ -163,6 +164,6 @@ def text(answers: Sequence[dict], files: Sequence[dict[str, str]]) -> str:
             most = [(one["feature"][:40], one["adds"][answer["label"]]) for one in answer["added"][:MOST_ADDED]]
             shown = ", ".join(f"{feature} {value:+.2f}" for feature, value in most) or "no known word"
             parts.append(f"  adds to {answer['label']}: {shown}")
-        parts += [f"  {own['picture']}"] if own else []
+        parts += [f"  {own['picture']}"] if "picture" in own else []
         lines += ["".join(c if c.isprintable() else "?" for c in part) + "\n" for part in parts]
-    return "".join([*lines, *([f"  {files[0]['page']}\n"] if files[0] else [])])
+    return "".join([*lines, f"  {files[0]['page']}\n"])

@@ -116,7 +116,7 @@ def linear_model() -> Path:
     return folder
 
 
-def test_a_linear_model_says_what_each_word_adds_and_draws_nothing(capsys, monkeypatch):
+def test_a_linear_model_says_what_each_word_adds_without_a_picture(capsys, monkeypatch):
     monkeypatch.setattr(f"{__name__}.exported", lambda name: linear_model())
     serve("linear")
     assert main.main(["explain", "goal coach \x1b[2J", ""]) == 0
@@ -128,7 +128,10 @@ def test_a_linear_model_says_what_each_word_adds_and_draws_nothing(capsys, monke
     (row,) = json.loads(capsys.readouterr().out)
     adds = [one["adds"]["Sports"] for one in row["added"]]
     assert adds == sorted(adds, reverse=True) and adds[0] > 0
-    assert "picture" not in row and not (paths.home() / "explain").exists()
+    assert "picture" not in row and [path.name for path in Path(row["page"]).parent.iterdir()] == ["explain.html"]
+    page = Path(row["page"]).read_text()
+    assert "What each word adds" in page and "attention it received" not in page
+    assert f"{row['added'][0]['adds']['Business']:+.3f}" in page
 
 
 def test_another_version_can_be_asked(capsys):
