@@ -32,8 +32,8 @@ A family that has attention to show offers `build_explainer`; one that has none 
 
 A family that is a sum of what a text's words add offers `build_contributions`.
 
-    build_contributions(model, tokens, network) -> callable
-        Called with one text string[], it returns "features" string[features], as people read them, each once; "contributions"
+    build_contributions(model, tokenizer) -> callable
+        Both as they are exported; the callable adds no table or weight of its own. Called with one text string[], it returns "features" string[features], as people read them, each once; "contributions"
         float32[features, classes], what each adds to each class's score; "bias" float32[classes].
 
 `family(name, network)` puts the linear model beside any family but `linear` where `network["wide"]` is true: see
@@ -72,10 +72,10 @@ def family(name: str, network: Mapping = MappingProxyType({})) -> ModuleType:
     return importlib.import_module("components.networks.wide").Beside(module)
 
 
-def contributions(module: ModuleType, model, tokens: Sequence[str], network: Mapping) -> Callable | None:
+def contributions(module: ModuleType, model, tokenizer) -> Callable | None:
     """What the family's `build_contributions` gives; None where the answer is no sum over words."""
     build = getattr(module, "build_contributions", None)
-    return build(model, tokens, network) if build else None
+    return build(model, tokenizer) if build else None
 
 
 def explainer(module: ModuleType, model, tokens: Sequence[str], network: Mapping) -> Callable | None:

@@ -67,14 +67,14 @@ def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_k
     return tf_keras.Model({"ids": ids}, scores, name="linear")
 
 
-def build_contributions(model: tf_keras.Model, tokens: Sequence[str], network: Mapping) -> Callable:
+def build_contributions(model: tf_keras.Model, tokenizer: FeatureTokenizer) -> Callable:
     """What each word, mark and pair of a text adds to the score of each class; exactly, the model being a sum.
 
     The callable takes one text, a string[]; it returns `features` string[features] (a word or mark, or two of them with a blank
     between, each once; those that the model does not know are left out), `contributions` float32[features, classes] and `bias`
     float32[classes]. Contributions and bias add up to the margins before calibration.
     """
-    scores, tokenizer = model.get_layer("scores"), build_tokenizer(tokens, network)
+    scores = model.get_layer("scores")
 
     def explain(text: tf.Tensor) -> dict[str, tf.Tensor]:
         words = split_words_and_marks(text[tf.newaxis])[0]

@@ -69,9 +69,9 @@ class Beside:
         trim = Trim()
         return explain and (lambda inputs: explain(trim({k: v for k, v in inputs.items() if k != FEATURES})))
 
-    def build_contributions(self, model: tf_keras.Model, tokens: Sequence[str], network: Mapping) -> Callable:
+    def build_contributions(self, model: tf_keras.Model, tokenizer: "BothTokenizer") -> Callable:
         """The linear part's, times its weight in the sum: what words add beside what the family says."""
-        explain, weight = linear.build_contributions(model, parts(tokens)[1], network), model.get_layer("mix").parts
+        explain, weight = linear.build_contributions(model, tokenizer.wide), model.get_layer("mix").parts
 
         def explain_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
             answer = explain(text)

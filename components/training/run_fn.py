@@ -44,7 +44,7 @@ def train(
     module = family_named(family, network)
     export.export(
         model_dir, built, model, labels, explainer=explainer(module, model, tokens, network),
-        contributions=contributions(module, model, tokens, network),
+        contributions=contributions(module, model, built),
     )  # fmt: skip
     vocabulary.save(warm_start.note(model_dir, family, network), tokens)
     return {

@@ -143,7 +143,7 @@ def fitted(request, tmp_path_factory):
     model, tokenizer, history = fit(request.param, folder / "work")
     module, network = toy(request.param)
     explain = explainer(module, model, vocabulary(request.param), network)
-    add = contributions(module, model, vocabulary(request.param), network)
+    add = contributions(module, model, tokenizer)
     export.export(folder / "model", tokenizer, model, LABELS, explainer=explain, contributions=add)
     return request.param, model, tokenizer, history, folder / "model"
 

@@ -102,10 +102,10 @@ def test_calibrated_answers_keep_the_margins_order_and_are_as_sure_as_they_are_r
 
 
 def test_each_feature_s_contributions_and_the_bias_add_up_to_the_margins():
-    tokens, model, tokenizer, _ = fit()
+    _, model, tokenizer, _ = fit()
     texts = ["Goal, goal! coach", "", "zzzz qqqq", *(text.decode() for text in EVAL[0][:20])]
     margins = loop.answers(model, tokenizer, np.array([text.encode() for text in texts], object))
-    explain = linear.build_contributions(model, tokens, NETWORK)
+    explain = linear.build_contributions(model, tokenizer)
     for text, expected_margins in zip(texts, margins, strict=True):
         found = {name: value.numpy() for name, value in explain(tf.constant(text)).items()}
         assert len(found["features"]) == len(found["contributions"]) == len(set(found["features"].tolist()))
@@ -113,8 +113,8 @@ def test_each_feature_s_contributions_and_the_bias_add_up_to_the_margins():
 
 
 def test_a_contribution_is_named_by_its_word_or_by_its_pair():
-    tokens, model, *_ = fit()
-    found = linear.build_contributions(model, tokens, NETWORK)(tf.constant(EVAL[0][0]))
+    _, model, tokenizer, _ = fit()
+    found = linear.build_contributions(model, tokenizer)(tf.constant(EVAL[0][0]))
     words = [word.decode() for word in split_words_and_marks([EVAL[0][0]])[0].numpy()]
     pairs = [f"{left} {right}" for left, right in itertools.pairwise(words)]
     names = [name.decode() for name in found["features"].numpy()]

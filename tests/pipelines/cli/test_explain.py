@@ -111,7 +111,7 @@ def linear_model() -> Path:
     tokens = module.build_vocabulary(tf.data.Dataset.from_tensors(rows[0]), network)
     model, tokenizer, _ = loop.fit(module, tokens, network, PRESETS["linear"].training, 1, rows, rows, 4, "")
     folder = Path(tempfile.mkdtemp(prefix="newsdesk-linear-")) / "model"
-    add = contributions(module, model, tokens, network)
+    add = contributions(module, model, tokenizer)
     export.export(folder, tokenizer, model, published.LABELS, contributions=add)
     return folder
 
