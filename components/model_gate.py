@@ -275,6 +275,7 @@ def ModelGate(
         "labels": names,
         "bins": diagnostics.calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
         "differing": diagnostics.disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
+        "mistakes": diagnostics.mistakes(texts[kept], left, ours, names, answers["champion"][kept] if "champion" in answers else None),
         "curves": (_beside(model_run.uri, "history.json") or {}).get("epochs", []) if model_run is not None else [],
         "data": _beside(data_verdict.uri, "verdict.json") if data_verdict is not None else None,
     }  # fmt: skip

@@ -35,7 +35,7 @@ def train(
     """
     started = time.monotonic()
     train_rows = records.load(examples_uri, "train")
-    hindered = warm_start.hindrance(before, family, network) if before else None
+    hindered = warm_start.incompatibility_reason(before, family, network) if before else None
     model, built, epochs = loop.fit(
         family_named(family, network), tokens, network, settings, seed,
         train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _Report(len(train_rows[0]), settings),

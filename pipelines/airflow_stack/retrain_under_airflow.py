@@ -97,7 +97,7 @@ class Followed:
         for event in events[self.seen :]:
             self.run = event["run"]
             if event["state"] == NodeState.RUNNING:
-                self.display.running(f"  {event['state']:8} {event['node']:17}", self.run, event["node"])
+                self.display.running(f"  {event['node']:17}", self.run, event["node"])
             elif event["state"] in _SHOWN:
                 self.display.ended(
                     f"  {event['state']:8} {event['node']:17} {event['seconds']:7.1f} s  {event['headline']}"

@@ -133,5 +133,5 @@ def _tell_catalogue(line: str) -> int:
         if known:
             mlflow_sync.follow(line, known, model_registry.aliases(line))
     except Exception as error:  # MLflow's and its database's: many classes
-        print(f"MLflow does not follow yet ({error}); `newsdesk doctor --repair` mends it", file=sys.stderr)
+        print(f"MLflow is not up to date ({error}); run `newsdesk doctor --repair`", file=sys.stderr)
     return 0

@@ -1,10 +1,11 @@
-"""Presets: a family with its numbers and the lab card of what they measured. Standard library only."""
+"""Presets: a family with its numbers and the lab card of what they measured. No TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-Setting = int | float | str | bool
+from pipelines.config import hyperparameters
+from pipelines.config.hyperparameters import Setting
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Preset:
     name: what `--preset` and the DAG's form call it.
     family: the module in `components/models`.
     network: the family's own settings, explained in its docstring.
-    training: the same keys in every preset, explained at `TRAINING`.
+    training: the same keys in every preset, explained in `hyperparameters.Training`.
     summary: what it is, in a line.
     card: accuracy, time, machine and source, measured.
     """
@@ -27,29 +28,11 @@ class Preset:
     card: str = field(repr=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "network", MappingProxyType(dict(self.network)))
-        object.__setattr__(self, "training", MappingProxyType({**TRAINING, **self.training}))
-        unknown = sorted(set(self.training) - set(TRAINING))
-        if unknown:
-            raise ValueError(f"A training setting is one of {', '.join(TRAINING)}. Received: {', '.join(unknown)}")
+        object.__setattr__(self, "network", hyperparameters.network(self.network))
+        object.__setattr__(self, "training", hyperparameters.training(self.training))
 
 
-TRAINING: Mapping[str, Setting] = MappingProxyType(
-    {
-        "epochs": 3,  # at most; see patience
-        "batch_size": 256,  # rows a step
-        "learning_rate": 1e-3,  # the peak, at the end of the warm-up
-        "warmup": 0.1,  # share of all steps
-        "weight_decay": 0.0,  # AdamW's, a step at the peak rate times this
-        "label_smoothing": 0.0,  # share of the target spread over all classes
-        "patience": 2,  # epochs without a better validation before stopping
-        "clip_norm": 1.0,  # of all gradients together; 0.0 leaves them alone
-        "precision": "float32",  # or bfloat16, for training only
-        "calibrate": "offsets",  # on eval: temperature and class offsets; temperature alone; sigmoid, for margins; none
-        "vocabulary_policy": "rebuild",  # or extend, freeze: what becomes of the champion's vocabulary
-        "warm_start": False,  # whether to go on from the champion's weights; needs its vocabulary
-    }
-)
+TRAINING: Mapping[str, Setting] = hyperparameters.training({})  # the defaults
 
 _ALL = (
     Preset(

@@ -184,7 +184,7 @@ class Scorer:
         report = {
             "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
             "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **said,
-            "expected_confidence": expected, "limits": dataclasses.asdict(settings), "queue": len(questions),
+            "expected_confidence": expected, "limits": settings.model_dump(), "queue": len(questions),
             "warnings": batch_check.warnings(said, batch.rows, expected, settings),
             "files": [file.to_json() for file in files], "asked": [batch.articles[question.at].key for question in questions],
         }  # fmt: skip
@@ -199,7 +199,7 @@ class Scorer:
             os.rename(aside, root / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        fileio.sync_folder(root)
+        fileio.sync(root)
         fileio.append_json(root / "history.jsonl", batch_files.in_history(report))
         return root / name
 

@@ -35,8 +35,11 @@ def free_lock(line: str, asked: bool = False) -> Iterator[Mended]:
         if asked:
             yield False, f"line {line} is locked by run {held['run']}, which is alive; stop that run first"
         return
-    if held["run"] != locks.UNREADABLE:
-        runs.close_run(held["run"])
+    if held["run"] == locks.UNREADABLE:
+        locks.free_line(line, held["run"])
+        yield True, f"removed the unreadable lock of line {line}"
+        return
+    runs.close_run(held["run"])
     locks.free_line(line, held["run"])
     yield True, f"freed line {line} from {held['run']}{why}"
 

@@ -219,7 +219,7 @@ def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
 def _set_aside(line: str, name: str, item: Item) -> None:
     """One rename out of the serving tree, and a line that says so. Under `line_lock`."""
     os.rename(item.path, paths.staging_dir() / f"{name}.{item.name}")
-    fileio.sync_folder(item.path.parent)
+    fileio.sync(item.path.parent)
     link = model_registry.held_dir(line) / item.name
     if link.is_symlink():
         link.unlink()

@@ -107,7 +107,7 @@ def content(card: Mapping, origin: Mapping, events: list[dict], aliases: list[st
     yield (
         "code",
         (
-            f'import mlflow\nimport pandas as pd\n\nmlflow.set_tracking_uri("{mlflow_db.address()}")\n'
+            f'import mlflow\nimport pandas as pd\n\nmlflow.set_tracking_uri("{mlflow_db.shown()}")\n'
             f'model = mlflow.pyfunc.load_model("models:/{line}@champion")\n'
             'model.predict(pd.DataFrame({"text": ["Striker signs for United"]}))'
         ),

@@ -28,6 +28,7 @@ ARTIFACTS = {
 }
 # One file each: in a run's folder, of a version, of a line.
 RUN_FILES = {"model": ("verdict.html", "Model verdict")}
+BESIDE = {"model": ("rows.csv",)}  # what such a page links to
 VERSION_FILES = {"card": ("card.html", "Model card"), "lineage": ("lineage.html", "Lineage")}
 LINE_FILES = {"monitor": ("report.html", "Drift report")}
 _DEPTH = 8  # Data Docs nest six folders
@@ -95,7 +96,14 @@ def of_run(run_id: str, kind: str) -> dict[str, Path]:
         ValueError: a run id that is no name.
     """
     if kind in RUN_FILES:
-        return _only(paths.run_dir(run_id) / RUN_FILES[kind][0], RUN_FILES[kind][0])
+        folder = paths.run_dir(run_id)
+        page, *more = RUN_FILES[kind][0], *BESIDE.get(kind, ())
+        found = _only(folder / page, page)
+        return (
+            {**found, **{name: path for each in more for name, path in _only(folder / each, each).items()}}
+            if found
+            else {}
+        )
     if kind not in ARTIFACTS:
         return {}
     node, name, _, _ = ARTIFACTS[kind]

@@ -291,7 +291,9 @@ def test_the_report_of_a_training_run_draws_its_curves_as_they_grow_and_says_how
         for number in range(1, 6):
             progress.write(epoch=number / 10, epochs=2, loss=1.0, accuracy=0.5, seconds_left=42)
     text = get(report()).text
-    assert "Trainer: epoch 0.5 of 2, loss 1.0000, accuracy 0.5000, 42 s left" in text and "Trainer: epoch" not in before
+    assert (
+        "Trainer: epoch 0.5 of 2 (42 s left), loss 1.0000, accuracy 0.5000" in text and "Trainer: epoch" not in before
+    )
     assert text.count('<circle class="a"') == 10 and '<circle class="a"' not in before
 
 
