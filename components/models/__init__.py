@@ -37,7 +37,7 @@ A family that is a sum of what a text's words add offers `build_contributions`.
         float32[features, classes], what each adds to each class's score; "bias" float32[classes].
 
 `family(name, network)` puts the linear model beside any family but `linear` where `network["wide"]` is true: see
-`components.networks.wide`.
+`components.training.wide`.
 
 Loss, optimizer, schedule, metrics, checkpoints (`components.training.loop`), export and signatures (`components.training.export`) live
 once, outside.
@@ -69,7 +69,7 @@ def family(name: str, network: Mapping = MappingProxyType({})) -> ModuleType:
     if not network.get("wide"):
         return module
     # Imported late: it needs TensorFlow, and the linear family of this package.
-    return importlib.import_module("components.networks.wide").Beside(module)
+    return importlib.import_module("components.training.wide").Beside(module)
 
 
 def contributions(module: ModuleType, model, tokenizer) -> Callable | None:

@@ -10,9 +10,8 @@ import tensorflow as tf
 import tf_keras
 
 from components.models import LINEAR, contributions, explainer, families, family
-from components.networks import wide
 from components.tf_support import op_allowlist
-from components.training import batching, calibration, export, loop
+from components.training import batching, calibration, export, loop, wide
 from pipelines.config.presets import PRESETS, TRAINING
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
