@@ -48,17 +48,17 @@ def of_run(line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | No
     head = f"{line}: {state}" + (f" as version {version}" if version is not None else "")
     head += f" at {outcome['node']}" if outcome.get("node") else ""
     head += f", accuracy {accuracy:.4f}" if accuracy is not None else ""
-    told = [head, *(f"- {reason}" for reason in reasons), ""]
+    lines = [head, *(f"- {reason}" for reason in reasons), ""]
     if state == RunState.HELD:
-        told.append(f"It waits for a person: {how_to_approve(line, version)}.")
+        lines.append(f"It waits for a person: {how_to_approve(line, version)}.")
     if record:
         asked = record["config"]
-        told.append(
+        lines.append(
             f"source {asked['source']}, window {asked['window']}, preset {asked['preset']}, seed {asked['seed']}, "
             f"{len(record['files'])} files, started by {record['trigger']}"
         )
-    told += [f"run {address}", f"files {paths.run_dir(outcome['run'])}"]
-    return Notice(state, line, outcome["run"], "\n".join(told))
+    lines += [f"run {address}", f"files {paths.run_dir(outcome['run'])}"]
+    return Notice(state, line, outcome["run"], "\n".join(lines))
 
 
 def how_to_approve(line: str, version: int) -> str:
@@ -77,25 +77,27 @@ def of_age(line: str, days: float, now: datetime, run: str = "") -> Notice | Non
     age = now - clock.parse_time(card["created"], "created")
     if age <= timedelta(days=days):
         return None
-    told = f"{line}: version {card['version']}, which serves, is {age.days} days old"
-    return Notice("stale", line, run, f"{told}\nIt was made on {card['created']}; the limit is {days:g} days.")
+    headline = f"{line}: version {card['version']}, which serves, is {age.days} days old"
+    return Notice("stale", line, run, f"{headline}\nIt was made on {card['created']}; the limit is {days:g} days.")
 
 
-def send(notice: Notice, told: NotifySettings) -> list[str]:
+def send(notice: Notice, settings: NotifySettings) -> list[str]:
     """Delivers a notice every way that the settings name; returns one line for each that failed."""
-    if notice.kind not in told.on:
+    if notice.kind not in settings.on:
         return []
     text = transports.plain(notice.text, "\n")[:_TEXT]
     head = f"[newsdesk] {text.partition(chr(10))[0][:_LINE]}"
     value = {"time": clock.now(), "kind": notice.kind, "line": notice.line, "run": notice.run, "text": text}
-    password, hook = (os.environ.get(name, "") for name in (told.password_env, told.webhook_env))
+    password, hook = (os.environ.get(name, "") for name in (settings.password_env, settings.webhook_env))
     ways = {
         "mail": (
-            told.smtp,
-            lambda: transports.mail(told.smtp, told.sender or told.to[0], told.to, head, text, password),
+            settings.smtp,
+            lambda: transports.mail(
+                settings.smtp, settings.sender or settings.to[0], settings.to, head, text, password
+            ),
         ),
-        "webhook": (told.webhook or told.webhook_env, lambda: transports.post(told.webhook or hook, value)),
-        "file": (told.file, lambda: fileio.append_json(paths.home() / told.file, value)),
+        "webhook": (settings.webhook or settings.webhook_env, lambda: transports.post(settings.webhook or hook, value)),
+        "file": (settings.file, lambda: fileio.append_json(paths.home() / settings.file, value)),
     }
     failed = []
     for name, (wanted, go) in ways.items():
