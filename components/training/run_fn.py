@@ -97,5 +97,5 @@ def run_fn(fn_args: FnArgs) -> None:
 def headline(history: Mapping) -> str:
     """One line on a training, for people."""
     best = loop.final_accuracy(history["epochs"])
-    told = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
-    return ", ".join(filter(None, (told, f"{history['seconds']:.0f} s", history["start"])))
+    summary = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
+    return ", ".join(filter(None, (summary, f"{history['seconds']:.0f} s", history["start"])))

@@ -44,17 +44,17 @@ def application():
         return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": PAGE_POLICY})
 
     def nothing(request: Request, title: str, *lines: str) -> HTMLResponse:
-        return shown(request, "nothing.html", 404, title=title, told=lines, again=False)
+        return shown(request, "nothing.html", 404, title=title, lines=lines, again=False)
 
     @app.get("/models")
     def models(request: Request) -> HTMLResponse:
         found = models_page.lines()
         if not found:
-            told = (
+            lines = (
                 "No line has a version yet.",
                 f"Trigger {DAG_ID}, or run `make retrain`; this page shows what comes out.",
             )
-            return shown(request, "nothing.html", title="Models", told=told, again=False)
+            return shown(request, "nothing.html", title="Models", lines=lines, again=False)
         return shown(request, "models.html", **models_page.view(found[0]))
 
     @app.get("/models/{line}")
@@ -69,17 +69,17 @@ def application():
         if found:
             return shown(request, "run.html", **found)
         if dag_id.startswith(DAG_ID):  # each line with a schedule has one of its own
-            told = (
+            lines = (
                 "This run has not opened yet, or was refused at the door.",
                 "Its report begins with the first node, Ingester, and fills while the run goes on. This page looks again every "
                 "ten seconds.",
             )
-            return shown(request, "nothing.html", title="Run report", told=told, again=True)
-        told = (
+            return shown(request, "nothing.html", title="Run report", lines=lines, again=True)
+        lines = (
             f"{dag_id} trains nothing, so this run has no report.",
             "What serves, and who moved it, is on the page Models.",
         )
-        return shown(request, "nothing.html", title="Run report", told=told, again=False)
+        return shown(request, "nothing.html", title="Run report", lines=lines, again=False)
 
     @app.get("/runs/{run_id}")
     def run(request: Request, run_id: str) -> HTMLResponse:

@@ -148,8 +148,8 @@ def _vocabulary(found: Mapping | None) -> list[tuple]:
 def _training(found: Mapping | None) -> list[tuple]:
     if not found:
         return []
-    told = f"{found['epochs']} epochs, {found['seconds']:.0f} s, validation accuracy {found['accuracy']:.4f}"
-    return [("training", told)]
+    summary = f"{found['epochs']} epochs, {found['seconds']:.0f} s, validation accuracy {found['accuracy']:.4f}"
+    return [("training", summary)]
 
 
 def _data(data: Mapping, origin: Mapping):
@@ -193,16 +193,16 @@ def _quality(card: Mapping, origin: Mapping):
         yield "text", "No other version served when it was made, so there was no champion to compare it with."
     behaviour = origin.get("behaviour") or {}
     kinds = behaviour.get("kinds", behaviour)
-    told = [(kind, f"{p['rows']:,}", f"{p['share']:.1%}", "" if p.get("champion") is None else f"{p['champion']:.1%}")
+    cases = [(kind, f"{p['rows']:,}", f"{p['share']:.1%}", "" if p.get("champion") is None else f"{p['champion']:.1%}")
             for kind, p in kinds.items() if isinstance(p, Mapping) and "share" in p]  # fmt: skip
-    if told:
+    if cases:
         yield "text", "Labels that change, or are wrong, where a text changes in what must not matter:"
-        yield "table", ("behaviour", "cases", "flipped", "the champion's"), told
+        yield "table", ("behaviour", "cases", "flipped", "the champion's"), cases
     canary = origin.get("canary") or {}
     if "p50_ms" in canary:
         yield (
             "text",
-            f"One text is answered in {canary['p50_ms']:.1f} ms (half of them) to {canary['p99_ms']:.1f} ms (99 of 100).",
+            f"Latency of one text: p50 {canary['p50_ms']:.1f} ms, p99 {canary['p99_ms']:.1f} ms.",
         )
 
 

@@ -117,10 +117,10 @@ def test_two_lines_run_on_their_own_schedules_and_release_side_by_side(stack, sc
 
 
 def test_a_release_is_an_event_of_the_champion_asset_with_version_and_accuracy(stack, scheduled):
-    answer = stack.rest._call("GET", "/api/v2/assets/events?limit=100&order_by=id")
+    answer = stack.rest._call("GET", "/api/v2/assets/events?limit=100")
     events = [event for event in answer["asset_events"] if event["name"].endswith(".champion")]
     assert {event["name"] for event in events} == {"news.champion", "sports.champion"}
-    first = next(event["extra"] for event in events if event["name"] == "news.champion")
+    first = min((event for event in events if event["name"] == "news.champion"), key=lambda event: event["id"])["extra"]
     assert (first["version"], first["accuracy"]) == (1, 0.9)
 
 

@@ -323,7 +323,7 @@ def test_the_page_stands_alone_in_light_and_dark_and_escapes_what_came_from_data
     page = (paths.monitor_dir(LINE) / "report.html").read_text()
     assert page.count("<svg") == 3 and "prefers-color-scheme: dark" in page
     assert not re.search(r"(src|href|srcset)=(?!\"data:)", page) and "<script" not in page
-    assert "other words than in training" in page
+    assert "vocabulary drift" in page
 
 
 @pytest.mark.parametrize(
