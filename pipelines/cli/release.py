@@ -125,7 +125,7 @@ def _rewrite_cards(line: str, event: dict) -> None:
 
 
 def _tell_catalogue(line: str) -> int:
-    """The pointer has moved; where MLflow cannot follow, that is said and mended later."""
+    """Updates MLflow after the pointer has moved; a failure is a message, and `newsdesk doctor --repair` repairs it later."""
     try:
         from components.registry import mlflow_sync
 

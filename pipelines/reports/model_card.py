@@ -191,6 +191,7 @@ def _quality(card: Mapping, origin: Mapping):
         )
     if "champion" not in card["comparisons"]:
         yield "text", "No other version served when it was made, so there was no champion to compare it with."
+    yield from _confidence(metrics)
     behaviour = origin.get("behaviour") or {}
     kinds = behaviour.get("kinds", behaviour)
     cases = [(kind, f"{p['rows']:,}", f"{p['share']:.1%}", "" if p.get("champion") is None else f"{p['champion']:.1%}")
@@ -204,6 +205,18 @@ def _quality(card: Mapping, origin: Mapping):
             "text",
             f"Latency of one text: p50 {canary['p50_ms']:.1f} ms, p99 {canary['p99_ms']:.1f} ms.",
         )
+
+
+def _confidence(metrics: Mapping):
+    """How far probabilities can be relied on; nothing of a card from before this was measured."""
+    if metrics.get("calibration_error") is not None:
+        yield "text", f"Expected calibration error {metrics['calibration_error']:.3f}."
+    if metrics.get("coverage"):
+        yield "text", "With min_confidence the client leaves an answer below it without a label:"
+        yield "table", ("least confidence", "rows labelled", "share right of these"), [
+            (p["min_confidence"], f"{p['coverage']:.1%}", "" if p["accuracy"] is None else f"{p['accuracy']:.4f}")
+            for p in metrics["coverage"]
+        ]  # fmt: skip
 
 
 def _mb(amount: int | None) -> str:

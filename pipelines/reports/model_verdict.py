@@ -40,6 +40,7 @@ def page(
         slices=charts.shares_chart(verdict["metrics"].get("slices") or ()),
         calibration=charts.calibration_chart(bins) if bins else "",
         gap=_gap(bins),
+        coverage=charts.coverage_chart(verdict["metrics"].get("coverage") or ()),
         curves=learning_curves.curves(curves),
         fresh=verdict.get("fresh"),
         behaviour=behaviour if behaviour and behaviour["kinds"] else None,
