@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test clean
+.PHONY: help setup retrain test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -102,6 +102,10 @@ stack-test: setup
 browser-test: setup
 	@.ci/setup browser
 	NEWSDESK_SCREENSHOTS=.github/screenshots $(AIRFLOW) -m pytest tests/e2e/test_browser.py
+
+# Both, with a second try for what failed: what `.ci/run` does.
+e2e-test: setup
+	@.ci/e2e
 
 # The older set is for Python 3.10 alone, the current one for 3.12 and 3.13: its lock files carry the differences as markers.
 COMPILE := .tools/uv/bin/uv pip compile --generate-hashes --no-annotate --no-header --quiet

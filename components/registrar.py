@@ -1,12 +1,12 @@
 """Registrar: makes a pushed version known, and the champion where the release is automatic.
 
-Reads: PushedModel, ModelBlessing, the account of rows, the gate's verdict, the run's record, what its nodes reported. Makes:
-`registry/<line>/versions/<N>.json`, `<N>.origin.json` (how it was made, kept when the run's folder is not) and the model card,
+Reads: PushedModel, ModelBlessing, the account of rows, the gate's verdict, the run's record, its nodes' reports. Makes:
+`registry/<line>/versions/<N>.json`, `<N>.origin.json` (how it was made, for when the run's folder is removed) and the model card,
 the champion pointer, the promotion event, the MLflow version with its tags and aliases, `release.json` of the run.
 
-The files are the truth; MLflow follows. It is told of the version before the pointer moves, so that while it is down the old
-champion serves on and the node can be retried; whether its aliases followed the pointer is only reported. A run that is
-registered already is not registered again, and a retry never undoes a rollback.
+The files are the source of truth; MLflow mirrors them. The version is registered in MLflow before the pointer moves, so that while
+MLflow is down the old champion goes on serving and the node can be retried; MLflow's aliases follow afterwards, and a failure there
+is only reported. A run is registered once, and a retry never undoes a rollback.
 """
 
 import json
@@ -35,7 +35,7 @@ LIBRARIES = ("tensorflow", "tf-keras", "tfx", "numpy", "apache-beam", "transform
 
 
 def origin(record: RunRecord, verdict: Verdict, account: dict, folder: Path) -> dict:
-    """How a version was made, for its model card and its lineage; parts that no node reported are None."""
+    """How a version was made, for its model card and lineage; parts that no node reported are None."""
     artifacts = {
         node: (run_record.last_event(record.run, node) or {}).get("artifacts", {})
         for node in ("Tokenizer", "Trainer", "Canary", "DataGate")
@@ -52,10 +52,12 @@ def origin(record: RunRecord, verdict: Verdict, account: dict, folder: Path) -> 
         "training": training(_report(artifacts["Trainer"].get("model_run"), "history.json")),
         "canary": canary and {name: value for name, value in canary.items() if name != "label_ids"},
         "data_verdict": data and {"decision": data["decision"], "reasons": data["reasons"]},
-        "confusion": verdict.metrics.get("confusion"), "behaviour": verdict.behaviour, "limits": verdict.limits,
+        "confusion": verdict.metrics.get("confusion"),
+        "behaviour": verdict.behaviour,
+        "limits": verdict.limits,
         "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         "libraries": libraries(),
-    }  # fmt: skip
+    }
 
 
 def training(history: Mapping | None) -> dict | None:
@@ -66,7 +68,7 @@ def training(history: Mapping | None) -> dict | None:
     return {
         "epochs": len(epochs),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
-        # A history that an earlier version wrote has no finished model's accuracy.
+        # Histories of earlier versions have no accuracy of the finished model.
         "accuracy": next(
             (epoch["final_accuracy"] for epoch in epochs if "final_accuracy" in epoch),
             max(epoch["val_accuracy"] for epoch in epochs),
@@ -75,42 +77,47 @@ def training(history: Mapping | None) -> dict | None:
 
 
 def libraries() -> dict[str, str]:
-    """Versions of what a model's numbers depend on most."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the libraries that a model's metrics depend on most."""
+    versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
-            found[name] = installed(name)
+            versions[name] = installed(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def _report(folder: str | None, name: str):
     return fileio.read_json(Path(folder, name)) if folder else None
 
 
-def tell(line: str, known: dict) -> str:
-    """Makes MLflow's aliases follow the pointer; returns what to add to the headline where it would not."""
+def mirror_aliases(line: str, known: dict) -> str:
+    """Mirrors the aliases into MLflow; returns a note for the headline where that fails."""
     try:
         mlflow_sync.follow(line, known, model_registry.aliases(line))
-    except Exception as error:  # MLflow's and its database's: many classes, none of which undoes the release
-        print(f"MLflow does not follow: {error}", file=sys.stderr)
-        return "; MLflow does not follow yet (newsdesk doctor --repair)"
+    except Exception as error:  # of MLflow and its database: many classes, none of which undoes the release
+        print(f"MLflow could not be updated: {error}", file=sys.stderr)
+        return "; MLflow is not up to date (newsdesk doctor --repair)"
     return ""
 
 
-def checked(folder: Path, blessing: Path, digest: str) -> None:
+def checked(folder: Path, blessing: Path, digest: str, registered: str = "") -> None:
     """Compares a pushed version with its manifest, and its model with what the gate judged.
 
-    blessing: the gate's. digest: of the gate's verdict.
+    blessing: the gate's. digest: of the gate's verdict. registered: the digest on the version's card, if this run registered it
+    before. Then the model must be that one: when its tasks are cleared, a run may train and judge another model.
 
     Raises:
         registry.Differs: a file is another one.
         registry.RegistryError: the folder is no version.
     """
     manifest, judged = model_registry.verify(folder), folder_manifest.judged(blessing)
-    found = {name: manifest["files"].get(name, "") for name in judged}
-    folder_manifest.compare(found, judged, folder, "what the model gate judged")
+    pushed = {name: manifest["files"].get(name, "") for name in judged}
+    if registered:
+        if registered != folder_manifest.content_digest(pushed):
+            raise model_registry.Differs(f"{folder} does not hold the model {registered[:12]} that was registered")
+        return
+    folder_manifest.compare(pushed, judged, folder, "what the model gate judged")
     for where, other in (("manifest", manifest["digest"]), ("verdict", digest)):
         if other != folder_manifest.content_digest(judged):
             raise model_registry.Differs(
@@ -155,9 +162,14 @@ def release(record: RunRecord, verdict: Verdict, version: int, folder: Path, att
     if not any(event["to"] == version for event in model_registry.history(line)):
         try:
             model_registry.move_champion(
-                line, record.champion, version, Move.RELEASE, "; ".join(verdict.reasons),
-                {"run": run, "metrics": verdict.metrics}, partial(locks.check, line, run, "Registrar", attempt),
-            )  # fmt: skip
+                line,
+                record.champion,
+                version,
+                Move.RELEASE,
+                "; ".join(verdict.reasons),
+                {"run": run, "metrics": verdict.metrics},
+                partial(locks.check, line, run, "Registrar", attempt),
+            )
         except model_registry.PointerMoved as error:
             return {**state, "folder": str(model_registry.set_aside(line, version)), "reasons": [f"held: {error}"]}
         except (locks.LostClaim, model_registry.Differs):
@@ -187,8 +199,10 @@ def Registrar(
     folder = Path(pushed.get_string_custom_property("pushed_destination"))
     if not folder.is_dir():  # an earlier attempt set it aside
         folder = model_registry.folder(line, version) or folder
+    known = model_registry.card(line, version)
+    registered_before = known["digest"] if known and known["run"] == run else ""
     try:
-        checked(folder, Path(blessing.uri), verdict.digest)
+        checked(folder, Path(blessing.uri), verdict.digest, registered_before)
         write_card(record, verdict, account, Path(quarantine.uri), version, folder)
         mlflow_sync.follow(line, model_registry.card(line, version), model_registry.aliases(line))
         ended = release(record, verdict, version, folder, attempt)
@@ -198,8 +212,10 @@ def Registrar(
         headline = f"version {version} of {line} refused: {error}"
     else:
         if ended["state"] == RunState.RELEASED:
-            note = tell(line, model_registry.card(line, version))
+            note = mirror_aliases(line, model_registry.card(line, version))
         fileio.write_json(paths.run_dir(run) / "release.json", ended)
+        if registered_before not in ("", verdict.digest):
+            note += "; registered before, and the model that this run trained again is not published"
         why = "".join(f"; {reason}" for reason in ended.get("reasons", ()))
         accuracy = verdict.metrics["accuracy"]
         headline = f"version {version} of {line} {ended['state']}: accuracy {accuracy:.4f}{why}{note}"

@@ -1,8 +1,7 @@
 """Tokenizer: the vocabulary, adapted on the train split alone, as an artifact of its own.
 
-Reads: Examples(train), the family, the champion's vocabulary where the policy is to keep or to extend it. Makes: Vocabulary
-(`vocabulary.txt`, `report.json` with fingerprint and coverage).
-Refuses: an empty train split.
+Reads: Examples(train), the family, the champion's vocabulary where the policy keeps or extends it. Makes: Vocabulary
+(`vocabulary.txt`, `report.json` with fingerprint and coverage). Raises for an empty train split.
 """
 
 import json
@@ -35,11 +34,11 @@ def Tokenizer(
     encoders: JSON of the run's encoders with their content; code: hash of code and libraries; both for the cache."""
     settings, champion = json.loads(network), json.loads(before)
     texts, _ = records.load(examples.uri, "train")
-    known, told = [], ""
+    known, reason = [], ""
     if champion:
         folder = verified_folder(**champion)
-        told = warm_start.hindrance(folder, family, settings) or ""
-        known = [] if told else vocabularies.load(folder / warm_start.FOLDER)
+        reason = warm_start.incompatibility_reason(folder, family, settings) or ""
+        known = [] if reason else vocabularies.load(folder / warm_start.FOLDER)
     # A family of features takes what enough rows have, however many that are.
     size = None if "min_rows" in settings or settings.get("wide") else settings.get("vocabulary", len(known))
     tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, texts), known, size)
@@ -60,5 +59,5 @@ def Tokenizer(
     vocabulary.set_string_custom_property(
         "headline",
         f"{len(tokens):,} tokens, {report['eval']['unknown_share']:.1%} of unseen text outside them"
-        + (f"; {len(known):,} are the champion's" if known else f"; adapted anew: {told}" if told else ""),
+        + (f"; {len(known):,} are the champion's" if known else f"; adapted anew: {reason}" if reason else ""),
     )

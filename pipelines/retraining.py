@@ -11,7 +11,6 @@ from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
 from components.baseline import Baseline
@@ -30,6 +29,7 @@ from components.tokenizer import Tokenizer
 from components.trainer import Trainer
 from pipelines.config.run_config import ConfigError, line_file
 from pipelines.flow import FLOW
+from pipelines.runner import mlmd_store
 
 # One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
 BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
@@ -164,6 +164,6 @@ def pipeline(record: RunRecord, attempt: str = "") -> Pipeline:
         pipeline_root=str(paths.artifacts_dir(line)),
         components=nodes(record, attempt),
         enable_cache=True,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(paths.home() / "metadata.sqlite")),
+        metadata_connection_config=mlmd_store.connection_config(),
         beam_pipeline_args=BEAM,
     )

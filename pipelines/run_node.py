@@ -136,7 +136,7 @@ def _prepare_metadata(after_a_failure: bool) -> None:
         mlmd_store.mend()
     if above:
         _log(
-            f"{mlmd_store.database()} was missing; a new one continues above the artifact folders found, with id {above + 1}"
+            f"{mlmd_store.shown()} was empty or missing; it continues above the artifact folders found, with id {above + 1}"
         )
 
 

@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
@@ -116,7 +116,8 @@ def _parsed(path: Path, text: bytes, where: str = ""):
         raise errors.DamagedFile(path, "JSON", received) from error
 
 
-def sync_folder(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Forces a file or a folder's entries onto the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

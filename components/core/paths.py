@@ -12,7 +12,7 @@ from components.core import errors, fileio
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAMP = "1"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 def home() -> Path:
@@ -64,7 +64,7 @@ def safe_name(name: str, what: str) -> str:
     Raises:
         ValueError: it holds anything but letters, digits, `.`, `_`, `-`, or starts with a dot.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError(
             f"{what} must be 1 to 200 letters, digits, dots, dashes or underscores. Received: {what}={name[:80]!r}"
         )

@@ -75,22 +75,21 @@ def share(row: Mapping) -> float | None:
 
 
 def text(row: Mapping) -> str:
-    """One line for people."""
+    """One line for people, what matters most first: a narrow terminal cuts its end."""
+    left = f" ({duration(row['seconds_left'])} left)" if row.get("seconds_left") else ""
     if "epoch" in row:
-        parts = [f"epoch {row['epoch']:.1f} of {row['epochs']}"]
-        if row.get("steps"):
-            parts.append(f"step {row['step']:,} of {row['steps']:,}")
+        parts = [f"epoch {row['epoch']:.1f} of {row['epochs']}{left}"]
         parts += [
             f"{name.replace('val_', 'validation ')} {row[name]:.4f}"
             for name in ("loss", "accuracy", "val_loss", "val_accuracy")
             if row.get(name) is not None
         ]
     else:
-        parts = [f"{row.get('stage', 'working')}: {row.get('done', 0):,} of {row.get('total', 0):,} rows"]
+        parts = [f"{row.get('stage', 'working')}: {row.get('done', 0):,} of {row.get('total', 0):,} rows{left}"]
     if row.get("rows_per_second"):
         parts.append(f"{row['rows_per_second']:,.0f} rows/s")
-    if row.get("seconds_left"):
-        parts.append(f"{duration(row['seconds_left'])} left")
+    if row.get("steps"):
+        parts.append(f"step {row['step']:,} of {row['steps']:,}")
     return ", ".join(parts)
 
 

@@ -10,23 +10,23 @@ WARN, STOP = DataDecision.WARN, DataDecision.STOP
 _SMALL_SPAN = 100  # rows below which a span is not compared with the others
 
 
-# What to do, said where a check does not hold.
+# What to do, appended to the message of a check that fails.
 REMEDIES = {
-    "records": "run again: the Ingester writes them anew",
-    "quarantine": "mend the rows that the quarantine file lists",
-    "foreign-labels": "mend these labels, or leave the rows out",
+    "records": "run again: the Ingester writes the records again",
+    "quarantine": "correct the rows that the quarantine file lists",
+    "foreign-labels": "correct these labels, or remove the rows",
     "rows": "choose a longer window or a larger source",
     "test-rows": "add a test file, or more rows",
-    "classes-present": "look for the files of the missing class",
-    "leakage": "take the test rows out of the train files",
-    "conflicting-labels": "decide on one label a text",
-    "near-duplicates": "look whether one story is delivered several times",
-    "near-leakage": "look whether test rows were reprinted in the train files",
+    "classes-present": "find the files of the missing class",
+    "leakage": "remove the test rows from the train files",
+    "conflicting-labels": "choose one label for each text",
+    "near-duplicates": "check whether one story is delivered several times",
+    "near-leakage": "check whether test rows were reprinted in the train files",
     "label-noise": "read some rows: who set the labels, and with which list of classes?",
     "swapped-labels": "compare the order of classes with data_schemas/<line>/line.toml",
-    "shrinking": "look whether the delivery is whole",
-    "repeated": "look whether the newest delivery is a new one",
-    "upper-case": "look at the source's title field",
+    "shrinking": "check that the delivery is complete",
+    "repeated": "check that the newest delivery is new",
+    "upper-case": "check the source's title field",
 }
 
 
@@ -50,12 +50,12 @@ def key_of(name: str) -> str:
     return name.split(" (")[0].replace(" ", "-")
 
 
-def configured(findings: Sequence[dict], said: Mapping[str, str]) -> list[dict]:
-    """The findings with the outcomes that the configuration wants, and what to do; those that are off are left out."""
+def configured(findings: Sequence[dict], outcomes: Mapping[str, str]) -> list[dict]:
+    """The findings with the outcomes of the configuration, and remedies; checks that are off are left out."""
     kept = []
     for finding in findings:
         key = key_of(finding["check"])
-        outcome = said.get(key, "")
+        outcome = outcomes.get(key, "")
         if finding["outcome"] != DataDecision.PASS:
             remedy = f". To do: {REMEDIES[key]}" if key in REMEDIES else ""
             finding = {**finding, "outcome": outcome or finding["outcome"], "message": finding["message"] + remedy}
@@ -111,7 +111,7 @@ def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[d
 
 
 def written_check(account: dict, written: Mapping[str, int]) -> dict:
-    """Whether the Examples hold the rows that the account says. written: rows by split."""
+    """Checks that the Examples hold as many rows as the account. written: rows by split."""
     wrong = {}
     for split, per_class in account["splits"].items():
         if written[split] != sum(per_class.values()):
@@ -152,20 +152,20 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
         turned["these rows, by the champion's words"] = label_consistency.swapped(new)
     against, worst = max(drops.items(), key=lambda item: item[1])
     found = [f"{labels[a]} and {labels[b]} ({where})" for where, pairs in turned.items() for a, b in pairs]
-    told = f"words tell the label of {label_consistency.share(own)[0]:.1%} of held-out train rows"
+    message = f"words tell the label of {label_consistency.share(own)[0]:.1%} of held-out train rows"
     limit = limits["max_noise"]
     return [
         check("upper case", upper <= limits["max_upper"], round(upper, 4), limits["max_upper"],
               f"{upper:.1%} of the titles are all capitals"),
         check("label noise", worst <= limit, round(worst, 4), limit,
-              told + (f", less than of {against}: labels look wrong" if worst > limit else ""),
+              message + (f", less than of {against}: labels look wrong" if worst > limit else ""),
               otherwise=STOP if worst > 2 * limit else WARN),
         check("swapped labels", not found, len(found), 0, "labels look swapped" if found else "no two labels look swapped", found),
     ]  # fmt: skip
 
 
 def source_checks(account: dict, origin: dict, champion: dict | None, limits: dict) -> list[dict]:
-    """Findings on a source that shrank, or that says the same again.
+    """Findings on a source that shrank, or that repeats files.
 
     origin: source and window of this run; champion: `data` of the champion's card with its `version`, or None.
     """
@@ -180,18 +180,18 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
     findings = [
         check("repeated", not again, len(again), 0,
               f"{len(again)} file(s) hold what an earlier file holds" if again else "no file comes twice",
-              [told for _, told in again][:5], STOP if newest else WARN),
+              [message for _, message in again][:5], STOP if newest else WARN),
     ]  # fmt: skip
     if champion and (champion["source"], champion["window"]) == (origin["source"], origin["window"]):
         rows, before = sum(f["in"] for f in files), champion["rows"]
         kept, least = rows / max(before, 1), limits["min_rows_kept"]
-        told = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
-        findings.append(check("shrinking", kept >= least, round(kept, 4), least, told))
+        message = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
+        findings.append(check("shrinking", kept >= least, round(kept, 4), least, message))
     return findings
 
 
 def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict], limits: dict) -> list[dict]:
-    """Findings on how far the rows lie from the champion's, and the spans from each other."""
+    """Findings on the distance of the rows from the champion's, and of the spans from each other."""
     limit, findings = limits["max_drift"], []
     if champion:
         gained = [
@@ -199,23 +199,23 @@ def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict]
         ]
         for name, measure in (("labels", drift.labels), ("lengths", drift.lengths), ("words", drift.words)):
             value = measure(champion, profile)
-            told = f"distance of {name} from the champion's training rows (0 alike, 1 nothing in common)"
+            message = f"distance of {name} from the champion's training rows (0 alike, 1 nothing in common)"
             findings.append(
-                check(f"drift {name}", value <= limit, value, limit, told, gained if name == "words" else [], WARN)
+                check(f"drift {name}", value <= limit, value, limit, message, gained if name == "words" else [], WARN)
             )
     skews = span_skew(spans)
     if skews:
         worst = max(skews, key=lambda s: s["most"])
-        told = f"span {worst['span']} lies furthest from the other spans, by its {worst['what']}"
+        message = f"span {worst['span']} lies furthest from the other spans, by its {worst['what']}"
         listed = [f"{s['span']}: {s['what']} {s['most']}" for s in skews if s["most"] > 2 * limit]
         findings.append(
-            check("span skew", worst["most"] <= 2 * limit, worst["most"], 2 * limit, told, listed[-5:], WARN)
+            check("span skew", worst["most"] <= 2 * limit, worst["most"], 2 * limit, message, listed[-5:], WARN)
         )
     return findings
 
 
 def span_skew(spans: Mapping[str, dict]) -> list[dict]:
-    """For each span of enough rows its distances from all other spans together, oldest span first."""
+    """The distances of each large enough span from all other spans together, oldest span first."""
     large = {span: profile for span, profile in sorted(spans.items()) if profile["rows"] >= _SMALL_SPAN}
     found = []
     for span, profile in large.items():

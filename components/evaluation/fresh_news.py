@@ -25,14 +25,14 @@ def examine(truth: np.ndarray, spans: np.ndarray, answers: Mapping[str, np.ndarr
     """
     if not len(truth) and not any(taken_out.values()):
         return None
-    right = {name: labels == truth for name, labels in answers.items()}
+    right = {name: predicted == truth for name, predicted in answers.items()}
     days = [_share(spans == day, right, span=day) for day in newest(spans, len(spans) or 1)]
     chosen = newest(spans, limits["fresh_spans"])
     rows = np.isin(spans, chosen)
     bounds = {**limits, "margin": limits["fresh_margin"]}
     comparisons = {
-        name: compare(truth[rows], answers["candidate"][rows], labels[rows], bounds, [])
-        for name, labels in answers.items()
+        name: compare(truth[rows], answers["candidate"][rows], predicted[rows], bounds, [])
+        for name, predicted in answers.items()
         if name != "candidate" and rows.any()
     }
     return {"days": days, "newest": _share(rows, right, spans=chosen), "comparisons": comparisons, "taken_out": dict(taken_out)}  # fmt: skip

@@ -13,7 +13,7 @@ from components.networks.encoder_address import split_address
 from components.networks.encoder_errors import EncoderError, not_fetched
 from components.tf_support import op_allowlist
 
-# Which preprocessor is published for an encoder, by a word of the encoder's address.
+# The published preprocessor of an encoder, by a word in the encoder's address.
 PREPROCESSORS = {
     "multi_cased": "https://tfhub.dev/tensorflow/bert_multi_cased_preprocess/3",
     "en_cased": "https://tfhub.dev/tensorflow/bert_en_cased_preprocess/3",
@@ -22,7 +22,7 @@ PREPROCESSORS = {
 
 
 def vocabulary_file(address: str) -> Path:
-    """Where the preprocessor keeps its WordPiece vocabulary; the file need not exist."""
+    """The path of the preprocessor's WordPiece vocabulary; the file may be missing."""
     assets = _folder(_preprocessor(address)) / "assets"
     return next(iter(sorted(assets.glob("*.txt"))), assets / "vocab.txt")
 
@@ -43,17 +43,17 @@ class Preprocessor(tf.Module):
 
 
 def outputs(address: str, ids, mask, trained: str) -> dict:
-    """The encoder's answers; see `encoders.outputs`. It is trained as a whole or not at all."""
+    """The encoder's outputs; see `encoder.outputs`. All of it is trained, or none."""
     if trained not in ("none", "all"):
         raise EncoderError(
-            f"a hub: encoder is trained as a whole or not at all. Received: {address}, trained={trained!r}"
+            f"of a hub: encoder all layers are trained or none. Received: {address}, trained={trained!r}"
         )
     layer = tensorflow_hub.KerasLayer(
         str(_folder(split_address(address)[1])), trainable=trained == "all", name="encoder"
     )
     answer = layer({"input_word_ids": ids, "input_mask": mask, "input_type_ids": tf.zeros_like(ids)})
     if not isinstance(answer, dict) or not {"pooled_output", "sequence_output"} <= set(answer):
-        raise EncoderError(f"a hub: encoder answers pooled_output and sequence_output. Received: {address}")
+        raise EncoderError(f"a hub: encoder must return pooled_output and sequence_output. Received: {address}")
     return {
         "sequence_output": answer["sequence_output"],
         "encoder_outputs": list(answer.get("encoder_outputs") or [answer["sequence_output"]]),
@@ -64,7 +64,7 @@ def outputs(address: str, ids, mask, trained: str) -> dict:
 
 
 def _preprocessor(address: str) -> str:
-    """Where a hub encoder's preprocessor is: inside its folder, or the one published for it."""
+    """The preprocessor of a hub encoder: inside its folder, or the published one."""
     _, where = split_address(address)
     if where.startswith("/"):
         return str(Path(where, "preprocess"))
@@ -72,16 +72,16 @@ def _preprocessor(address: str) -> str:
         if word in where:
             return published
     raise EncoderError(
-        f"a hub: address says which preprocessor it needs by one of {', '.join(PREPROCESSORS)}; save others as a folder with "
-        f"its preprocessor in preprocess/. Received: {address}"
+        f"a hub: address must contain one of {', '.join(PREPROCESSORS)}, which names its preprocessor; save other encoders as a "
+        f"folder with the preprocessor in preprocess/. Received: {address}"
     )
 
 
 def _folder(where: str) -> Path:
-    """A SavedModel folder, fetched first where it is an address. Its operations are looked at before anything loads it.
+    """A SavedModel folder, downloaded first where it is an address. Its operations are checked before anything loads it.
 
     Raises:
-        EncoderError: not fetchable, no SavedModel, or one that could touch files or call Python.
+        EncoderError: not fetchable, no SavedModel, or one that could use files or call Python.
     """
     if not where.startswith("/"):
         os.environ["TFHUB_CACHE_DIR"] = str(paths.home() / "encoders")
@@ -95,8 +95,7 @@ def _folder(where: str) -> Path:
         )
     faults, _ = op_allowlist.operations(Path(where))
     if faults:
-        told = "; ".join(faults)
         raise EncoderError(
-            f"{where}: {told}. A pure operation is added to components/tf_support/op_allowlist.py, under review"
+            f"{where}: {'; '.join(faults)}. A pure operation may be added to components/tf_support/op_allowlist.py, after review"
         )
     return Path(where)

@@ -164,7 +164,7 @@ def _serve_held(line: str, version: int) -> Path:
         verify(held)
         served.parent.mkdir(parents=True, exist_ok=True)
         os.rename(held, served)
-        fileio.sync_folder(served.parent)
+        fileio.sync(served.parent)
     if served.is_dir() and known and known.folder == str(held) and not held.exists():
         held.symlink_to(served, target_is_directory=True)
     if not served.is_dir():
@@ -185,8 +185,8 @@ def set_aside(line: str, version: int) -> Path:
         if served.is_dir() and not held.exists():
             held.parent.mkdir(parents=True, exist_ok=True)
             os.rename(served, held)
-            fileio.sync_folder(held.parent)
-            fileio.sync_folder(served.parent)
+            fileio.sync(held.parent)
+            fileio.sync(served.parent)
         known = card(line, version)
         if known and known.folder != str(held):
             fileio.write_json(card_path(line, version), {**known, "folder": str(held)})

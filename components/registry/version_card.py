@@ -1,4 +1,4 @@
-"""A version's card, `registry/<line>/versions/<N>.json`: how it is made, which ones are damaged, how one is written again.
+"""A version's card, `registry/<line>/versions/<N>.json`: making, checking and repairing it.
 
 Standard library only.
 """

@@ -33,5 +33,5 @@ def command(repair, free, stop_server, as_json) -> int:
         print(json.dumps(findings, indent=1))
     else:
         for finding in findings:
-            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28}{finding['says']}")
+            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28} {finding['says']}")
     return 0 if all(finding["ok"] for finding in findings) else 1

@@ -24,7 +24,7 @@ def run_nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | Non
     with ProgressDisplay(sys.stderr) as display:
         for number, node in enumerate(nodes, 1):
             title, started = f"[{number:>2}/{len(nodes)}] {node.name}", time.monotonic()
-            display.running(f"{title:<26}{NodeState.RUNNING}", run_id, node.name)
+            display.running(f"{title:<24}", run_id, node.name)
             with _looking(display):
                 code, result = run_node(node.name, run_id, request, log)
             state, seconds = result.get("state", NodeState.FAILED), time.monotonic() - started

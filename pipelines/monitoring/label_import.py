@@ -80,7 +80,7 @@ def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "
         (e for e in fileio.read_json_lines(log) if (e["key"], e["into"]) == (key, str(into)) and _there(e)), None
     )
     if before:
-        return {**before["told"], "written": False}
+        return {**before["result"], "written": False}
     checked = label_check.review(line, rows, into, form)
     folder, new, queue = None, False, None
     if checked.believed:
@@ -96,13 +96,13 @@ def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "
     }  # fmt: skip
     log.parent.mkdir(parents=True, exist_ok=True)
     who = {"time": clock.now(), "who": model_registry.user(), "reason": confirmed.strip(), "into": str(into)}
-    fileio.append_json(log, {"key": key, **who, "told": result})
+    fileio.append_json(log, {"key": key, **who, "result": result})
     return result
 
 
 def _there(entry: dict) -> bool:
     """Whether the rows that an earlier call wrote are still in the source."""
-    return bool(entry["told"]["folder"]) and Path(entry["told"]["folder"]).is_dir()
+    return bool(entry["result"]["folder"]) and Path(entry["result"]["folder"]).is_dir()
 
 
 def summary(result: dict) -> str:
@@ -132,10 +132,10 @@ def free_day(into: Path, today: date) -> str:
     return next(day for back in range(len(taken) + 1) if (day := f"{today - timedelta(back)}") not in taken)
 
 
-def misused(told: str, into: Path, span: str, today: date) -> str:
+def misused(given: str, into: Path, span: str, today: date) -> str:
     """What is wrong with the arguments; empty where nothing is."""
-    if not told or told.startswith("tfds"):
-        return f"--into must be a source folder, the one that the line's schedule reads. Received: --into={told!r:.80}"
+    if not given or given.startswith("tfds"):
+        return f"--into must be a source folder, the one that the line's schedule reads. Received: --into={given!r:.80}"
     if not into.is_dir():
         return f"Folder not found: {into}"
     try:
@@ -245,11 +245,11 @@ def write(into: Path, span: str, rows: list[tuple[str, str, str]]) -> tuple[Path
         _write_whole(aside / name, content)
         if marked:
             _write_whole(aside / "_SUCCESS", b"")
-        fileio.sync_folder(aside)
+        fileio.sync(aside)
         os.rename(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    fileio.sync_folder(into)
+    fileio.sync(into)
     return target, True
 
 

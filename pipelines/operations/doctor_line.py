@@ -1,12 +1,10 @@
 """What `newsdesk doctor` checks of one line: pointer, history, folders, cards, lock, MLMD, MLflow."""
 
-import contextlib
 import socket
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 
 from components.core import errors, locks, paths
-from components.registry import lost_moves, mlflow_db, model_registry, tf_serving_config, version_card
+from components.registry import lost_moves, mlflow_db, model_registry, postgresql, tf_serving_config, version_card
 from pipelines.airflow_stack import stack_state
 from pipelines.operations import doctor_databases
 from pipelines.operations.doctor_state import Finding
@@ -55,11 +53,12 @@ def _versions(line: str) -> Iterator[Finding]:
 
 def _history(line: str) -> Iterator[Finding]:
     pointer, events = model_registry.champion(line), model_registry.recorded(line)
+    path = paths.registry_dir(line) / "promotions.jsonl"
     if pointer and (not events or events[-1] != pointer["event"]):
-        yield f"history of {line}", False, "the last promotion is missing from the history; --repair adds it"
+        yield f"history of {line}", False, f"{path} lacks the last move of the champion pointer; --repair adds it"
     missing, noted = lost_moves.missing(line), lost_moves.unknown(line)
     new = [number for number in missing if number not in noted]
-    path, count = paths.registry_dir(line) / "promotions.jsonl", model_registry.history(line)[-1:]
+    count = model_registry.history(line)[-1:]
     if new:
         message = f"{len(new)} of {count[0]['sequence']} moves are missing ({listed(new)})"
         remedy = "restore the file from a backup, or run --repair: it restores what the records of runs and versions prove, and marks the rest as unknown"
@@ -110,7 +109,7 @@ def _lock(line: str) -> Iterator[Finding]:
         yield f"lock of {line}", False, f"{path} cannot be read, so it locks nothing; --repair removes it"
     elif not held["lives"]:
         yield f"lock of {line}", False, f"{path} is {holder}, but that run is dead; --repair frees the line"
-    elif waits_for_nobody(held):
+    elif scheduler_is_gone(held):
         frees = ", or --repair frees the line" if held["silent"] else ""
         message = f"{path} is {holder}, but Airflow's scheduler is not running; `make up` continues the run{frees}"
         yield f"lock of {line}", False, message
@@ -119,7 +118,7 @@ def _lock(line: str) -> Iterator[Finding]:
         yield f"lock of {line}", True, holder + (silent if held["silent"] else "")
 
 
-def waits_for_nobody(held: dict) -> bool:
+def scheduler_is_gone(held: dict) -> bool:
     """Whether a run without a process of its own waits for a scheduler on this machine that is down."""
     return not held["owner"] and held["host"] == socket.gethostname() and stack_state.is_down("scheduler")
 
@@ -194,22 +193,20 @@ def behind(line: str) -> str:
         name: version for version, names in model_registry.aliases(line).items() for name in names if version in cards
     }
     theirs, known = {}, set()
-    path = mlflow_db.path()
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-            rows = database.execute(
-                "select v.version, t.value from model_versions v join model_version_tags t on t.name = v.name "
-                "and t.version = v.version where v.name = ? and t.key = 'newsdesk.version' "
-                "and v.current_stage <> 'Deleted_Internal'",
-                (line,),
-            ).fetchall()
-            numbers = {theirs_: int(ours_) for theirs_, ours_ in rows}
-            known = set(numbers.values())
-            aliases = database.execute("select alias, version from registered_model_aliases where name = ?", (line,))
-            theirs = {name: numbers.get(version) for name, version in aliases if name in ("champion", "previous")}
-    except sqlite3.Error as error:
-        if path.exists():
-            return f"{path} cannot be read ({error})"
+        rows = mlflow_db.query(
+            "select v.version, t.value from model_versions v join model_version_tags t on t.name = v.name "
+            "and t.version = v.version where v.name = ? and t.key = 'newsdesk.version' "
+            "and v.current_stage <> 'Deleted_Internal'",
+            (line,),
+        )
+        numbers = {theirs_: int(ours_) for theirs_, ours_ in rows}
+        known = set(numbers.values())
+        aliases = mlflow_db.query("select alias, version from registered_model_aliases where name = ?", (line,))
+        theirs = {name: numbers.get(version) for name, version in aliases if name in ("champion", "previous")}
+    except Exception as error:  # sqlite3's and psycopg2's have no common class
+        if mlflow_db.path().exists() or postgresql.configured(postgresql.MLFLOW):
+            return f"{mlflow_db.shown()} cannot be read ({error})"
     missing = sorted(cards - known)
     differences = [f"it lacks version {', '.join(map(str, missing))}"] if missing else []
     for name in ("champion", "previous"):

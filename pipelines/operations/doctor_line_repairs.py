@@ -29,14 +29,17 @@ def free_lock(line: str, asked: bool = False) -> Iterator[Mended]:
         why = ""
     elif held["silent"] and asked:
         why = f"{quiet}, as you asked"
-    elif held["silent"] and doctor_line.waits_for_nobody(held):
+    elif held["silent"] and doctor_line.scheduler_is_gone(held):
         why = f"{quiet}, and Airflow's scheduler is not running"
     else:
         if asked:
             yield False, f"line {line} is locked by run {held['run']}, which is alive; stop that run first"
         return
-    if held["run"] != locks.UNREADABLE:
-        runs.close_run(held["run"])
+    if held["run"] == locks.UNREADABLE:
+        locks.free_line(line, held["run"])
+        yield True, f"removed the unreadable lock of line {line}"
+        return
+    runs.close_run(held["run"])
     locks.free_line(line, held["run"])
     yield True, f"freed line {line} from {held['run']}{why}"
 

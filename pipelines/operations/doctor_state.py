@@ -27,7 +27,8 @@ def configuration() -> Iterator[Finding]:
     path = paths.home() / "newsdesk.toml"
     faults = list(_configuration_faults())
     for fault in faults:
-        yield "configuration", False, f"{fault}. Correct {path}, then run `newsdesk doctor` again"
+        where = "the file" if str(path) in fault else path
+        yield "configuration", False, f"{fault}. Correct {where}, then run `newsdesk doctor` again"
     if not faults:
         yield "configuration", True, str(path) if path.exists() else f"no {path}; the defaults are used"
 

@@ -131,15 +131,15 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
 
 def _runs(line: str) -> dict[str, Path]:
     """The folders of a line's runs by run id, newest first."""
-    found = []
+    runs = []
     for path in (paths.home() / "runs").glob("[!.]*"):
         try:
             record = fileio.read_json(path / "run.json")
         except ValueError:
             continue
         if record and record["config"]["line"] == line:
-            found.append((record.get("created", ""), path.name, path))
-    return {name: path for _, name, path in sorted(found, reverse=True)}
+            runs.append((record.get("created", ""), path.name, path))
+    return {name: path for _, name, path in sorted(runs, reverse=True)}
 
 
 def _artifacts(line: str) -> list[Item]:
@@ -219,7 +219,7 @@ def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
 def _set_aside(line: str, name: str, item: Item) -> None:
     """One rename out of the serving tree, and a line that says so. Under `line_lock`."""
     os.rename(item.path, paths.staging_dir() / f"{name}.{item.name}")
-    fileio.sync_folder(item.path.parent)
+    fileio.sync(item.path.parent)
     link = model_registry.held_dir(line) / item.name
     if link.is_symlink():
         link.unlink()

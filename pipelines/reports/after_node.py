@@ -56,6 +56,8 @@ def model_verdict(run_id: str, artifacts: Mapping[str, str]) -> None:
     labels = shown.pop("labels")
     if shown["data"]:
         shown["data"]["page"] = os.path.normpath(folder / shown["data"]["page"])
+    rows = model_verdict.rows_as_csv(labels, shown.get("mistakes", ()), shown["differing"])
+    fileio.write_text(folder / model_verdict.CSV, rows)
     fileio.write_text(folder / "verdict.html", model_verdict.page(verdict, labels, **shown))
 
 

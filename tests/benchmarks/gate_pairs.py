@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.core import fileio
+from components.core import fileio, intervals
 from components.evaluation import behavioural_tests, gate_rules, paired_tests
 from components.evaluation.slices import Slice
 
@@ -46,7 +46,7 @@ class Outcome:
         return self.refused / max(self.pairs, 1)
 
     def interval(self) -> tuple[float, float]:
-        return paired_tests.interval(self.rate, max(self.pairs, 1))
+        return intervals.wilson(self.rate, max(self.pairs, 1))
 
 
 def judge(rows: Rows, candidate: Answers, others: Mapping[str, Answers]) -> list[dict]:

@@ -1,13 +1,14 @@
 """`newsdesk serve` beside `mlflow models serve`: 8 clients, one text a request, two swaps and a rollback; prints a Markdown table.
 
-    .venv/bin/python tests/benchmarks/serving.py [--source demo] [--preset bag] [--seconds 60] [--clients 8]
+    .venv/bin/python tests/benchmarks/serving.py [--home FOLDER] [--preset wide-transformer] [--seconds 60] [--clients 8]
 
-Trains and releases the preset once in a state folder of its own and publishes the same model as version 2, so that every answer
-must be the same whichever version gives it. Each server is measured alone, one after the other. A client waits for its answer
+Trains and releases the preset once on the demo source, or takes the demo's champion from a copy of a state folder, and publishes the same
+model once more, so that the two versions that answer in turn cost the same. Each server is measured alone, one after the other. A client waits for its answer
 before it asks again. Processor time is the server's, all its threads and child processes, between the first and the last request.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -29,42 +30,45 @@ from components.core import fileio, paths
 from components.data import demo_corpus
 from components.registry import model_registry
 
-HOST = "127.0.0.1"
+HOST, LINE = "127.0.0.1", "news-demo"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--source", default="demo")
-    arguments.add_argument("--preset", default="bag")
+    arguments.add_argument("--home", type=Path)
+    arguments.add_argument("--preset", default="wide-transformer")
     arguments.add_argument("--seconds", type=float, default=60)
     arguments.add_argument("--clients", type=int, default=8)
     args = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="newsdesk-serving-") as folder:
-        os.environ["NEWSDESK_HOME"] = folder
-        line = "news-demo" if args.source == "demo" else "news"
-        release(args.source, args.preset, line)
+        os.environ["NEWSDESK_HOME"] = str(Path(folder, "home"))
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow starts `uvicorn`
+        if args.home:
+            shutil.copytree(args.home, paths.home())
+        else:
+            train(args.preset)
+        first = model_registry.champion(LINE)["version"]
+        second = publish_again(first)
         texts = demo_texts(Path(folder, "texts"))
         asked = [json.dumps({"instances": [text]}).encode() for text in texts]
         framed = [json.dumps({"dataframe_split": {"columns": ["text"], "data": [[text]]}}).encode() for text in texts]
-        ours = [sys.executable, "-m", "pipelines.cli.main", "serve", "--line", line, "--port"]
-        theirs = [
-            "mlflow",
-            "models",
-            "serve",
-            "--env-manager",
-            "local",
-            "--model-uri",
-            str(paths.serving_dir(line) / "1"),
-        ]
-        theirs = [str(Path(sys.executable).with_name(theirs[0])), *theirs[1:], "--port"]
-        path, moves = f"/v1/models/{line}:predict", swaps(line, args.seconds)
+        ours = [sys.executable, "-m", "pipelines.cli.main", "serve", "--line", LINE, "--port"]
+        model = model_registry.folder(LINE, first)
+        theirs = ["mlflow", "models", "serve", "--env-manager", "local", "--model-uri", str(model), "--port"]
+        path = f"/v1/models/{LINE}:predict"
+        # Two swaps and a rollback.
+        moves = [(0.2, second, "promote"), (0.45, first, "promote"), (0.7, second, "rollback")]
+        one_by_one = ["--batch-rows", "1", "--batch-wait", "0"]
         results = {
             "`newsdesk serve`": run([*ours, "18501"], 18501, "/healthz", path, asked, args, moves),
-            "`newsdesk serve`, no batches": run(
-                [*ours, "18502", "--batch-rows", "1", "--batch-wait", "0"], 18502, "/healthz", path, asked, args
+            "`newsdesk serve`, a call for each text": run(
+                [*ours, "18502", *one_by_one], 18502, "/healthz", path, asked, args
             ),
             "`mlflow models serve`": run([*theirs, "18503"], 18503, "/ping", "/invocations", framed, args),
         }
+        print(
+            f"Preset {model_registry.card(LINE, first)['preset']}, {args.clients} clients, {args.seconds:g} s each.\n"
+        )
     print(f"{json.dumps(measure.machine())}\n")
     print(
         "| server | requests | failed | requests/s | p50, ms | p99, ms | processor, ms a request | versions that answered |"
@@ -77,26 +81,28 @@ def main() -> None:
         )
 
 
-def release(source: str, preset: str, line: str) -> None:
-    """Trains and releases version 1, and publishes its model once more as version 2."""
+def train(preset: str) -> None:
+    """Trains and releases version 1."""
+    call = [sys.executable, "-m", "pipelines.cli.main", "retrain", "--source", "demo", "--preset", preset]
+    subprocess.run(call, check=True, cwd=paths.REPOSITORY, stdout=sys.stderr)
+
+
+def publish_again(number: int) -> int:
+    """Publishes the model of a version once more; returns the new version's number."""
     from components import pusher
 
-    call = [sys.executable, "-m", "pipelines.cli.main", "retrain", "--source", source, "--preset", preset]
-    subprocess.run(
-        [*call, "--line", line, "--set", "gates.floor=0.5"], check=True, cwd=paths.REPOSITORY, stdout=sys.stderr
-    )
-    card, first = model_registry.card(line, 1), paths.serving_dir(line) / "1"
-    bare = paths.home() / "bare"
+    card, folder, bare = model_registry.card(LINE, number), model_registry.folder(LINE, number), paths.home() / "bare"
     bare.mkdir()
     for name in ("saved_model.pb", "variables", "assets", "fingerprint.pb"):
-        copy = shutil.copytree if (first / name).is_dir() else shutil.copy
-        if (first / name).exists():
-            copy(first / name, bare / name)
-    labels, hashes = fileio.read_json(first / model_registry.MANIFEST)["labels"], model_registry.folder_hashes(bare)
-    version, folder = pusher.push(bare, line, "again", labels, judged=hashes, allowed=lambda: None)
+        copy = shutil.copytree if (folder / name).is_dir() else shutil.copy
+        if (folder / name).exists():
+            copy(folder / name, bare / name)
+    labels, hashes = fileio.read_json(folder / model_registry.MANIFEST)["labels"], model_registry.folder_hashes(bare)
+    version, folder = pusher.push(bare, LINE, "again", labels, judged=hashes, allowed=lambda: None)
     digest = model_registry.verify(folder)["digest"]
     again = {**card, "version": version, "folder": str(folder), "run": "again", "digest": digest}
-    fileio.write_json(paths.registry_dir(line) / "versions" / f"{version}.json", again)
+    fileio.write_json(paths.registry_dir(LINE) / "versions" / f"{version}.json", again)
+    return version
 
 
 def demo_texts(folder: Path) -> list[str]:
@@ -108,11 +114,6 @@ def demo_texts(folder: Path) -> list[str]:
     return texts[:1_000]
 
 
-def swaps(line: str, seconds: float) -> list[tuple[float, int, str]]:
-    """When, to which version, how: two swaps and a rollback."""
-    return [(seconds * 0.2, 2, "promote"), (seconds * 0.45, 1, "promote"), (seconds * 0.7, 2, "rollback")]
-
-
 def run(call, port, ping, path, bodies, args, moves=()) -> dict:
     """Starts a server, asks it for some seconds, ends it."""
     with tempfile.TemporaryFile() as log:
@@ -121,13 +122,14 @@ def run(call, port, ping, path, bodies, args, moves=()) -> dict:
             wait_for(process, port, ping, log)
             load(port, path, bodies, 3, args.clients)  # warm
             cpu = tree_seconds(process.pid)
-            mover = threading.Thread(target=move, args=(call, moves))
+            mover = threading.Thread(target=move, args=(args.seconds, moves))
             mover.start()
             answers = load(port, path, bodies, args.seconds, args.clients)
             mover.join()
             cpu = tree_seconds(process.pid) - cpu
         finally:
-            os.killpg(process.pid, 15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)
             process.wait(60)
     good = [seconds for status, seconds, _ in answers if status == 200]
     hundredths = statistics.quantiles(good, n=100)
@@ -138,12 +140,12 @@ def run(call, port, ping, path, bodies, args, moves=()) -> dict:
     }  # fmt: skip
 
 
-def move(call: list[str], moves) -> None:
-    """Moves the champion pointer at its times."""
-    line, began = call[call.index("--line") + 1] if "--line" in call else "", time.monotonic()
+def move(seconds: float, moves) -> None:
+    """Moves the champion pointer at its times, which are shares of the seconds."""
+    began = time.monotonic()
     for when, version, kind in moves:
-        time.sleep(max(0.0, began + when - time.monotonic()))
-        model_registry.move_champion(line, model_registry.champion(line), version, kind, "benchmark", {})
+        time.sleep(max(0.0, began + when * seconds - time.monotonic()))
+        model_registry.move_champion(LINE, model_registry.champion(LINE), version, kind, "benchmark", {})
 
 
 def wait_for(process, port: int, path: str, log) -> None:

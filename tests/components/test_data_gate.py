@@ -1,6 +1,5 @@
 """Each check is shown to stop, to warn and to pass; the verdict is their worst, with place, number and limit."""
 
-import dataclasses
 import json
 import re
 
@@ -21,7 +20,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.reports import data_verdict
 
-LIMITS = dataclasses.asdict(run_config.DataConfig())
+LIMITS = run_config.DataConfig().model_dump()
 
 
 def account(**changed):
@@ -272,7 +271,7 @@ def test_a_profile_that_changed_after_registration_is_an_error(good, newsdesk_ho
     champion = champion_of(good)
     data_gate.registry_profile("news", 1).write_text("{}")
     with pytest.raises(
-        model_registry.RegistryError, match=r"a version's profile must stay as it was. Received: .*1.profile.json"
+        model_registry.RegistryError, match=r"a version's profile must not change. Received: .*1.profile.json"
     ):
         data_gate.champion_profile("news", champion)
     assert data_gate.champion_profile("news", None) is None

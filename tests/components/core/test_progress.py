@@ -63,7 +63,7 @@ def test_time_left_follows_the_pace_since_the_first_report(monkeypatch):
         (
             {"epoch": 1.5, "epochs": 2, "step": 5, "steps": 10, "loss": 0.25, "accuracy": 0.9, "rows_per_second": 1200.4, "seconds_left": 125},
             0.75,
-            "epoch 1.5 of 2, step 5 of 10, loss 0.2500, accuracy 0.9000, 1,200 rows/s, 2 min 05 s left",
+            "epoch 1.5 of 2 (2 min 05 s left), loss 0.2500, accuracy 0.9000, 1,200 rows/s, step 5 of 10",
         ),
         ({"epoch": 1.0, "epochs": 2, "val_accuracy": 0.5}, 0.5, "epoch 1.0 of 2, validation accuracy 0.5000"),
         ({"stage": "features", "done": 1000, "total": 4000}, 0.25, "features: 1,000 of 4,000 rows"),

@@ -1,7 +1,5 @@
 """Every limit of the configuration decides a check: made as strict as can be, it turns a pass into something else."""
 
-import dataclasses
-
 import pytest
 
 from components.data_quality import checks
@@ -11,7 +9,7 @@ from pipelines.config import run_config
 LABELS = ("World", "Sports")
 # Settings of the data that are no limit of a check.
 NO_LIMITS = {"eval_fraction", "test_fraction", "fresh_fraction", "fresh_from", "first_label", "checks", "reason"}
-LIMITS = {name for name in dataclasses.asdict(run_config.DataConfig()) if name not in NO_LIMITS}
+LIMITS = {name for name in run_config.DataConfig().model_dump() if name not in NO_LIMITS}
 LOOSE = {name: 0 if name.startswith("min_") else 1_000 if name == "max_foreign_labels" else 1.0 for name in LIMITS}
 STRICT = {name: 1e9 if name.startswith("min_") else 0.0 for name in LIMITS}
 

@@ -27,7 +27,7 @@ def test_a_terminal_shows_how_far_the_node_is_and_keeps_its_line(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", show(Terminal()))
-    assert "epoch 1.5 of 2, loss 0.2500, 42 s left" in shown
+    assert "epoch 1.5 of 2 (42 s left), loss 0.2500" in shown
     assert f"[bold]not markup[/bold] :smile: {'x' * 200}" in shown
 
 
@@ -37,4 +37,4 @@ def test_a_log_gets_the_line_of_a_node_alone_while_it_is_short(monkeypatch):
 
 def test_a_log_hears_of_a_long_node_before_it_ends(monkeypatch):
     monkeypatch.setattr(progress_display, "QUIET", 0)
-    assert show(io.StringIO()).splitlines()[0] == "  epoch 1.5 of 2, loss 0.2500, 42 s left"
+    assert show(io.StringIO()).splitlines()[0] == "  epoch 1.5 of 2 (42 s left), loss 0.2500"
