@@ -33,7 +33,7 @@ def test_a_gain_on_fresh_rows_is_named_with_the_accuracy_of_each_day(gate):
     assert "accuracy on 150 fresh rows of 3 days, 2026-11-20 to 2026-11-22: " in reasons
     assert "better on fresh rows than the champion 0." in reasons
     page = (paths.run_dir("run-2") / "verdict.html").read_text()
-    assert "Fresh news, by day" in page and all(day in page for day in DAYS)
+    assert "on 150 rows</h2>" in page and all(f'<td class="k">{day}</td>' in page for day in DAYS)
 
 
 def test_a_loss_on_fresh_rows_refuses_a_candidate_that_the_old_test_file_blesses(gate):

@@ -71,7 +71,7 @@ def test_a_batch_of_which_61_of_100_are_wrong_is_held_by_name_and_nothing_is_wri
     assert len(again) == 100 and {row["confirm"] for row in again} == {""}
     assert sum("champion" in row["why"] and "neighbours" in row["why"] for row in again) >= 50
     entry = fileio.read_json_lines(paths.monitor_dir("news") / "labels.jsonl")[-1]
-    assert entry["told"]["held"] == told["held"] and entry["who"]
+    assert entry["result"]["held"] == told["held"] and entry["who"]
 
 
 def test_suspects_stay_out_with_the_reason_until_they_are_confirmed_or_corrected(source, tmp_path, capsys):
