@@ -28,6 +28,8 @@ import numpy as np
 from gate import HERE, LABELS, SEQUENCE, Bench, rows_of
 
 from components.core import clock, fileio, paths
+from components.core.records import RecordedConfig, RunRecord, Verdict
+from components.core.states import Decision, Move
 from components.data import tfrecords as records
 from components.evaluation import behavioural_tests, gate_rules
 from components.models import explainer, family
@@ -98,14 +100,14 @@ def published(step: int, folder: Path, score: float, preset: str, reasons: list[
 
     files = model_registry.folder_hashes(folder)
     version, place = pusher.push(folder, LINE, f"step-{step}", LABELS, judged=files, allowed=lambda: None)
-    config = {"line": LINE, "preset": preset, "seed": step, "source": "", "window": "all", "data": {"checks": {}, "reason": ""}}  # fmt: skip
-    record = {"config": config, "run": f"step-{step}", "code": "", "as_of": clock.now(), "data_hash": "", "rows": 0, "files": []}  # fmt: skip
+    config = RecordedConfig(line=LINE, preset=preset, seed=step, window="all")
+    record = RunRecord(f"step-{step}", as_of=clock.now(), config=config)
     metrics = {"accuracy": score, "interval": [score, score], "rows": 0, "per_class": {}}
-    verdict = {"metrics": metrics, "comparisons": {}, "warnings": [], "digest": model_registry.content_digest(files)}
-    card = version_card.card(record, verdict, version, place)
+    verdict = Verdict(Decision.BLESSED, reasons, metrics, digest=model_registry.content_digest(files))
+    card = version_card.card(record, verdict, 0, version, place, "")
     fileio.write_json(paths.registry_dir(LINE) / "versions" / f"{version}.json", card)
     before = model_registry.champion(LINE)
-    model_registry.move_champion(LINE, before, version, "release", "; ".join(reasons), {"run": f"step-{step}"})
+    model_registry.move_champion(LINE, before, version, Move.RELEASE, "; ".join(reasons), {"run": f"step-{step}"})
     return version
 
 
@@ -130,7 +132,7 @@ def grow(models: Models, rows: gate_pairs.Rows, steps: int) -> list[dict]:
                 others[name] = models.answers(f"step-{own}", 0, 0, folder)
         decision, reasons, warnings = gate_rules.decide(gate_pairs.judge(rows, answers, others), False)
         score = accuracy(rows, answers)
-        version = published(step, folder, score, models.preset, reasons) if decision == "blessed" else None
+        version = published(step, folder, score, models.preset, reasons) if decision == Decision.BLESSED else None
         entry = {
             "step": step, "rows": count, "accuracy": score, "version": version, "reasons": reasons, "warnings": warnings,
             "champion": model_registry.champion(LINE)["version"] if model_registry.champion(LINE) else None,
