@@ -124,7 +124,7 @@ def grow(models: Models, rows: gate_pairs.Rows, steps: int) -> list[dict]:
             continue
         (models.work / f"step-{step}.npz").unlink(missing_ok=True)  # its model is gone
         answers = models.answers(f"step-{step}", count, step, folder)
-        pointer, best = model_registry.champion(LINE), model_registry.best(LINE)
+        pointer, best = model_registry.champion(LINE), model_registry.best_released(LINE)
         others = {}
         for name, version in (("champion", pointer and pointer["version"]), ("best", best and best["version"])):
             if version and (name == "champion" or version != pointer["version"]):
