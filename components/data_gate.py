@@ -144,9 +144,28 @@ def origin_of(record: dict) -> tuple[dict, dict | None]:
     )
     if not card or card["data"]["hash"] == record["data_hash"]:
         return origin, None
+    origin = {**origin, "late": late_rows(record, config["line"], card)}
     path = registry_profile(config["line"], card["version"])
     kept = {key: card["data"][key] for key in ("source", "window", "rows")}
     return origin, {"version": card["version"], **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
+
+
+def late_rows(record: dict, line: str, card: dict) -> list[str]:
+    """The train files of days that the champion was trained on, which it has not seen: `day: path`, in order.
+
+    card: the champion's. Empty where it read another source or kept no list of its files.
+    """
+    made = fileio.read_json(model_registry.origin_path(line, card["version"])) or {}
+    files = [file for file in made.get("files", ()) if file["split"] == "train" and file["span"]]
+    if not files or card["data"]["source"] != record["config"]["source"]:
+        return []
+    first, last = min(file["span"] for file in files), made["record"].get("last_day", "")
+    seen = {(file["span"], file["sha256"]) for file in files}
+    return [
+        f"{file['span']}: {file['path']}"
+        for file in record["files"]
+        if file["split"] == "train" and first <= file["span"] <= last and (file["span"], file["sha256"]) not in seen
+    ]
 
 
 @component

@@ -22,6 +22,7 @@ DEFAULTS = {
     "swapped-labels": "stop",
     "shrinking": "stop",
     "repeated": "stop",
+    "late-rows": "warn",
     "drift-labels": "warn",
     "drift-lengths": "warn",
     "drift-words": "warn",

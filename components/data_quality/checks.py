@@ -24,6 +24,7 @@ REMEDIES = {
     "swapped-labels": "compare the order of classes with data_schemas/<line>/line.toml",
     "shrinking": "look whether the delivery is whole",
     "repeated": "look whether the newest delivery is a new one",
+    "late-rows": "nothing, if these days were to be completed or corrected; else look who writes into finished days",
     "upper-case": "look at the source's title field",
 }
 
@@ -178,6 +179,13 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
         kept, least = rows / max(before, 1), limits["min_rows_kept"]
         told = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
         findings.append(check("shrinking", kept >= least, round(kept, 4), least, told))
+    if champion and "late" in origin:
+        late, days = origin["late"], len({each.partition(":")[0] for each in origin["late"]})
+        told = (
+            f"{len(late)} file(s) of {days} day(s) came after version {champion['version']} was trained on these days"
+        )
+        message = told if late else "no day got rows after it was trained on"
+        findings.append(check("late rows", not late, len(late), 0, message, late[:5], "warn"))
     return findings
 
 

@@ -93,12 +93,13 @@ def before(line: str) -> int | None:
     return next((number for number in reversed(served) if number != served[-1] and folder(line, number)), None)
 
 
-def best(line: str) -> dict | None:
+def best(line: str, until: int | None = None) -> dict | None:
     """The best version that ever served: `version`, `digest`, `folder`, by the test accuracy on its card, the newer of equals.
 
     Versions that were rolled back, and those whose folder is no longer kept, do not count. None where there is none.
+    until: number of the last move that counts, where not all do.
     """
-    cards = [found for number in set(_served(line)) if (found := card(line, number)) and folder(line, number)]
+    cards = [found for number in set(_served(line, until)) if (found := card(line, number)) and folder(line, number)]
     found = max(cards, key=lambda c: (c["metrics"]["accuracy"], c["version"]), default=None)
     if not found:
         return None
@@ -106,10 +107,12 @@ def best(line: str) -> dict | None:
     return {"version": found["version"], "digest": found["digest"], "folder": str(place)}
 
 
-def _served(line: str) -> list[int]:
+def _served(line: str, until: int | None = None) -> list[int]:
     """The versions that served, oldest first, without those that were rolled back."""
     served: list[int] = []
     for event in history(line):
+        if until is not None and event["sequence"] > until:
+            break
         if event["kind"] == "rollback" and event["to"] in served:
             del served[len(served) - served[::-1].index(event["to"]) :]
             continue
