@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
 from components.core import fileio, paths
+from components.core.states import DataDecision
 from components.data import tfrecords as records
 from components.data_quality import check_settings, checks, label_consistency
 from components.data_quality.checks import check
@@ -43,6 +44,12 @@ def anomaly_checks(uri: str) -> list[dict]:
     return findings
 
 
+def splits_of(uri: str) -> tuple[str, ...]:
+    """Rows that judge first, those of the test file and fresh ones: a train row is then found like them."""
+    fresh = (records.FRESH,) if Path(uri, f"Split-{records.FRESH}").is_dir() else ()
+    return ("test", *fresh, "train", "eval")
+
+
 class Scan:
     """One pass over the Examples: rows by split, a sample of the train rows, held-out rows, signatures of all rows."""
 
@@ -51,7 +58,7 @@ class Scan:
         sampled = set(chosen.tolist())
         self.written, self.texts, self.ids = {}, [], []
         self.held_out, self.signatures = label_consistency.Sample(), Signatures()
-        for split in ("test", "train", "eval"):  # test rows first: a train row is then found like them
+        for split in splits_of(uri):
             count = 0
             for texts, ids in records.batches(uri, split):
                 decoded = [text.decode("utf-8", "replace") for text in texts]
@@ -68,7 +75,7 @@ class Scan:
 
     def similar(self, uri: str) -> tuple[list[str], list[str], tuple[int, int]]:
         """Examples of near-duplicates and of train rows like a test row, and how many of both there are."""
-        first, test = self.signatures.first_like(), self.written["test"]
+        first, test = self.signatures.first_like(), self.written["test"] + self.written.get(records.FRESH, 0)
         own = np.flatnonzero((first >= test) & (np.arange(len(first)) >= test))
         leaked = np.flatnonzero((first >= 0) & (first < test) & (np.arange(len(first)) >= test))
         wanted = {int(i) for row in (*own[:3], *leaked[:3]) for i in (row, first[row])}
@@ -98,7 +105,7 @@ def _side_by_side(first: str, second: str) -> str:
 
 def _texts_at(uri: str, wanted: set[int]) -> dict[int, str]:
     found, at = {}, 0
-    for split in ("test", "train", "eval"):
+    for split in splits_of(uri):
         for texts, _ in records.batches(uri, split):
             found |= {i: texts[i - at].decode("utf-8", "replace") for i in wanted if at <= i < at + len(texts)}
             at += len(texts)
@@ -216,7 +223,7 @@ def reasons(findings: Sequence[dict], decision: str) -> list[str]:
     """One line for each finding that the decision rests on, with its first example; none for a pass."""
     lines = []
     for f in findings:
-        if f["outcome"] == decision != "pass":
+        if f["outcome"] == decision != DataDecision.PASS:
             where = f"; first: {f['examples'][0]}" if f["examples"] else ""
             lines.append(f"{f['check']}: {f['message']} (value {f['value']}, limit {f['limit']}){where}")
     return lines

@@ -5,8 +5,10 @@ Refuses: a file that changed since it was listed, or that cannot be read as a wh
 
 Splits go by a hash of the normalised text, so a row keeps its place when more data arrives, and the same article never
 lies on both sides. A test file stays the test split, row for row; a test share is taken out of train only without one.
+A share of what people labelled lately is kept as fresh rows (`components.data.fresh_rows`), in a split that only ModelGate reads.
 """
 
+import contextlib
 import csv
 import json
 from array import array
@@ -20,7 +22,7 @@ from tfx.types.standard_artifacts import Examples
 
 from components.artifacts import Quarantine
 from components.core.fileio import file_hash
-from components.data import file_reader, quarantine, text_cleaning
+from components.data import file_reader, fresh_rows, quarantine, text_cleaning
 from components.data import tfrecords as records
 from components.data.row_format import BadRow, Form, Row, form_from
 from components.data.sources import SourceError
@@ -115,7 +117,7 @@ class Account:
 
     def take(self, row: Row, split: str) -> None:
         self.own["out"] += 1
-        self.splits[split][self.form.labels[row.label]] += 1
+        self.splits.setdefault(split, Counter())[self.form.labels[row.label]] += 1
         self.numbers.add(str(row.label + self.form.first_label))
 
     def close(self) -> None:
@@ -129,26 +131,42 @@ class Account:
         rows = {name: sum(f[name] for f in self.files) for name in ("in", "out", "quarantined", "duplicates")}
         assert rows["in"] == rows["out"] + rows["quarantined"] + rows["duplicates"], rows
         return {
-            "files": self.files, "rows": rows, "splits": {s: dict(sorted(self.splits[s].items())) for s in records.SPLITS},
+            "files": self.files, "rows": rows, "splits": {split: dict(sorted(own.items())) for split, own in self.splits.items()},
             "foreign": dict(self.foreign.most_common()), "foreign_rows": self.foreign_rows, "first_label": self.form.first_label,
             "conflicts": self.conflicts, "leaked": self.leaked,
             "first_foreign": list(self.first_foreign.values()), "first_quarantined": list(self.first_quarantined.values()),
         }  # fmt: skip
 
 
+def _hashes(file: dict, form: Form) -> Iterator[str]:
+    """The hash of each readable row of a file; none where the file cannot be read, which `ingest` reports."""
+    with contextlib.suppress(SourceError):
+        for row in read_file(file, form):
+            if isinstance(row, Row):
+                yield text_cleaning.row_hash(text_cleaning.join(row.title, row.description))
+
+
 def ingest(
-    files: list[dict], form: Form, eval_fraction: float, test_fraction: float, writer, kept_out: Path
+    files: list[dict],
+    form: Form,
+    eval_fraction: float,
+    test_fraction: float,
+    writer,
+    kept_out: Path,
+    fresh_fraction: float = 0.0,
+    fresh_from: str = "labelled",
 ) -> tuple[dict, dict]:
     """Writes every row to its split or to the quarantine file; returns the account of rows and the profile of train rows.
 
     Rows in = rows out + quarantined + duplicates. A duplicate is a train row whose normalised text and label came before, or
-    whose text is a test row's (`leaked` counts these): nothing is trained on what it will be judged by.
+    whose text is a test row's (`leaked` counts these) or a fresh row's: nothing is trained on what it will be judged by.
 
     Raises:
         SourceError: files cannot be read as a whole; the message tells all of them, and of the bad rows in the others.
     """
     given_test = any(f["split"] == "test" for f in files)
     seen, test_seen = {}, set()  # row hash -> set of its labels, as bits
+    fresh = fresh_rows.owners(files, lambda file: _hashes(file, form), fresh_from, fresh_fraction)
     known = array("Q")  # row hashes of train and eval, for a later run that asks what this run's model learned from
     whole, spans, held_out = Profile(form.labels), {}, {"eval": Sample(), "test": Sample()}
     unread = []
@@ -167,6 +185,14 @@ def ingest(
         elif number in test_seen or seen.get(number, 0) & bit:
             account.leaked += number in test_seen
             account.own["duplicates"] += 1
+            return
+        elif number in fresh:
+            if fresh[number] != file["path"]:
+                account.own["duplicates"] += 1
+                return
+            fresh[number] = ""  # taken
+            account.take(row, records.FRESH)
+            writer.write(records.FRESH, joined, row.label, file["span"])
             return
         else:
             split = place(key, eval_fraction, 0.0 if given_test else test_fraction)
@@ -230,16 +256,25 @@ def Ingester(
     code: Parameter[str],
     examples: OutputArtifact[Examples],
     quarantine: OutputArtifact[Quarantine],
+    fresh_fraction: Parameter[float] = 0.0,
+    fresh_from: Parameter[str] = "labelled",
 ):
     """files: JSON list of `components.data.sources.SourceFile`; form: JSON of the table `files` in the line's
     `line.toml`; labels: JSON list; first_label: number of the first class in files.
 
-    code: hash of code and libraries, for the cache.
+    fresh_fraction, fresh_from: see `components.data.fresh_rows`. code: hash of code and libraries, for the cache.
     """
     written = form_from(json.loads(form), json.loads(labels), first_label)
     with records.Writer(examples.uri) as writer:
         account, profile = ingest(
-            json.loads(files), written, eval_fraction, test_fraction, writer, Path(quarantine.uri)
+            json.loads(files),
+            written,
+            eval_fraction,
+            test_fraction,
+            writer,
+            Path(quarantine.uri),
+            fresh_fraction,
+            fresh_from,
         )
     Path(quarantine.uri, "report.json").write_text(json.dumps(account, indent=1, ensure_ascii=False))
     Path(quarantine.uri, "profile.json").write_text(json.dumps(profile, ensure_ascii=False))

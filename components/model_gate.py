@@ -8,7 +8,8 @@ is a verdict.
 All models answer the same test rows, those left out that champion or best learned from. Rules (`components/evaluation/gate_rules.py`): enough
 rows; a finite accuracy on which TFMA and the gate's own count agree; at least the floor; not significantly worse than the baseline
 (exact McNemar test), nor, by more than another seed alone may cost, than champion or the best version that ever served; shown to be
-less than `margin` worse than these two, where there are rows enough to show it; no class that significantly lost more F1, and no
+less than `margin` worse than these two, where there are rows enough to show it; the same on the fresh rows of the newest labelled
+spans, with a margin of their own (`components/evaluation/fresh_news.py`); no class that significantly lost more F1, and no
 length slice that lost more accuracy, than its limit against either (`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). The best one
 is asked because many small steps down, each within the noise, would else add up. A candidate whose content is the champion's is
 `unchanged`.
@@ -34,7 +35,7 @@ from components.core import fileio, paths
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
-from components.evaluation import diagnostics, gate_rules, seen_rows
+from components.evaluation import diagnostics, fresh_news, gate_rules, seen_rows
 from components.evaluation.paired_tests import compare, interval
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
@@ -170,6 +171,17 @@ def behave(
     return {**told, "kinds": kinds, "examples": behavioural.examples(asked, ours, said.get("candidate", {}))}
 
 
+def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: dict) -> dict | None:
+    """What candidate, champion and best say of the fresh rows; see `components.evaluation.fresh_news.examine`."""
+    texts, truth, spans = records.load_fresh(uri)
+    if not len(truth):
+        return None
+    kept, taken, _ = fair([row_hash(text.decode("utf-8", "replace")) for text in texts], manifests)
+    asked = {name: model for name, model in models.items() if name != "baseline"}
+    answers = {name: predictions(*model, texts).argmax(axis=1)[kept] for name, model in asked.items()}
+    return fresh_news.examine(truth[kept], spans[kept], answers, taken, bounds)
+
+
 def _beside(folder: str, name: str):
     """JSON that an earlier node left; None where that cannot be read: the page then does without."""
     try:
@@ -249,11 +261,12 @@ def ModelGate(
     if not unchanged:
         where, of = Path(behaviour) if behaviour else None, [hashes[i] for i in rows]
         behaved = behave(where, [plain[i] for i in rows], of, names, asked, bounds)
-    findings = gate_rules.judge(metrics, comparisons, behaved, bounds)
+    fresh = None if unchanged else on_fresh_rows(examples.uri, models, manifests, bounds)
+    findings = [*gate_rules.judge(metrics, comparisons, behaved, bounds), *fresh_news.judge(fresh, bounds)]
     decision, reasons, warnings = gate_rules.decide(findings, unchanged)
     verdict = {
         "run": run, "decision": decision, "reasons": reasons, "warnings": warnings, "digest": digest, "rules": findings,
-        "metrics": metrics, "comparisons": comparisons, "behaviour": behaved, "limits": bounds, "model": str(folder),
+        "metrics": metrics, "comparisons": comparisons, "behaviour": behaved, "fresh": fresh, "limits": bounds, "model": str(folder),
     }  # fmt: skip
     fileio.write_json(paths.run_dir(run) / "verdict.json", verdict)
     shown = {

@@ -24,6 +24,7 @@ from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 
 from components.artifacts import Quarantine
 from components.core import fileio, locks, paths, run_record
+from components.core.states import Move, Release, RunState
 from components.evaluation import seen_rows
 from components.registry import manifest as folder_manifest
 from components.registry import mlflow_sync, model_registry, version_card
@@ -139,20 +140,20 @@ def write_card(record: dict, verdict: dict, account: dict, quarantine: Path, ver
 def release(record: dict, verdict: dict, version: int, folder: Path, attempt: str) -> dict:
     """Moves the pointer to a version, if the line and its champion are still as the verdict found them; else it waits for a person.
 
-    Returns `state` ("released" or "held"), `version`, `folder` and, where it waits against the run's wish, `reasons`.
+    Returns `state` (RELEASED or HELD), `version`, `folder` and, where it waits against the run's wish, `reasons`.
 
     Raises:
         claims.LostClaim, claims.Superseded: another run holds the line, or a later attempt has started.
         registry.Differs: the files changed since they were checked.
     """
     config, line, run = record["config"], record["config"]["line"], record["run"]
-    state = {"state": "held", "version": version, "folder": str(folder)}
-    if config["release"] != "auto":
+    state = {"state": RunState.HELD, "version": version, "folder": str(folder)}
+    if config["release"] != Release.AUTO:
         return state
     if not any(event["to"] == version for event in model_registry.history(line)):
         try:
             model_registry.move_champion(
-                line, record["champion"], version, "release", "; ".join(verdict["reasons"]),
+                line, record["champion"], version, Move.RELEASE, "; ".join(verdict["reasons"]),
                 {"run": run, "metrics": verdict["metrics"]}, partial(locks.check, line, run, "Registrar", attempt),
             )  # fmt: skip
         except model_registry.PointerMoved as error:
@@ -160,7 +161,7 @@ def release(record: dict, verdict: dict, version: int, folder: Path, attempt: st
         except (locks.LostClaim, model_registry.Differs):
             model_registry.set_aside(line, version)
             raise
-    return {**state, "state": "released"}
+    return {**state, "state": RunState.RELEASED}
 
 
 @component
@@ -190,11 +191,11 @@ def Registrar(
         mlflow_sync.follow(line, model_registry.card(line, version), model_registry.aliases(line))
         ended = release(record, verdict, version, folder, attempt)
     except model_registry.Differs as error:
-        ended = {"state": "refused", "version": version, "folder": str(model_registry.set_aside(line, version))}
+        ended = {"state": RunState.REFUSED, "version": version, "folder": str(model_registry.set_aside(line, version))}
         registered.set_string_custom_property("refused", f"nothing was released: {error}")
         told = f"version {version} of {line} refused: {error}"
     else:
-        if ended["state"] == "released":
+        if ended["state"] == RunState.RELEASED:
             note = tell(line, model_registry.card(line, version))
         fileio.write_json(paths.run_dir(run) / "release.json", ended)
         why = "".join(f"; {reason}" for reason in ended.get("reasons", ()))

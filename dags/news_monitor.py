@@ -12,6 +12,7 @@ from newsdesk_dags.newsdesk_cli import newsdesk
 from newsdesk_dags.notifications import say
 
 from pipelines.config import run_config
+from pipelines.config.lines import monitor_dags
 from pipelines.monitoring import drift_notices
 from pipelines.notifications import notices
 
@@ -88,4 +89,4 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
 
 
 lines = run_config.settings()
-dags = [monitor_dag(dag_id, lines, line) for dag_id, line in run_config.monitor_dags(lines).items()]
+dags = [monitor_dag(dag_id, lines, line) for dag_id, line in monitor_dags(lines).items()]

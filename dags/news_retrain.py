@@ -5,6 +5,7 @@
 from newsdesk_dags.retrain_dag import retrain_dag
 
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 
 lines = run_config.settings()
-dags = [retrain_dag(dag_id, lines, line) for dag_id, line in run_config.retrain_dags(lines).items()]
+dags = [retrain_dag(dag_id, lines, line) for dag_id, line in retrain_dags(lines).items()]

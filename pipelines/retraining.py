@@ -78,6 +78,7 @@ def nodes(record: dict) -> list[BaseComponent]:
         files=json.dumps(record["files"], sort_keys=True), form=form, labels=labels, code=code["Ingester"],
         first_label=config["data"]["first_label"],
         eval_fraction=config["data"]["eval_fraction"], test_fraction=config["data"]["test_fraction"],
+        fresh_fraction=config["data"]["fresh_fraction"], fresh_from=config["data"]["fresh_from"],
     )  # fmt: skip
     examples = ingester.outputs["examples"]
     statistics = StatisticsGen(examples=examples, stats_options=STATISTICS)

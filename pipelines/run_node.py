@@ -21,6 +21,7 @@ import traceback
 from pathlib import Path
 
 from components.core import fileio, locks, paths, run_record
+from components.core.states import DataDecision, Decision, NodeState, Release
 from components.data.sources import SourceError
 from components.registry import manifest, model_registry
 from pipelines.config import run_config
@@ -28,20 +29,9 @@ from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
 from pipelines.runner import line_folder, mlmd_store, node_client, runs
 
-CODES = {
-    "done": 0,
-    "cached": 0,
-    "closed": 0,
-    "skipped": 99,
-    "stopped": 3,
-    "locked": 4,
-    "superseded": 4,
-    "usage": 2,
-    "failed": 1,
-}
-_FULL = ("No space left on device", "database or disk is full")  # the system's words, and SQLite's
-_LITTLE = 1 << 20  # bytes free, with which nothing can be done
-HEARTBEAT = 30  # seconds between signs of life for the line's lock
+_DISK_FULL = ("No space left on device", "database or disk is full")  # messages of the system and of SQLite
+_MIN_FREE = 1 << 20  # bytes; with less than this on the disk an error is reported as a full disk
+HEARTBEAT = 30  # seconds between two renewals of the line's lock
 
 
 class Terminated(Exception):
@@ -69,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
             result = _close(run_id) if args.node == "close" else _run(args, run_id)
     except Exception as error:
         state, reasons = _explain(error)
-        trace = traceback.format_exc() if state == "failed" else ""
+        trace = traceback.format_exc() if state is NodeState.FAILED else ""
         result = {"state": state, "headline": reasons[0], "reasons": reasons}
     result = {
         "node": args.node,
@@ -85,7 +75,7 @@ def execute(args: argparse.Namespace) -> int:
     print(json.dumps(result, ensure_ascii=False), flush=True)
     if trace or result["reasons"]:
         _log(trace, *result["reasons"])
-    return CODES[result["state"]]
+    return NodeState(result["state"]).exit_code
 
 
 def _log(*texts: str) -> None:
@@ -108,20 +98,21 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
     runs.check_unchanged(record, node)
     skip = _skip(record, node)
     if skip:
-        return {"state": "skipped", "headline": skip}
+        return {"state": NodeState.SKIPPED, "headline": skip}
     with _heartbeat(record["config"]["line"], run_id), _terminable(), _alone(run_id, node.name):
         before = run_record.last_event(run_id, node.name)
-        again = bool(before and before["state"] in ("done", "cached") and before.get("attempt", "") != args.attempt)
-        run_record.add_event(run_id, node.name, "running")
+        ended_well = before is not None and before["state"] in (NodeState.DONE, NodeState.CACHED)
+        again = ended_well and before.get("attempt", "") != args.attempt
+        run_record.add_event(run_id, node.name, NodeState.RUNNING)
         _prepare_metadata(node is FLOW[0] or before is not None)
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
         launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
     headline = launched.properties.get("headline") or node.does
-    if launched.properties.get("decision") == "stop":
+    if launched.properties.get("decision") == DataDecision.STOP:
         after_node.draw(node.name, run_id, launched.uris)
-        verdict = fileio.read_json(Path(launched.uris["verdict"]) / "verdict.json")
-        return {"state": "stopped", "headline": headline, "reasons": verdict["reasons"], "artifacts": launched.uris}
+        reasons = fileio.read_json(Path(launched.uris["verdict"]) / "verdict.json")["reasons"]
+        return {"state": NodeState.STOPPED, "headline": headline, "reasons": reasons, "artifacts": launched.uris}
     if node.name == "Canary" and launched.properties.get("blessed") != 1:
         runs.refuse(run_id, [f"the canary refused it: {headline}"])
     if launched.properties.get("refused"):  # by the Pusher or the Registrar: nothing was released
@@ -158,11 +149,11 @@ def _skip(record: dict, node) -> str:
         return "the candidate is the model that serves now"
     if node.blessed:
         verdict = fileio.read_json(paths.run_dir(record["run"]) / "verdict.json")
-        if not verdict or verdict["decision"] != "blessed":
+        if not verdict or verdict["decision"] != Decision.BLESSED:
             return f"{verdict['decision']}: {verdict['reasons'][0]}" if verdict else "no verdict"
         if past:
             return f"blessed, and not released: version {past['serves']}, which serves, knows the rows up to {past['knows']}"
-        if record["config"]["release"] == "never":
+        if record["config"]["release"] == Release.NEVER:
             return "blessed, and not released because release=never"
     return ""
 
@@ -183,29 +174,35 @@ def _serves_already(record: dict) -> bool:
 
 def _close(run_id: str) -> dict:
     outcome = runs.close_run(run_id)
-    return {"state": "closed", "headline": outcome["state"], "outcome": outcome}
+    return {"state": NodeState.CLOSED, "headline": outcome["state"], "outcome": outcome}
 
 
-def _explain(error: Exception) -> tuple[str, list[str]]:
+_STATE_OF_ERROR = {
+    SourceError: NodeState.STOPPED,
+    locks.Locked: NodeState.LOCKED,
+    locks.Superseded: NodeState.SUPERSEDED,
+    run_config.ConfigError: NodeState.USAGE,
+}
+
+
+def _explain(error: Exception) -> tuple[NodeState, list[str]]:
     """State and reasons for an exception or what caused it."""
-    seen: BaseException | None = error
+    cause: BaseException | None = error
     full = False
-    while seen is not None:
-        if isinstance(seen, SourceError):
-            return "stopped", [str(seen)]
-        if isinstance(seen, locks.Locked):
-            return "locked", [str(seen)]
-        if isinstance(seen, locks.Superseded):
-            return "superseded", [str(seen)]
-        if isinstance(seen, run_config.ConfigError):
-            return "usage", [str(seen)]
-        full = full or any(text in str(seen) for text in _FULL)
-        seen = seen.__cause__ or seen.__context__
-    told, root = f"{type(error).__name__}: {error}", paths.home()
-    free = shutil.disk_usage(root).free if root.is_dir() else _LITTLE
-    if full or free < _LITTLE:
-        told = f"the disk is full: {root} has {free / 2**20:,.1f} MB left. `newsdesk clean` and `make clean` free some. {told[:300]}"
-    return "failed", [told]
+    while cause is not None:
+        for kind, state in _STATE_OF_ERROR.items():
+            if isinstance(cause, kind):
+                return state, [str(cause)]
+        full = full or any(text in str(cause) for text in _DISK_FULL)
+        cause = cause.__cause__ or cause.__context__
+    reason, root = f"{type(error).__name__}: {error}", paths.home()
+    free = shutil.disk_usage(root).free if root.is_dir() else _MIN_FREE
+    if full or free < _MIN_FREE:
+        reason = (
+            f"the disk is full: {root} has {free / 2**20:,.1f} MB left. "
+            f"`newsdesk clean` and `make clean` free some. {reason[:300]}"
+        )
+    return NodeState.FAILED, [reason]
 
 
 @contextlib.contextmanager

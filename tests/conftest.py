@@ -3,6 +3,8 @@
 import components  # noqa: F401  # first: it sets what TensorFlow reads from the environment at its import
 
 # isort: split
+from pathlib import Path
+
 import pytest
 
 from components.data import demo_corpus
@@ -15,6 +17,17 @@ def newsdesk_home(tmp_path, monkeypatch):
     monkeypatch.setenv("NEWSDESK_HOME", str(folder))
     monkeypatch.setenv("NEWSDESK_SOCKETS", str(tmp_path / "sockets"))
     return folder
+
+
+@pytest.fixture
+def home_of_0_2_0(newsdesk_home):
+    """A state folder with one released version, as Newsdesk 0.2.0 wrote its JSON files (`tests/old_state_folder`)."""
+    kept = Path(__file__).parent / "old_state_folder"
+    for path in filter(Path.is_file, kept.rglob("*")):
+        target = newsdesk_home / path.relative_to(kept)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text().replace("/var/newsdesk", str(newsdesk_home)))
+    return newsdesk_home
 
 
 @pytest.fixture(scope="session")

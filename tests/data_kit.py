@@ -72,7 +72,8 @@ class Ingested:
             files=json.dumps(listed(folder, window)), form=json.dumps(run_config.line_file("news")["files"]),
             labels=json.dumps(LABELS), code="",
             first_label=self.limits.first_label, eval_fraction=self.limits.eval_fraction,
-            test_fraction=self.limits.test_fraction, examples=self.examples, quarantine=self.quarantine,
+            test_fraction=self.limits.test_fraction, fresh_fraction=self.limits.fresh_fraction,
+            fresh_from=self.limits.fresh_from, examples=self.examples, quarantine=self.quarantine,
         )  # fmt: skip
         self.account = json.loads((out / "quarantine" / "report.json").read_text())
         self.profile = json.loads((out / "quarantine" / "profile.json").read_text())

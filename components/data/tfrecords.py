@@ -1,4 +1,8 @@
-"""Reading and writing of `Examples` artifacts: tf.Example records with `text` (bytes) and `label` (int64)."""
+"""Reading and writing of `Examples` artifacts: tf.Example records with `text` (bytes) and `label` (int64).
+
+Beside the three splits that TFX knows of there may be `Split-fresh` (`components.data.fresh_rows`), whose records carry the `span` as well:
+its own nodes neither train on it nor count it among the test rows.
+"""
 
 import json
 import os
@@ -11,6 +15,7 @@ import tensorflow as tf
 from components.tf_support.no_autotune import untuned
 
 SPLITS = ("train", "eval", "test")
+FRESH = "fresh"
 FILE = "data_tfrecord-00000-of-00001.gz"
 _FEATURES = {"text": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
 
@@ -19,12 +24,15 @@ class Writer:
     """Writes the splits of one `Examples` artifact; a context manager."""
 
     def __init__(self, uri: str):
-        self.writers = {}
+        self.uri, self.writers = uri, {}
         for split in SPLITS:
-            folder = Path(uri, f"Split-{split}")
-            folder.mkdir(parents=True, exist_ok=True)
-            options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-            self.writers[split] = tf.io.TFRecordWriter(str(folder / FILE), options)
+            self._open(split)
+
+    def _open(self, split: str) -> None:
+        folder = Path(self.uri, f"Split-{split}")
+        folder.mkdir(parents=True, exist_ok=True)
+        options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+        self.writers[split] = tf.io.TFRecordWriter(str(folder / FILE), options)
 
     def __enter__(self) -> "Writer":
         return self
@@ -33,11 +41,16 @@ class Writer:
         for writer in self.writers.values():
             writer.close()
 
-    def write(self, split: str, text: str, label: int) -> None:
+    def write(self, split: str, text: str, label: int, span: str = "") -> None:
+        """span: the row's day, kept of fresh rows alone."""
         features = {
             "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])),
             "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
         }
+        if split == FRESH:
+            features["span"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[span.encode()]))
+            if split not in self.writers:
+                self._open(split)
         self.writers[split].write(
             tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
         )
@@ -94,6 +107,18 @@ def load(uri: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     if not parts:
         return np.array([], dtype=object), np.array([], dtype=np.int64)
     return np.concatenate([texts for texts, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+
+def load_fresh(uri: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The fresh rows: texts (object array of bytes), labels (int64) and spans (object array of ISO dates), each [rows]; may be empty."""
+    if not Path(uri, f"Split-{FRESH}").is_dir():
+        return np.array([], object), np.array([], np.int64), np.array([], object)
+    texts, labels = load(uri, FRESH)
+    spans = []
+    for name in files(uri, FRESH):
+        for raw in raw_records(name):
+            spans.append(tf.train.Example.FromString(raw).features.feature["span"].bytes_list.value[0].decode())
+    return texts, labels, np.array(spans, object)
 
 
 def split_names() -> str:

@@ -1,35 +1,38 @@
-"""The data checks by name, with what each says where it does not hold, unless the configuration says otherwise."""
+"""The data checks by name with their default outcome where they fail; the configuration may set another one."""
+
+from components.core.states import DataDecision
 
 OUTCOMES = ("off", "warn", "stop")
+WARN, STOP = DataDecision.WARN, DataDecision.STOP
 DEFAULTS = {
-    "records": "stop",
-    "quarantine": "stop",
-    "foreign-labels": "stop",
-    "label-numbers": "stop",
-    "rows": "stop",
-    "test-rows": "stop",
-    "classes-present": "stop",
-    "largest-class": "stop",
-    "smallest-class": "stop",
-    "leakage": "stop",
-    "conflicting-labels": "warn",
-    "upper-case": "stop",
-    "near-duplicates": "warn",
-    "near-leakage": "warn",
-    "schema": "stop",
-    "expect": "stop",
-    "label-noise": "stop",
-    "swapped-labels": "stop",
-    "shrinking": "stop",
-    "repeated": "stop",
-    "late-rows": "warn",
-    "drift-labels": "warn",
-    "drift-lengths": "warn",
-    "drift-words": "warn",
-    "span-skew": "warn",
+    "records": STOP,
+    "quarantine": STOP,
+    "foreign-labels": STOP,
+    "label-numbers": STOP,
+    "rows": STOP,
+    "test-rows": STOP,
+    "classes-present": STOP,
+    "largest-class": STOP,
+    "smallest-class": STOP,
+    "leakage": STOP,
+    "conflicting-labels": WARN,
+    "upper-case": STOP,
+    "near-duplicates": WARN,
+    "near-leakage": WARN,
+    "schema": STOP,
+    "expect": STOP,
+    "label-noise": STOP,
+    "swapped-labels": STOP,
+    "shrinking": STOP,
+    "repeated": STOP,
+    "late-rows": WARN,
+    "drift-labels": WARN,
+    "drift-lengths": WARN,
+    "drift-words": WARN,
+    "span-skew": WARN,
 }
 
 
 def softened(checks: dict[str, str]) -> list[str]:
-    """Names of the checks that a configuration makes milder than they are, sorted."""
-    return sorted(name for name, said in checks.items() if OUTCOMES.index(said) < OUTCOMES.index(DEFAULTS[name]))
+    """Names of the checks that a configuration makes milder than their default, sorted."""
+    return sorted(name for name, outcome in checks.items() if OUTCOMES.index(outcome) < OUTCOMES.index(DEFAULTS[name]))

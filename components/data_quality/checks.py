@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from components.core.states import DataDecision
 from components.data_quality import drift, label_consistency
 
-ORDER = ("pass", "warn", "stop")
+ORDER = tuple(DataDecision)  # mildest first
+WARN, STOP = DataDecision.WARN, DataDecision.STOP
 _SMALL_SPAN = 100  # rows below which a span is not compared with the others
 
 
@@ -30,10 +32,16 @@ REMEDIES = {
 
 
 def check(
-    name: str, ok: bool, value, limit, message: str, examples: Sequence[str] = (), otherwise: str = "stop"
+    name: str,
+    ok: bool,
+    value,
+    limit,
+    message: str,
+    examples: Sequence[str] = (),
+    otherwise: DataDecision = DataDecision.STOP,
 ) -> dict:
-    """One finding. `otherwise` is the outcome where the check does not hold: "stop" or "warn"."""
-    outcome = "pass" if ok else otherwise
+    """One finding. otherwise: the outcome where the check fails, STOP or WARN."""
+    outcome = DataDecision.PASS if ok else otherwise
     found = {"check": name, "outcome": outcome, "value": value, "limit": limit, "message": message}
     return {**found, "examples": list(examples)}
 
@@ -49,7 +57,7 @@ def configured(findings: Sequence[dict], said: Mapping[str, str]) -> list[dict]:
     for finding in findings:
         key = key_of(finding["check"])
         outcome = said.get(key, "")
-        if finding["outcome"] != "pass":
+        if finding["outcome"] != DataDecision.PASS:
             remedy = f". To do: {REMEDIES[key]}" if key in REMEDIES else ""
             finding = {**finding, "outcome": outcome or finding["outcome"], "message": finding["message"] + remedy}
         if outcome != "off":
@@ -57,9 +65,10 @@ def configured(findings: Sequence[dict], said: Mapping[str, str]) -> list[dict]:
     return kept
 
 
-def decide(findings: Sequence[dict]) -> str:
-    """The worst outcome among the findings."""
-    return max((finding["outcome"] for finding in findings), key=ORDER.index, default="stop")
+def decide(findings: Sequence[dict]) -> DataDecision:
+    """The most severe outcome among the findings; STOP where there is none."""
+    outcomes = (DataDecision(finding["outcome"]) for finding in findings)
+    return max(outcomes, key=ORDER.index, default=DataDecision.STOP)
 
 
 def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[dict]:
@@ -96,9 +105,9 @@ def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[d
               limits["min_class_share"], f"class {smallest} has {share[smallest]:.1%} of the train rows"),
         check("leakage", not leaked, leaked, int(leaked_limit),
               f"{leaked:,} train rows are also test rows (case, entities and punctuation aside); they were left out",
-              otherwise="warn" if leaked <= leaked_limit else "stop"),
+              otherwise=WARN if leaked <= leaked_limit else STOP),
         check("conflicting labels", account["conflicts"] <= conflicts_limit, account["conflicts"], conflicts_limit,
-              f"{account['conflicts']:,} train rows repeat a text with another label", otherwise="warn"),
+              f"{account['conflicts']:,} train rows repeat a text with another label", otherwise=WARN),
     ]  # fmt: skip
 
 
@@ -122,9 +131,9 @@ def similar_checks(
     share = counts[0] / max(written["train"] + written["eval"], 1)
     return [
         check("near duplicates", share <= limit, round(share, 4), limit,
-              f"{counts[0]:,} train rows nearly repeat another (four fifths of the word pairs)", own, "warn"),
+              f"{counts[0]:,} train rows nearly repeat another (four fifths of the word pairs)", own, WARN),
         check("near leakage", counts[1] <= test_limit, counts[1], test_limit,
-              f"{counts[1]:,} train rows nearly repeat a test row", test, "warn"),
+              f"{counts[1]:,} train rows nearly repeat a test row", test, WARN),
     ]  # fmt: skip
 
 
@@ -151,7 +160,7 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
               f"{upper:.1%} of the titles are all capitals"),
         check("label noise", worst <= limit, round(worst, 4), limit,
               told + (f", less than of {against}: labels look wrong" if worst > limit else ""),
-              otherwise="stop" if worst > 2 * limit else "warn"),
+              otherwise=STOP if worst > 2 * limit else WARN),
         check("swapped labels", not found, len(found), 0, "labels look swapped" if found else "no two labels look swapped", found),
     ]  # fmt: skip
 
@@ -172,7 +181,7 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
     findings = [
         check("repeated", not again, len(again), 0,
               f"{len(again)} file(s) hold what an earlier file holds" if again else "no file comes twice",
-              [told for _, told in again][:5], "stop" if newest else "warn"),
+              [told for _, told in again][:5], STOP if newest else WARN),
     ]  # fmt: skip
     if champion and (champion["source"], champion["window"]) == (origin["source"], origin["window"]):
         rows, before = sum(f["in"] for f in files), champion["rows"]
@@ -185,7 +194,7 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
             f"{len(late)} file(s) of {days} day(s) came after version {champion['version']} was trained on these days"
         )
         message = told if late else "no day got rows after it was trained on"
-        findings.append(check("late rows", not late, len(late), 0, message, late[:5], "warn"))
+        findings.append(check("late rows", not late, len(late), 0, message, late[:5], WARN))
     return findings
 
 
@@ -200,7 +209,7 @@ def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict]
             value = measure(champion, profile)
             told = f"distance of {name} from the champion's training rows (0 alike, 1 nothing in common)"
             findings.append(
-                check(f"drift {name}", value <= limit, value, limit, told, gained * (name == "words"), "warn")
+                check(f"drift {name}", value <= limit, value, limit, told, gained if name == "words" else [], WARN)
             )
     skews = span_skew(spans)
     if skews:
@@ -208,7 +217,7 @@ def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict]
         told = f"span {worst['span']} lies furthest from the other spans, by its {worst['what']}"
         listed = [f"{s['span']}: {s['what']} {s['most']}" for s in skews if s["most"] > 2 * limit]
         findings.append(
-            check("span skew", worst["most"] <= 2 * limit, worst["most"], 2 * limit, told, listed[-5:], "warn")
+            check("span skew", worst["most"] <= 2 * limit, worst["most"], 2 * limit, told, listed[-5:], WARN)
         )
     return findings
 

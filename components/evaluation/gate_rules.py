@@ -38,7 +38,8 @@ def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[str, list[str]
     return "blessed", passed, said["warn"]
 
 
-def _finding(rule: str, outcome: str, message: str, value=None, limit=None, tell: bool = False) -> dict:
+def finding(rule: str, outcome: str, message: str, value=None, limit=None, tell: bool = False) -> dict:
+    """One finding; `tell`: whether the verdict of a blessed candidate names it."""
     return {"rule": rule, "outcome": outcome, "message": message, "value": value, "limit": limit, "tell": tell}
 
 
@@ -51,41 +52,41 @@ def _numbers(metrics: Mapping, limits: Mapping) -> list[dict]:
     )
     counted = f"{rows:,} test rows" + (f", without {out}," if out else "")
     found = [
-        _finding("rows", "pass", f"{counted} decide", rows, least, bool(out))
+        finding("rows", "pass", f"{counted} decide", rows, least, bool(out))
         if rows >= least
-        else _finding("rows", "refuse", f"{counted} are too few to decide on (least {least})", rows, least)
+        else finding("rows", "refuse", f"{counted} are too few to decide on (least {least})", rows, least)
     ]
     found += [
-        _finding("rows", "warn", f"the {name} keeps no list of the rows it learned from: none could be taken out")
+        finding("rows", "warn", f"the {name} keeps no list of the rows it learned from: none could be taken out")
         for name in metrics["unlisted"]
     ]
     finite = [value is not None and math.isfinite(value) for value in (accuracy, every, seen)]
     told = f"TFMA's accuracy {_four(seen)} and the gate's own count {_four(every)} on all rows"
     if not all(finite):
         message = f"the accuracy must be a finite number (TFMA: {seen}, own count: {accuracy})"
-        found.append(_finding("accuracy", "refuse", message, accuracy))
+        found.append(finding("accuracy", "refuse", message, accuracy))
     elif abs(seen - every) > 1e-3:
-        found.append(_finding("accuracy", "refuse", f"{told} must agree", seen, every))
+        found.append(finding("accuracy", "refuse", f"{told} must agree", seen, every))
     else:
-        found.append(_finding("accuracy", "pass", f"{told} agree", seen, every))
+        found.append(finding("accuracy", "pass", f"{told} agree", seen, every))
     if finite[0] and accuracy < floor:
         message = f"test accuracy {accuracy:.4f} is under the floor {floor:.4f}"
-        found.append(_finding("floor", "refuse", message, accuracy, floor))
+        found.append(finding("floor", "refuse", message, accuracy, floor))
     elif finite[0]:
         message = f"test accuracy {accuracy:.4f} on {rows:,} rows (floor {floor:.4f})"
-        found.append(_finding("floor", "pass", message, accuracy, floor, True))
+        found.append(finding("floor", "pass", message, accuracy, floor, True))
     odd, classes = metrics["not_finite"], metrics["predicted_classes"]
     if odd:
         message = f"{odd:,} rows got a probability that is no finite number"
-        found.append(_finding("probabilities", "refuse", message, odd, 0))
+        found.append(finding("probabilities", "refuse", message, odd, 0))
     else:
-        found.append(_finding("probabilities", "pass", "every probability is a finite number", 0, 0))
+        found.append(finding("probabilities", "pass", "every probability is a finite number", 0, 0))
     if classes < 2:
-        found.append(_finding("classes", "refuse", "the candidate gives every row the same class", classes, 2))
+        found.append(finding("classes", "refuse", "the candidate gives every row the same class", classes, 2))
     else:
-        found.append(_finding("classes", "pass", f"{classes} classes are given", classes, 2))
+        found.append(finding("classes", "pass", f"{classes} classes are given", classes, 2))
     return found + [
-        _finding("comparison", "refuse", f"there is a {name}, and nothing to compare with it")
+        finding("comparison", "refuse", f"there is a {name}, and nothing to compare with it")
         for name in metrics["uncompared"]
     ]
 
@@ -97,7 +98,7 @@ def _calibration(metrics: Mapping) -> list[dict]:
         return []
     most = MOST_CALIBRATION_ERROR + chance
     message = f"expected calibration error {error:.3f} (limit {MOST_CALIBRATION_ERROR:.3f}, and {chance:.3f} by chance)"
-    return [_finding("calibration", "warn" if error > most else "pass", message, error, most)]
+    return [finding("calibration", "warn" if error > most else "pass", message, error, most)]
 
 
 def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
@@ -107,18 +108,18 @@ def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
     if name == "baseline":
         if found["worse"]:
             message = f"significantly worse than the {against}, p = {found['p_worse']:.3g}"
-            return [_finding(rule, "refuse", message, found["p_worse"], limits["alpha"])]
-        first = _finding(rule, "pass", f"not worse than the {against}", found["p_worse"], limits["alpha"], True)
+            return [finding(rule, "refuse", message, found["p_worse"], limits["alpha"])]
+        first = finding(rule, "pass", f"not worse than the {against}", found["p_worse"], limits["alpha"], True)
         if found["better"]:
             return [first]
         message = f"not significantly better than the {against}, p = {found['p_better']:.3g}"
-        return [first, _finding("better than the baseline", "warn", message, found["p_better"], limits["alpha"])]
+        return [first, finding("better than the baseline", "warn", message, found["p_better"], limits["alpha"])]
     # Two trainings of one model are never equally good, so that a loss alone says little: it must be more than a seed costs.
     spread = limits["seed_spread"]
     if found["below_spread"]:
         message = f"significantly worse than the {against}, by more than {spread:.4f}, the spread of seeds"
-        return [_finding(rule, "refuse", message, found["highest"], -spread)]
-    first = _finding(rule, "pass", f"not worse than the {against}", found["highest"], -spread, True)
+        return [finding(rule, "refuse", message, found["highest"], -spread)]
+    first = finding(rule, "pass", f"not worse than the {against}", found["highest"], -spread, True)
     rule = f"margin to the {name}"
     if found["inferior"]:
         message, outcome = f"not shown to be less than {margin:.4f} worse than the {against}", "refuse"
@@ -126,14 +127,14 @@ def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
         message, outcome = f"too few rows to show a loss of {margin:.4f} against the {against}", "warn"
     else:
         message, outcome = f"shown to be less than {margin:.4f} worse than the {name}", "pass"
-    return [first, _finding(rule, outcome, message, found["lowest"], -margin)]
+    return [first, finding(rule, outcome, message, found["lowest"], -margin)]
 
 
 def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[dict]:
     """One finding for all slices, which share one error rate; one for recall where it moved and the class did not fall."""
     rule = f"slices against the {name}"
     if not parts:
-        return [_finding(rule, "warn", f"no slice holds a row that could be compared with the {name}")]
+        return [finding(rule, "warn", f"no slice holds a row that could be compared with the {name}")]
     fallen = {label: part for label, part in parts.items() if part["fell"]}
     label, lowest = min(parts.items(), key=lambda item: item[1]["change"])
     if fallen:
@@ -142,10 +143,10 @@ def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[di
             f"{part['rows']:,} rows, p = {part['p']:.3g})"
             for label, part in fallen.items()
         )
-        found = [_finding(rule, "refuse", message, min(part["change"] for part in fallen.values()))]
+        found = [finding(rule, "refuse", message, min(part["change"] for part in fallen.values()))]
     else:
         message = f"no slice fell; the lowest of {len(parts)} is {_measure(lowest)} {label}, {lowest['change']:+.4f} against the {name}"
-        found = [_finding(rule, "pass", message, lowest["change"], -lowest["limit"])]
+        found = [finding(rule, "pass", message, lowest["change"], -lowest["limit"])]
     for outcome, key in (("refuse", "recall_fell"), ("warn", "traded")):
         moved = {label: part for label, part in parts.items() if part[key]}
         if moved:
@@ -156,7 +157,7 @@ def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[di
             )
             limit = -limits["recall_margin"] if outcome == "refuse" else None
             lost = min(part["difference"] for part in moved.values())
-            return [*found, _finding(f"recall against the {name}", outcome, message, lost, limit)]
+            return [*found, finding(f"recall against the {name}", outcome, message, lost, limit)]
     return found
 
 
@@ -167,9 +168,9 @@ def _measure(part: Mapping) -> str:
 def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:
     """Shares of flipped labels, by kind."""
     if behaviour["trouble"]:
-        return [_finding("behaviour", "refuse", f"the behavioural tests cannot be read: {behaviour['trouble']}")]
+        return [finding("behaviour", "refuse", f"the behavioural tests cannot be read: {behaviour['trouble']}")]
     if behaviour["missing"]:
-        return [_finding("behaviour", "warn", f"no behavioural tests: the line has no {behaviour['missing']}")]
+        return [finding("behaviour", "warn", f"no behavioural tests: the line has no {behaviour['missing']}")]
     found = []
     for kind, part in behaviour["kinds"].items():
         rule, most = f"behaviour: {kind}", limits["max_flips"]
@@ -179,15 +180,15 @@ def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:
         if part["champion"] is not None:
             told += f", {part['champion']:.1%} with the champion"
         if part["few"]:
-            found.append(_finding(rule, "warn", f"{told}: too few to decide on", part["share"], most))
+            found.append(finding(rule, "warn", f"{told}: too few to decide on", part["share"], most))
         elif part["over"]:
             message = f"{told}, significantly over the limit of {most:.1%}, p = {part['p_over']:.3g}"
-            found.append(_finding(rule, "refuse", message, part["share"], most))
+            found.append(finding(rule, "refuse", message, part["share"], most))
         elif part["more"]:
             message = f"{told}, more than {limits['flip_margin']:.1%} over it, p = {part['p_more']:.3g}"
-            found.append(_finding(rule, "refuse", message, part["share"], limits["flip_margin"]))
+            found.append(finding(rule, "refuse", message, part["share"], limits["flip_margin"]))
         else:
-            found.append(_finding(rule, "pass", told, part["share"], most))
+            found.append(finding(rule, "pass", told, part["share"], most))
     return found
 
 

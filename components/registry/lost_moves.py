@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from components.core import clock, errors, fileio, locks, paths
+from components.core.states import Move, NodeState, Release, RunState
 from components.registry import model_registry
 
 UNKNOWN = "unknown"
@@ -105,24 +106,24 @@ def _release(record: Mapping, pointer: Mapping | None, card: Mapping | None) -> 
     folder = paths.run_dir(record["run"])
     if card is None:
         told, verdict = _read(folder / "release.json"), _read(folder / "verdict.json")
-        if not told or told.get("state") != "released" or not verdict:
+        if not told or told.get("state") != RunState.RELEASED or not verdict:
             return None
         ended = [
             e
             for e in fileio.read_json_lines(folder / "events.jsonl")
-            if e["node"] == "Registrar" and e["state"] == "done"
+            if e["node"] == "Registrar" and e["state"] == NodeState.DONE
         ]
         version, time = told["version"], ended[0]["time"] if ended else record["created"]
         reason, metrics = "; ".join(verdict["reasons"]), verdict["metrics"]
     else:
         # A version that waited for a person has a card that names the folder where it waited.
         served = str(paths.serving_dir(record["config"]["line"]) / str(card["version"]))
-        if record["config"]["release"] != "auto" or card["folder"] != served:
+        if record["config"]["release"] != Release.AUTO or card["folder"] != served:
             return None
         version, time = card["version"], card["created"]
         reason, metrics = f"released by run {record['run']}", card["metrics"]
     return {
-        "sequence": pointer["event"]["sequence"] + 1 if pointer else 1, "time": time, "who": UNKNOWN, "kind": "release",
+        "sequence": pointer["event"]["sequence"] + 1 if pointer else 1, "time": time, "who": UNKNOWN, "kind": Move.RELEASE,
         "from": pointer["version"] if pointer else None, "to": version, "reason": reason,
         "evidence": {"run": record["run"], "metrics": metrics},
         "restored": "the history lost this move: it is told by its run, who is not known, and the time is that of the node",

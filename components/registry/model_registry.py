@@ -21,6 +21,7 @@ from pathlib import Path
 
 from components.core import clock, errors, fileio, locks, paths
 from components.core.fileio import file_hash as file_hash
+from components.core.states import Move
 from components.registry import model_registry, tf_serving_config
 from components.registry.manifest import HELD
 from components.registry.manifest import MANIFEST as MANIFEST
@@ -113,10 +114,10 @@ def _served(line: str, until: int | None = None) -> list[int]:
     for event in history(line):
         if until is not None and event["sequence"] > until:
             break
-        if event["kind"] == "rollback" and event["to"] in served:
+        if event["kind"] == Move.ROLLBACK and event["to"] in served:
             del served[len(served) - served[::-1].index(event["to"]) :]
             continue
-        if event["kind"] != "rollback" and event["from"] not in (None, *served[-1:]):
+        if event["kind"] != Move.ROLLBACK and event["from"] not in (None, *served[-1:]):
             served.append(event["from"])  # the move that made it serve is lost
         served.append(event["to"])
     return served
@@ -231,14 +232,14 @@ def move_champion(
     line: str,
     expected: dict | None,
     version: int,
-    kind: str,
+    kind: Move,
     reason: str,
     evidence: dict,
     allowed: Callable[[], None] = lambda: None,
 ) -> dict:
     """Points the line at `version` if it still points at `expected` (compare-and-swap), and records who and why.
 
-    kind: "release", "promote" or "rollback". evidence: anything a reader of the history should see. allowed: asked first, under
+    evidence: anything a reader of the history should see. allowed: asked first, under
     the lock; raises where the caller may not publish (`claims.check`).
 
     Raises:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from components.core import clock, paths
+from components.core.states import Move
 from components.registry import model_registry
 
 
@@ -40,7 +41,7 @@ def _knows(line: str, event: dict) -> datetime:
 
 def _served_since(line: str, event: dict) -> datetime:
     """From when on an interval could have met the version: a release counts from what it knows, since a backfill makes it late."""
-    return _knows(line, event) if event["kind"] == "release" else clock.parse_time(event["time"], "time")
+    return _knows(line, event) if event["kind"] == Move.RELEASE else clock.parse_time(event["time"], "time")
 
 
 def _served_folder(line: str, version: int) -> Path:

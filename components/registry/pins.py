@@ -5,9 +5,6 @@
 Standard library only.
 """
 
-import argparse
-import sys
-
 from components.core import clock, fileio, locks, paths
 from components.registry import model_registry
 
@@ -37,17 +34,6 @@ def change(line: str, kind: str, version: int, reason: str) -> dict | None:
         event = {"time": clock.now(), "who": model_registry.user(), "kind": kind, "version": version, "reason": reason}
         fileio.append_json(_path(line), event)
     return event
-
-
-def run(args: argparse.Namespace, line: str) -> int:
-    """The command; returns its exit code."""
-    if not args.reason.strip():
-        print(f"newsdesk {args.command}: --reason must say why. Received: {args.reason!r}", file=sys.stderr)
-        return 2
-    done = change(line, args.command, args.version, args.reason.strip())
-    state = "pinned: it is kept until it is unpinned" if args.command == "pin" else "not pinned"
-    print(f"{line}: version {args.version} is {'' if done else 'already '}{state}")
-    return 0
 
 
 def _path(line: str):

@@ -3,13 +3,11 @@
 Standard library only.
 """
 
-import argparse
-import json
 import re
 from datetime import datetime, timedelta, timezone
 
 from components.core import clock
-from components.registry import model_registry
+from components.core.states import Move
 
 
 def terms(events: list[dict]) -> list[dict]:
@@ -42,7 +40,7 @@ def _gap(before: dict | None, event: dict, lost: int) -> dict:
     ends += [f"version {event['from']} served at its end"] if event["from"] is not None else []
     moves = "1 move is" if lost == 1 else f"{lost} moves are"
     return {
-        "version": None, "since": before["time"] if before else None, "until": event["time"], "kind": "unknown", "who": "unknown",
+        "version": None, "since": before["time"] if before else None, "until": event["time"], "kind": Move.UNKNOWN, "who": "unknown",
         "why": "; ".join([f"{moves} missing in the history", *ends]), "sequence": event["sequence"] - lost,
     }  # fmt: skip
 
@@ -68,39 +66,3 @@ def during(events: list[dict], start: datetime, end: datetime) -> list[dict]:
         if since <= end and (start < until or start <= since == until):
             found.append(term)
     return found
-
-
-def _is_kept(line: str, term: dict) -> bool:
-    return term["version"] is not None and model_registry.folder(line, term["version"]) is not None
-
-
-def run(args: argparse.Namespace) -> int:
-    """Prints what served then, of one line or of all; returns the exit code."""
-    start, end = span(args.on)
-    asked = [args.line] if args.line else model_registry.lines()
-    found = {line: during(model_registry.history(line), start, end) for line in asked}
-    if args.json:
-        listed = [{"line": line, **term, "kept": _is_kept(line, term)} for line, told in found.items() for term in told]
-        print(json.dumps(listed, indent=1, ensure_ascii=False))
-        return 0
-    when = f"{args.on} (UTC)" if not re.search(r"[+-]\d\d:?\d\d$|Z$", args.on[10:]) else args.on
-    for line, told in found.items():
-        if not told:
-            first = next(iter(model_registry.history(line)), None)
-            more = f"its first champion came {first['time']}" if first else "it has never had a champion"
-            print(f"{line}: nothing served on {when}; {more}")
-        for term in told:
-            if term["version"] is None:
-                since = f"between {term['since']} and" if term["since"] else "before"
-                print(f"{line}: it is not known what served {since} {term['until']}\n  {term['why']}")
-                continue
-            if term["since"] == term["until"]:
-                print(f"{line}: version {term['version']} served from {term['since']}, until when is not known")
-                print(f"  {term['kind']} by {term['who']}: {term['why']}")
-                continue
-            kept = "" if _is_kept(line, term) else " (no longer kept)"
-            print(f"{line}: version {term['version']}{kept} served {term['since']} to {term['until'] or 'now'}")
-            print(f"  {term['kind']} by {term['who']}: {term['why']}")
-    if not found:
-        print(f"nothing served on {when}: there are no lines yet")
-    return 0

@@ -17,7 +17,7 @@ def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
     return {
         "version": version, "line": config["line"], "preset": config["preset"], "created": clock.now(),
         "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
-        "metrics": metrics, "comparisons": verdict["comparisons"], "warnings": verdict["warnings"], "code": record["code"],
+        "metrics": metrics, "fresh": verdict.get("fresh"), "comparisons": verdict["comparisons"], "warnings": verdict["warnings"], "code": record["code"],
         "data": {
             "source": config["source"], "window": config["window"], "as_of": record["as_of"], "hash": record["data_hash"],
             "rows": record["rows"], "files": len(record["files"]), "milder": dict(config["data"]["checks"]),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from airflow.exceptions import AirflowException
 from airflow.sdk.exceptions import AirflowFailException
 
+from components.core.states import ExitCode
 from pipelines.runner import node_process
 
 _LIMIT = 1 << 20  # bytes of standard output that are kept, from its end
@@ -21,10 +22,10 @@ def newsdesk(words: list[str], say: Callable[[str], None], partly: bool = False)
         AirflowException: anything else.
     """
     call = [node_process.tfx_python(), "-m", "pipelines.cli.main", *words]
-    said: list[str] = []
+    log: list[str] = []
 
     def hear(line: str) -> None:
-        said.append(line)
+        log.append(line)
         say(line)
 
     with tempfile.TemporaryFile() as output:
@@ -39,8 +40,8 @@ def newsdesk(words: list[str], say: Callable[[str], None], partly: bool = False)
             process.stderr.close()
         output.seek(max(0, output.seek(0, 2) - _LIMIT))
         text = output.read().decode("utf-8", "replace")
-    if code != node_process.DONE and not (partly and code == node_process.STOPPED and text.strip()):
-        known = code in (node_process.USAGE, node_process.STOPPED, node_process.LOCKED)
+    if code != ExitCode.DONE and not (partly and code == ExitCode.STOPPED and text.strip()):
+        known = code in (ExitCode.USAGE, ExitCode.STOPPED, ExitCode.LOCKED)
         error = AirflowFailException if known else AirflowException
-        raise error(f"newsdesk {words[0]} ended with exit code {code}: {' '.join(said[-5:]) or text[-500:]}")
+        raise error(f"newsdesk {words[0]} ended with exit code {code}: {' '.join(log[-5:]) or text[-500:]}")
     return text

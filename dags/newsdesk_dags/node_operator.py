@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from components.core.run_record import run_of
+from components.core.states import ExitCode, is_bad
 from newsdesk_dags.lost_runs import lost
 from newsdesk_dags.run_form import request_of
 from pipelines.config import run_config
@@ -31,8 +32,7 @@ RETRIES = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
 }
-BAD_OUTCOMES = ("failed", "stopped", "locked")
-WAIT = timedelta(seconds=30)  # between two looks of a backfill at a line that another run holds
+WAIT = timedelta(seconds=30)  # after which a backfill tries a locked line again
 
 
 class NodeOperator(BaseOperator):
@@ -86,12 +86,12 @@ class NodeOperator(BaseOperator):
         except KeyboardInterrupt:
             # Airflow would take it for a failed attempt, and try again.
             raise AirflowFailException(f"{self.node} was stopped by hand") from None
-        if code == node_process.LOCKED and self._close_lost(context):
+        if code == ExitCode.LOCKED and self._close_lost(context):
             code, result = node_process.run(call, self.log.info, self._started)
-        if code == node_process.LOCKED and request.get("trigger") == "backfill":
+        if code == ExitCode.LOCKED and request.get("trigger") == "backfill":
             self.log.info("%s; looking again in %s", result.get("headline"), WAIT)
             self.defer(trigger=TimeDeltaTrigger(WAIT), method_name="resume")
-        if code == node_process.DONE and self.then:
+        if code == ExitCode.DONE and self.then:
             self.then(context, request, result)
         return self.outcome(code, result)
 
@@ -107,16 +107,16 @@ class NodeOperator(BaseOperator):
         """The result of a node that ended well; raises what Airflow understands for every other exit code."""
         headline = str(result.get("headline") or f"{self.node} ended with exit code {code} and gave no result")
         reasons = "".join(f"\n  - {reason}" for reason in result.get("reasons") or ())
-        if code == node_process.DONE:
+        if code == ExitCode.DONE:
             ended = result.get("outcome") or {}
-            if self.node == CLOSE and ended.get("state") in BAD_OUTCOMES:
+            if self.node == CLOSE and ended and is_bad(ended.get("state")):
                 # A run that was marked as failed by hand ends in skipped tasks, which Airflow would call a success.
                 reasons = "".join(f"\n  - {reason}" for reason in ended.get("reasons") or ())
                 raise AirflowFailException(f"the run ended as {ended['state']}; the line is free again" + reasons)
             return dict(result)
-        if code == node_process.SKIPPED:
+        if code == ExitCode.SKIPPED:
             raise AirflowSkipException(headline)
-        if code in (node_process.USAGE, node_process.STOPPED, node_process.LOCKED):
+        if code in (ExitCode.USAGE, ExitCode.STOPPED, ExitCode.LOCKED):
             raise AirflowFailException(headline + reasons)
         raise AirflowException(headline + reasons)
 

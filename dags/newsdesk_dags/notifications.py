@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias
 
 from components.core import fileio, paths, run_record
+from components.core.states import RunState
 from components.registry import model_registry
 from pipelines.airflow_stack import assets
 from pipelines.config import run_config
@@ -45,9 +46,9 @@ def registered(context: Mapping[str, Any], request: dict, result: dict) -> None:
     """After the Registrar: tells of a new champion, unless the version is held for a person."""
     run = run_record.run_of(context["dag_run"].dag_id, context["dag_run"].run_id)
     release = fileio.read_json(paths.run_dir(run) / "release.json") or {}
-    if release.get("state") == "released":
+    if release.get("state") == RunState.RELEASED:
         champion_changed(context["outlet_events"], run_record.load(run)["config"]["line"], run)
-    elif release.get("state") == "held":
+    elif release.get("state") == RunState.HELD:
         line = run_record.load(run)["config"]["line"]
         log.info("Held for a person: %s.", notices.how_to_approve(line, release["version"]))
 
@@ -66,7 +67,7 @@ def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
         outcome = (result.get("outcome") if record else None) or runs.outcome_of(run)
         told = run_config.section(lines, line, "notify")
         found = [notices.of_run(line, outcome, record, address(context["dag_run"]))]
-        if outcome["state"] != "released":
+        if outcome["state"] != RunState.RELEASED:
             found.append(notices.of_age(line, told.max_age_days, datetime.now(timezone.utc), run))
         for notice in filter(None, found):
             say(notice, told)

@@ -1,4 +1,4 @@
-"""Airflow's environment: one function that says how Airflow runs here, and one that makes its database ready.
+"""How Airflow runs here: `airflow_env` gives its environment variables, `prepare` makes its database ready.
 
 Everything lives in `NEWSDESK_HOME/airflow`. Standard library only.
 """
@@ -28,7 +28,7 @@ _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
 class SetupError(Exception):
-    """A part of the installation is missing or a preparation step failed; the message says what to do."""
+    """A part of the installation is missing, or a preparation step failed; the message says what to do."""
 
 
 def airflow_home() -> Path:
@@ -48,7 +48,7 @@ def airflow_command(*words: str) -> list[str]:
     """
     program = airflow_bin() / "airflow"
     if not program.exists():
-        raise SetupError(f"the Airflow environment must be installed. Received: no {program}. Run `make setup`.")
+        raise SetupError(f"The Airflow environment is not installed: {program} is missing. Run `make setup`.")
     return [str(airflow_bin() / "python"), str(program), *words]
 
 
@@ -213,8 +213,8 @@ def check_ended(call: list[str], ended: subprocess.CompletedProcess) -> None:
 
 
 def _airflow_version() -> str:
-    found = sorted(airflow_bin().parent.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
-    return found[-1].name if found else ""
+    versions = sorted(airflow_bin().parent.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
+    return versions[-1].name if versions else ""
 
 
 def _secrets() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What Newsdesk asks of a running Airflow, over its REST interface. Standard library only."""
+"""A small client of Airflow's REST API. Standard library only."""
 
 import json
 import urllib.error
@@ -12,7 +12,7 @@ TIMEOUT = 30  # seconds for one answer
 
 
 class RestError(Exception):
-    """Airflow did not answer, or refused; the message carries its reason."""
+    """Airflow did not answer or refused the request; the message gives the reason."""
 
 
 class Rest:
@@ -76,7 +76,7 @@ class Rest:
             text = error.read(2000).decode("utf-8", "replace")
             raise RestError(f"Airflow refused {method} {path} with status {error.code}: {text}") from error
         except (OSError, ValueError) as error:
-            raise RestError(f"Airflow must answer at {self._address}. Received: {error}") from error
+            raise RestError(f"Airflow does not answer at {self._address}: {error}") from error
 
 
 def _quote(text: str) -> str:

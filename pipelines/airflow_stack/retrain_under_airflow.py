@@ -19,18 +19,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import errors, fileio, paths, processes, run_record
-from pipelines.airflow_stack import airflow_settings, stack
+from components.core.states import ExitCode, NodeState, is_bad
+from pipelines.airflow_stack import airflow_settings, stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
 from pipelines.config import run_config
+from pipelines.config.lines import check_folder
 from pipelines.runner import node_process, runs
 
-BAD = ("failed", "stopped", "locked")  # every other outcome, a refused model included, is a run that did its work
 KEPT_LOGS = 20
 _LOGGER = "airflow.task.operators"
 _OPERATOR = f"{_LOGGER}.node_tasks.NodeOperator"
 _PREFIX = re.compile(r"^\S+ \[\w+ *\] ")
-_ENDED = ("done", "cached", "skipped", "stopped", "failed", "locked")
+_SHOWN = frozenset(NodeState) - {NodeState.RUNNING, NodeState.CLOSED}
 
 
 def request_from(environ: Mapping[str, str], folder: Path) -> dict:
@@ -93,7 +94,7 @@ class Followed:
         events = fileio.read_json_lines(self.path)
         for event in events[self.seen :]:
             self.run = event["run"]
-            if event["state"] in _ENDED:
+            if event["state"] in _SHOWN:
                 print(
                     f"  {event['state']:8} {event['node']:17} {event['seconds']:7.1f} s  {event['headline']}",
                     flush=True,
@@ -156,7 +157,7 @@ def trigger_there(rest: Rest, conf: dict) -> tuple[bool, str]:
     """Runs the DAG in the stack and follows it; same result as `test_here`."""
     run = f"retrain-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     rest.trigger(DAG_ID, run, conf)
-    print(f"  {stack.address()}/dags/{DAG_ID}/runs/{run}", flush=True)
+    print(f"  {stack_health.address()}/dags/{DAG_ID}/runs/{run}", flush=True)
     events = Followed(paths.run_dir(run) / "events.jsonl")
     try:
         _follow(events, lambda: rest.state(DAG_ID, run) in ("queued", "running"), pause=2)
@@ -180,7 +181,7 @@ def stack_for_run() -> Rest | None:
     """
     if not stack.is_up():
         return None
-    rest = Rest(stack.address())
+    rest = Rest(stack_health.address())
     dag = rest.dag(DAG_ID)
     return rest if dag and not dag["is_paused"] and not dag["has_import_errors"] else None
 
@@ -195,7 +196,7 @@ def verdict(outcome: Mapping | None, run: str, good: bool) -> Iterator[str]:
         at = f" at {outcome['node']}" if outcome.get("node") else ""
         yield f"{state.upper()}{version}{at}" + (f", accuracy {accuracy:.4f}" if accuracy is not None else "")
         yield from (f"  - {reason}" for reason in outcome.get("reasons") or ())
-        if state not in BAD and not good:
+        if not is_bad(state) and not good:
             yield "FAILED: Airflow calls the run failed all the same; the log says which task."
     if run:
         yield f"  run folder     {paths.run_dir(run)}"
@@ -249,7 +250,7 @@ def retrain(conf: dict) -> bool:
             good, run = test_here(conf, log)
     # No file: the run never opened, so nothing closed it (another run holds the line, no such source).
     outcome = (fileio.read_json(paths.run_dir(run) / "outcome.json") or runs.outcome_of(run)) if run else None
-    ended_well = good and outcome is not None and outcome["state"] not in BAD
+    ended_well = good and outcome is not None and not is_bad(outcome["state"])
     if not ended_well:
         node = (outcome or {}).get("node") or ""
         if rest:
@@ -260,23 +261,23 @@ def retrain(conf: dict) -> bool:
 
 
 def main() -> int:
-    """Exit code 0 the run ended well, 1 it did not, 2 it could not be asked for like that, 130 interrupted."""
+    """Exit code 0: the run ended well; 1: it did not; 2: its parameters cannot be used; 130: interrupted."""
     # All, and explicitly: a shell starts background commands with SIGINT ignored, and Airflow would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         paths.ensure()
         conf = request_from(os.environ, Path.cwd())
-        run_config.check_folder(conf["source"])
-        return 0 if retrain(conf) else 1
+        check_folder(conf["source"])
+        return ExitCode.DONE if retrain(conf) else ExitCode.FAILED
     except run_config.ConfigError as error:
         print(error, file=sys.stderr)
-        return 2
+        return ExitCode.USAGE
     except (airflow_settings.SetupError, errors.HomeError, RestError, run_record.RunError) as error:
         print(error, file=sys.stderr)
-        return 1
+        return ExitCode.FAILED
     except KeyboardInterrupt:
-        return 130
+        return ExitCode.INTERRUPTED
 
 
 if __name__ == "__main__":

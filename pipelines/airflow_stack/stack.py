@@ -1,7 +1,7 @@
 """Airflow and the MLflow UI on this machine: `python -m pipelines.airflow_stack.stack up | down | status | …`.
 
-`up` starts what does not run yet and returns once Airflow is healthy; `run` does the same in the foreground (containers).
-Standard library only; state and logs lie in `NEWSDESK_HOME/airflow`.
+`up` starts what is not running and returns once Airflow is healthy; `run` does the same in the foreground (containers).
+State and logs are in `NEWSDESK_HOME/airflow`.
 """
 
 import contextlib
@@ -12,8 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,9 @@ from components.registry import mlflow_db
 from pipelines.airflow_stack import airflow_settings, stack_state, supervisor
 from pipelines.airflow_stack.airflow_settings import SetupError
 from pipelines.airflow_stack.rest_client import Rest, RestError
+from pipelines.airflow_stack.stack_health import address, log_file, log_tail, unhealthy_parts, wait_until_healthy
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.runner.node_process import environment, tfx_python
 
 AIRFLOW_PARTS = {
@@ -32,9 +33,7 @@ AIRFLOW_PARTS = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 DAG_ID = "news_retrain"
-HEALTH_SECONDS = 180  # a first start on two busy cores takes about 40
-ATTEMPTS = 3  # starts of one part that fail, until `up` gives up waiting
-GRACE = 20  # seconds between SIGTERM and SIGKILL; a scheduler can hang on the former
+GRACE = 20  # seconds between SIGTERM and SIGKILL; a scheduler can hang on SIGTERM
 
 
 def commands() -> dict[str, list[str]]:
@@ -45,7 +44,7 @@ def commands() -> dict[str, list[str]]:
     """
     mlflow = Path(tfx_python()).with_name("mlflow")
     if not mlflow.exists():
-        raise SetupError(f"the TFX environment must be installed. Received: no {mlflow}. Run `make setup`.")
+        raise SetupError(f"The TFX environment is not installed: {mlflow} is missing. Run `make setup`.")
     root = paths.home()
     return {
         **{name: airflow_settings.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
@@ -58,17 +57,17 @@ def commands() -> dict[str, list[str]]:
 
 
 def up() -> None:
-    """Starts what does not run, waits until Airflow is healthy and prints where everything is.
+    """Starts what is not running, waits until Airflow is healthy and prints the addresses.
 
     Raises:
-        SetupError: an environment is missing, a port is taken, or a part ended again and again or did not become healthy.
+        SetupError: an environment is missing, a port is taken, or a part keeps failing or does not become healthy.
     """
     paths.ensure()
     with _one_at_a_time():
         state, calls = stack_state.read(), commands()
         missing = [part.name for part in stack_state.parts(state) if not part.up] if state else [*calls]
         if any(part.up for part in stack_state.parts(state)):
-            _say_ports_stay()
+            _report_kept_ports()
         else:
             _check_ports([name for name in calls if name in missing])
             fileio.write_json(airflow_settings.ports_file(), dict(_ports().values()))
@@ -78,7 +77,7 @@ def up() -> None:
             airflow_settings.prepare()
             mlflow_db.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
             _start_supervisor()
-        _wait_until_healthy({part.name: part.restarts for part in stack_state.parts(state)})
+        wait_until_healthy({part.name: part.restarts for part in stack_state.parts(state)})
     _print_addresses(started=bool(missing))
 
 
@@ -89,11 +88,13 @@ def _start_supervisor() -> None:
     while process.poll() is None and (stack_state.read().get(stack_state.SUPERVISOR) or {}).get("pid") != wanted["pid"]:
         time.sleep(0.1)
     if process.returncode is not None:
-        raise SetupError(f"the supervisor must keep running. Received: it ended:\n{_tail(stack_state.SUPERVISOR)}")
+        raise SetupError(
+            f"The supervisor ended as soon as it was started. The end of its log:\n{log_tail(stack_state.SUPERVISOR)}"
+        )
 
 
 def supervise() -> None:
-    """What `up` leaves behind: keeps the parts running until SIGTERM; `down` ends the parts."""
+    """The supervisor's process, started by `up`: keeps the parts running until SIGTERM. `down` stops the parts."""
     ended = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
     env = airflow_settings.airflow_env()
@@ -105,9 +106,9 @@ def supervise() -> None:
 
 
 def down() -> None:
-    """Ends exactly the processes that `up` started, and the warm node server; says so when a port stays taken."""
+    """Stops exactly the processes that `up` started, and the warm node server; reports a port that is still taken."""
     with _one_at_a_time():
-        # The supervisor first: it would start again what ends. What it then left in its state is complete.
+        # The supervisor first: it restarts what ends. Once it is gone, the state file is complete.
         processes.end([e for e in [stack_state.read().get(stack_state.SUPERVISOR)] if e], GRACE)
         state = stack_state.read()
         leaving = state.pop("leaving", None) or []
@@ -115,7 +116,7 @@ def down() -> None:
         stack_state.file().unlink(missing_ok=True)
     _stop_node_server()
     if killed:
-        print(f"{len(killed)} processes did not leave within {GRACE} s and were killed.")
+        print(f"{len(killed)} processes did not stop within {GRACE} s and were killed.")
     for name, port in (("Airflow", airflow_settings.airflow_port()), ("MLflow", airflow_settings.mlflow_port())):
         if processes.port_taken(port, airflow_settings.bind_address()):
             print(f"Port {port} ({name}) is still taken, by a process that Newsdesk did not start.")
@@ -130,10 +131,10 @@ def schedule(on: bool) -> None:
         SetupError: the stack is not up, or Airflow does not know the DAG.
     """
     if not is_up():
-        raise SetupError("Airflow must be up to switch the schedule. Received: it is not running. Run `make up`.")
+        raise SetupError("Airflow is not running; start it with `make up`.")
     try:
         rest = Rest(address())
-        for dag_id, line in run_config.retrain_dags(run_config.settings()).items():
+        for dag_id, line in retrain_dags(run_config.settings()).items():
             rest.switch(dag_id, on)
             print(f"The schedule of {dag_id} (line {line}) is {'on' if on else 'off'}.")
     except RestError as error:
@@ -141,19 +142,19 @@ def schedule(on: bool) -> None:
 
 
 def status() -> bool:
-    """Prints each process and Airflow's health; true if all is well."""
-    found = stack_state.parts() or [stack_state.Part(name, False, "", 0, 0) for name in stack_state.NAMES]
-    for part in found:
+    """Prints each process and Airflow's health; returns whether everything runs and is healthy."""
+    parts = stack_state.parts() or [stack_state.Part(name, False, "", 0, 0) for name in stack_state.NAMES]
+    for part in parts:
         print(f"{part.name:14} {part.text()}")
     waiting = unhealthy_parts()
     print(f"{'health':14} {'not healthy: ' + ', '.join(waiting) if waiting else 'ok'}")
     if stack_state.warning():
         print(stack_state.warning())
-    return not waiting and all(part.up for part in found)
+    return not waiting and all(part.up for part in parts)
 
 
 def run() -> None:
-    """`up`, then waits in the foreground for SIGTERM or SIGINT, then `down`; a supervisor that was killed is started again."""
+    """`up`, then waits in the foreground for SIGTERM or SIGINT, then `down`; restarts a supervisor that was killed."""
     ended = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: ended.append(received))
@@ -173,38 +174,6 @@ def is_up() -> bool:
     return all(processes.alive(state.get(name)) for name in ("api-server", "scheduler"))
 
 
-def unhealthy_parts() -> list[str]:
-    """Names of the parts that do not answer or do not report as healthy."""
-    waiting = [] if _ask(f"http://127.0.0.1:{airflow_settings.mlflow_port()}/health") else ["mlflow"]
-    answer = _ask(f"{address()}/api/v2/monitor/health")
-    if answer is None:
-        return ["api-server", *waiting]
-    health = json.loads(answer)
-    parts = {
-        "metadatabase": "metadatabase",
-        "scheduler": "scheduler",
-        "dag_processor": "dag-processor",
-        "triggerer": "triggerer",
-    }
-    return [name for part, name in parts.items() if (health.get(part) or {}).get("status") != "healthy"] + waiting
-
-
-def _ask(url: str) -> bytes | None:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.read()
-    except OSError:  # refused, timed out, or an HTTP error: URLError is one too
-        return None
-
-
-def address() -> str:
-    return f"http://127.0.0.1:{airflow_settings.airflow_port()}"
-
-
-def log_file(name: str) -> Path:
-    return airflow_settings.airflow_home() / "logs" / f"{name}.log"
-
-
 def _ports() -> dict[str, tuple[str, int]]:
     """Environment variable and number of each server's port, for a stack that is about to start."""
     return {
@@ -213,45 +182,21 @@ def _ports() -> dict[str, tuple[str, int]]:
     }
 
 
-def _say_ports_stay() -> None:
-    """A stack that runs keeps its ports; says so where others were asked for."""
+def _report_kept_ports() -> None:
+    """A running stack keeps its ports; prints so if others were requested."""
     running = {"api-server": airflow_settings.airflow_port(), "mlflow": airflow_settings.mlflow_port()}
     for name, (variable, port) in _ports().items():
         if port != running[name]:
-            print(f"The {name} is already up on {running[name]}; for {variable}={port}, run `make down` first.")
+            print(f"The {name} already runs on port {running[name]}; to use {variable}={port}, run `make down` first.")
 
 
 def _check_ports(missing: list[str]) -> None:
     for name, (variable, port) in _ports().items():
         if name in missing and processes.port_taken(port, airflow_settings.bind_address()):
             raise SetupError(
-                f"the port of {name} must be free. Received: port {port} is taken by another program. "
-                f"Stop that, or choose another port: {variable}=… make up"
+                f"Port {port} of the {name} is taken by another program. "
+                f"Stop that program, or choose another port: {variable}=… make up"
             )
-
-
-def _wait_until_healthy(restarts: Mapping[str, int]) -> None:
-    """restarts: how often each part had been started again before the wait."""
-    began, shown = time.monotonic(), None
-    while waiting := unhealthy_parts():
-        found = stack_state.parts()
-        for part in found:
-            if part.restarts >= restarts.get(part.name, 0) + ATTEMPTS or (part is found[-1] and not part.up):
-                raise SetupError(
-                    f"{part.name} must keep running. Received: it ended again and again; the end of "
-                    f"{log_file(part.name)}:\n{_tail(part.name)}"
-                )
-        seconds = time.monotonic() - began
-        if seconds > HEALTH_SECONDS:
-            raise SetupError(
-                f"Airflow must be healthy within {HEALTH_SECONDS} s. Received: waiting for {', '.join(waiting)}; "
-                f"the end of {log_file('api-server')}:\n{_tail('api-server')}"
-            )
-        line = f"Waiting for {', '.join(waiting)} …"
-        if line != shown:
-            print(line, flush=True)
-            shown = line
-        time.sleep(1)
 
 
 def _print_addresses(started: bool) -> None:
@@ -274,19 +219,12 @@ def _schedule_line() -> str:
         dag = Rest(address()).dag(DAG_ID)
         if not (dag and dag["is_paused"]):
             if not planned:
-                return f"{DAG_ID} (line {line}) has no schedule: it runs when you start it. [{line}.schedule] in newsdesk.toml gives it one."
+                return f"{DAG_ID} (line {line}) has no schedule: it runs when you start it. To schedule it, add [{line}.schedule] to newsdesk.toml."
             cron = run_config.section(lines, line, "schedule").cron
             return f"The schedule of {DAG_ID} is on ({cron}, line {line}); `make schedule-off` switches it off."
     if not planned:
-        return f"{DAG_ID} is switched off: a run that you start in the browser waits until `make schedule-on` switches it on."
-    return f"The schedule is off until you switch on `{DAG_ID}` with the toggle beside its name, or with `make schedule-on`."
-
-
-def _tail(name: str, lines: int = 15) -> str:
-    try:
-        return "\n".join(log_file(name).read_text(errors="replace").splitlines()[-lines:])
-    except FileNotFoundError:
-        return "(no log)"
+        return f"{DAG_ID} is switched off: a run started in the browser waits until you run `make schedule-on`."
+    return f"The schedule is off. Switch it on with `make schedule-on`, or with the toggle beside `{DAG_ID}` in the browser."
 
 
 def _mlflow_env() -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Keeps the processes of the stack running: what ends is started again, with back-off, and a line in the log says so.
+"""Keeps the processes of the stack running: a process that ends is restarted, with back-off and a line in the log.
 
-It writes the state that `stack_state` reads. Parts outlive it: the next supervisor takes over those that still run.
+It writes the state that `stack_state` reads. The parts outlive it: the next supervisor takes over those still running.
 Standard library only.
 """
 
@@ -14,16 +14,16 @@ from pathlib import Path
 from components.core import clock, fileio, paths, processes
 from pipelines.airflow_stack import stack_state
 
-POLL = 1.0  # seconds between two looks
-LONGEST = 20.0  # seconds between two attempts, at most: a part that can run is back within 30
-STEADY = 120.0  # seconds a part must run until its back-off begins anew
-PORT_GRACE = 3.0  # seconds for what is left of a server: its successor needs the port
-GRACE = 20.0  # seconds for what is left of any other part, such as a task that saves its work
+POLL = 1.0  # seconds between two checks
+LONGEST = 20.0  # seconds between two attempts, at most: a part that can run is back within 30 s
+STEADY = 120.0  # seconds a part must run before its back-off starts from zero again
+PORT_GRACE = 3.0  # seconds for leftover processes of a server: its successor needs the port
+GRACE = 20.0  # seconds for leftover processes of any other part, such as a task that saves its work
 
 
 @dataclass(frozen=True)
 class Program:
-    """How a part is started. server: it listens on a port, which its successor needs."""
+    """How a part is started. server: it listens on a port that its successor needs."""
 
     call: list[str]
     env: Mapping[str, str]
@@ -33,7 +33,7 @@ class Program:
 
 @dataclass
 class Supervisor:
-    """programs: by name. clock: seconds that only grow."""
+    """programs: by name. clock: monotonic seconds."""
 
     programs: Mapping[str, Program]
     say: Callable[[str], None]
@@ -45,7 +45,7 @@ class Supervisor:
     _leaving: list[tuple[dict, float]] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Takes over what still runs of an earlier supervisor; everything else is due at once."""
+        """Takes over the parts of an earlier supervisor that still run; all others are due at once."""
         self._state = stack_state.read()
         me = processes.entry_of(os.getpid())
         self._state[stack_state.SUPERVISOR] = {**me, "state": "up", "since": clock.now(), "restarts": 0}
@@ -55,7 +55,7 @@ class Supervisor:
             entry = self._state.get(name)
             if processes.alive(entry):
                 self._began[name] = self.clock()
-                self.say(f"{name}: still runs as process {entry['pid']}")
+                self.say(f"{name}: already running as process {entry['pid']}")
             else:
                 if entry:
                     self._leave(entry, PORT_GRACE if self.programs[name].server else GRACE)
@@ -63,10 +63,10 @@ class Supervisor:
         self._write()
 
     def look(self) -> None:
-        """Notices what ended, and starts what is due."""
+        """Detects parts that ended, and starts those that are due."""
         now = self.clock()
         for child in self._children.values():
-            child.poll()  # takes away what ended, so that it does not stay as a zombie
+            child.poll()  # reaps a process that ended
         for name in self.programs:
             if name not in self._due and not processes.alive(self._state[name]):
                 self._ended(name, now)
@@ -77,7 +77,7 @@ class Supervisor:
         stack_state.file().touch()
 
     def run(self, ended: Callable[[], bool]) -> None:
-        """Looks until `ended`."""
+        """Checks every POLL seconds until `ended`."""
         self.begin()
         while not ended():
             self.look()
@@ -90,7 +90,7 @@ class Supervisor:
         wait = min(LONGEST, 2.0**tries - 1)
         how = "" if code is None else f" by signal {-code}" if code < 0 else f" with exit code {code}"
         self.say(
-            f"{name}: process {entry['pid']} ended{how}; it is started again in {wait:.0f} s, see {self.programs[name].log}"
+            f"{name}: process {entry['pid']} ended{how}; restarting it in {wait:.0f} s, see {self.programs[name].log}"
         )
         self._leave(entry, PORT_GRACE if self.programs[name].server else GRACE)
         self._state[name] = {**entry, "state": "down", "since": clock.now(), "tries": tries + 1}
@@ -117,7 +117,7 @@ class Supervisor:
         self.say(f"{name}: started as process {child.pid}")
 
     def _leave(self, entry: dict, grace: float) -> None:
-        """Asks what is left of a part's session to end; `_end_leftovers` does not ask for ever."""
+        """Sends SIGTERM to the leftover processes of a part's session; `_end_leftovers` kills them after `grace` seconds."""
         kept = {"pid": entry["pid"], "started": entry["started"]}
         if processes.members(kept):
             processes.ask([kept])
@@ -135,8 +135,8 @@ class Supervisor:
         return any(entry["pid"] == pid for entry, _ in self._leaving)
 
     def _write(self) -> None:
-        """On a full disk the parts run on, and what is known stays in memory."""
+        """On a full disk the parts keep running and the state stays in memory."""
         try:
             fileio.write_json(stack_state.file(), {**self._state, "leaving": [entry for entry, _ in self._leaving]})
         except OSError as error:
-            self.say(f"the state cannot be written: {error}")
+            self.say(f"cannot write the state: {error}")

@@ -1,17 +1,18 @@
 """`newsdesk explain`: where the served model looks in a text, as a picture, a page and words. See `components/evaluation/attention.py`."""
 
-import argparse
 import hashlib
 import json
-import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from components.core import fileio, paths
 from components.registry import model_registry
-from pipelines.cli import predict
+from pipelines.cli import options, predict
+from pipelines.cli.command import Command, fail
+from pipelines.cli.line_choice import answering_line
 
 SIGNATURE = "explain"
 
@@ -20,30 +21,33 @@ class NoAttention(Exception):
     """The version that was asked was exported without attention."""
 
 
-def run(args: argparse.Namespace, line: str) -> int:
-    """Explains texts; returns the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
-    wrong = predict.misused(args)
-    if wrong:
-        print(f"newsdesk explain: {wrong}", file=sys.stderr)
-        return 2
+@click.command("explain", cls=Command, example="newsdesk explain 'Shares of the chip maker fell' --output explained")
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FOLDER", help="default: explain/ in NEWSDESK_HOME")
+@options.answering_version
+@options.line()
+@options.as_json()
+def command(texts, output, version, line, as_json) -> int:
+    """Show which words of each TEXT the model attends to, as a picture (PNG) and a page (HTML)."""
+    line = answering_line(line)
+    fault = predict.misused(texts, None, version)
+    if fault:
+        return fail("explain", fault, 2)
+    predict.quiet_libraries()
     from pipelines import client
 
     try:
-        texts = [predict.readable(text) for text in args.texts]
-        version, folder = client.find(line, None if args.version == "@champion" else int(args.version))
+        texts = options.words(texts)
+        version, folder = client.find(line, None if version == "@champion" else int(version))
         labels, answers = look(line, version, folder, texts)
-        output = args.output or default_folder(line, version, texts)
-        written = write(output, f"version {version} of {line}", labels, answers)
+        files = write(output or default_folder(line, version, texts), f"version {version} of {line}", labels, answers)
     except (client.NoModel, NoAttention, OSError) as error:
-        print(f"newsdesk explain: {error}", file=sys.stderr)
-        return 1
-    if args.json:
-        print(json.dumps([as_json(answer, version, paths) for answer, paths in zip(answers, written)],
-                         indent=1, ensure_ascii=False))  # fmt: skip
+        return fail("explain", str(error), 1)
+    if as_json:
+        rows = [json_row(answer, version, own) for answer, own in zip(answers, files)]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        sys.stdout.write(told(answers, written))
+        sys.stdout.write(text(answers, files))
     return 0
 
 
@@ -74,14 +78,22 @@ def look(line: str, version: int, folder: Path, texts: Sequence[str]) -> tuple[l
     labels = fileio.read_json(folder / model_registry.MANIFEST)["labels"]
     answers = []
     for text in texts:  # one at a time: a map is heads x tokens x tokens
-        told = {name: value.numpy()[0] for name, value in model.signatures[SIGNATURE](text=tf.constant([text])).items()}
-        tokens, weights = attention.real([t.decode("utf-8", "replace") for t in told["tokens"]], told["attention"])
+        tensors = model.signatures[SIGNATURE](text=tf.constant([text]))
+        outputs = {name: tensor.numpy()[0] for name, tensor in tensors.items()}
+        pieces = [piece.decode("utf-8", "replace") for piece in outputs["tokens"]]
+        tokens, weights = attention.real(pieces, outputs["attention"])
         words = attention.words(tokens, attention.received(weights))
-        answers.append({
-            "label": labels[int(told["label_id"])], "label_id": int(told["label_id"]),
-            "probabilities": [round(float(p), 6) for p in told["probabilities"]],
-            "tokens": tokens, "attention": weights, "words": words, "top": attention.top(words),
-        })  # fmt: skip
+        answers.append(
+            {
+                "label": labels[int(outputs["label_id"])],
+                "label_id": int(outputs["label_id"]),
+                "probabilities": [round(float(p), 6) for p in outputs["probabilities"]],
+                "tokens": tokens,
+                "attention": weights,
+                "words": words,
+                "top": attention.top(words),
+            }
+        )
     return labels, answers
 
 
@@ -101,7 +113,7 @@ def write(folder: Path, model: str, labels: Sequence[str], answers: Sequence[dic
     return paths
 
 
-def as_json(answer: dict, version: int, paths: dict[str, str]) -> dict:
+def json_row(answer: dict, version: int, paths: dict[str, str]) -> dict:
     """What `--json` prints of one text: as `predict` does, with words (in the text's order, each with its share) and paths."""
     return {
         **{key: answer[key] for key in ("label", "label_id", "probabilities")},
@@ -111,11 +123,11 @@ def as_json(answer: dict, version: int, paths: dict[str, str]) -> dict:
     }
 
 
-def told(answers: Sequence[dict], written: Sequence[dict[str, str]]) -> str:
+def text(answers: Sequence[dict], files: Sequence[dict[str, str]]) -> str:
     """For people: label and top words, one line a text, then the paths. What a terminal would obey becomes a question mark."""
     lines = []
-    for answer, files in zip(answers, written, strict=True):
+    for answer, own in zip(answers, files, strict=True):
         shown = ", ".join(f"{word[:40]} {share:.0%}" for word, share in answer["top"]) or "no words"
         shown = "".join(c if c.isprintable() else "?" for c in shown)
-        lines += [f"{answer['label']:<10}{max(answer['probabilities']):.3f}  {shown}\n", f"  {files['picture']}\n"]
-    return "".join([*lines, f"  {written[0]['page']}\n"])
+        lines += [f"{answer['label']:<10}{max(answer['probabilities']):.3f}  {shown}\n", f"  {own['picture']}\n"]
+    return "".join([*lines, f"  {files[0]['page']}\n"])

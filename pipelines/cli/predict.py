@@ -1,6 +1,5 @@
 """`newsdesk predict`: texts or a file through the client."""
 
-import argparse
 import csv
 import io
 import json
@@ -10,11 +9,16 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from components.core import csv_escape, fileio
 from components.data import file_reader
 from components.data.row_format import BadRow, Form, Row, form_of
 from components.data.sources import SourceError
 from components.data.text_cleaning import join
+from pipelines.cli import options
+from pipelines.cli.command import Command, fail
+from pipelines.cli.line_choice import answering_line
 from pipelines.config import run_config
 from pipelines.monitoring import batch_files
 
@@ -22,50 +26,63 @@ CHUNK = 4096  # rows between two signs of progress
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
 
-def run(args: argparse.Namespace, line: str) -> int:
-    """Scores texts or a file; returns the exit code: 3 where a file, or every row of it, cannot be read."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
-    wrong = misused(args)
-    if wrong:
-        print(f"newsdesk predict: {wrong}", file=sys.stderr)
-        return 2
+@click.command("predict", cls=Command, example="newsdesk predict --file articles.csv --output scored.csv")
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@click.option(
+    "--file", type=click.Path(path_type=Path), help="CSV with a header (title, description), JSONL or Parquet"
+)
+@click.option("--output", type=click.Path(path_type=Path), help="file for the answers (default: standard output)")
+@options.answering_version
+@options.line()
+@options.as_json()
+def command(texts, file, output, version, line, as_json) -> int:
+    """Label each TEXT, or the rows of --file, with the champion or another version.
+
+    Exit code 3: the file, or every row of it, cannot be read.
+    """
+    line = answering_line(line)
+    fault = misused(texts, file, version)
+    if fault:
+        return fail("predict", fault, 2)
+    quiet_libraries()
     from pipelines import client
 
     try:
-        model = client.Client(line, None if args.version == "@champion" else int(args.version))
-        if args.texts:
-            rows, bad, texts = [], [], [readable(text) for text in args.texts]
+        model = client.Client(line, None if version == "@champion" else int(version))
+        if texts:
+            rows, bad, texts = [], [], options.words(texts)
         else:
-            args.file.stat()  # one that is not there is no data fault
+            file.stat()  # a missing file is no data fault
             first = run_config.section(run_config.settings(), line, "data").first_label
-            rows, bad = read_file(args.file, form_of(line, model.labels, first, labelled=False))
+            rows, bad = read_file(file, form_of(line, model.labels, first, labelled=False))
             texts = [join(row.title, row.description) for row in rows]
         answers = score(model, texts)
         for answer, row in zip(answers, rows):
             answer["line"] = row.line  # rows may be missing: it says which one this is
-        if args.json:
+        if as_json:
             shown = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
         else:
-            shown = table(texts, answers) if args.texts else as_csv(texts, answers)
-        if args.output:
-            write(args.output, shown)
+            shown = as_csv(texts, answers) if file else table(texts, answers)
+        if output:
+            write(output, shown)
         if bad:
-            print(f"newsdesk predict: {quarantine(args.file, bad, args.output)}", file=sys.stderr)
+            print(f"newsdesk predict: {quarantine(file, bad, output)}", file=sys.stderr)
     except SourceError as error:
-        print(f"newsdesk predict: {error}", file=sys.stderr)
-        return 3
+        return fail("predict", str(error), 3)
     except (client.NoModel, OSError, ValueError) as error:
-        print(f"newsdesk predict: {error}", file=sys.stderr)
-        return 1
-    if args.output:
-        print(
-            f"{len(answers):,} rows scored by version {model.version} of {line}, written to {args.output}",
-            file=sys.stderr,
-        )
+        return fail("predict", str(error), 1)
+    if output:
+        source = f"version {model.version} of {line}"
+        print(f"{len(answers):,} rows scored by {source}, written to {output}", file=sys.stderr)
     else:
         sys.stdout.write(shown)
     return 0
+
+
+def quiet_libraries() -> None:
+    """Keeps what TensorFlow and its libraries log at import off the terminal; the caller can do nothing about it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)
 
 
 def write(path: Path, shown: str) -> None:
@@ -78,22 +95,15 @@ def write(path: Path, shown: str) -> None:
         path.write_text(shown, encoding="utf-8")
 
 
-def misused(args: argparse.Namespace) -> str:
+def misused(texts: Sequence[str], file: Path | None, version: str) -> str:
     """What is wrong with the arguments; empty where nothing is."""
-    if bool(args.texts) == bool(args.file):
+    if bool(texts) == bool(file):
         return "give texts or --file, one of them"
-    if args.version != "@champion" and not (
-        args.version.isascii() and args.version.isdigit() and len(args.version) < 10
-    ):
-        return f"--version must be @champion or a version number. Received: {args.version[:80]!r}"
-    if args.file and args.file.suffix.lower() not in SUFFIXES:
-        return f"a file to score must be one of {', '.join(SUFFIXES)}. Received: {args.file.name[:80]!r}"
+    if version != "@champion" and not (version.isascii() and version.isdigit() and len(version) < 10):
+        return f"--version must be @champion or a version number. Received: {version[:80]!r}"
+    if file and file.suffix.lower() not in SUFFIXES:
+        return f"a file to score must be one of {', '.join(SUFFIXES)}. Received: {file.name[:80]!r}"
     return ""
-
-
-def readable(text: str) -> str:
-    """An argument whose bytes are no UTF-8 arrives with lone surrogates, which nothing can print."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def score(model, texts: Sequence[str]) -> list[dict]:
@@ -128,12 +138,12 @@ def _first(bad: list[BadRow]) -> str:
 
 def quarantine(path: Path, bad: list[BadRow], output: Path | None) -> str:
     """Writes the rows that cannot be read beside the answers, where these are a file; returns what to say about them."""
-    said = f"{len(bad):,} rows of {path} cannot be read and have no answer. {_first(bad)}"
+    message = f"{len(bad):,} rows of {path} cannot be read and have no answer. {_first(bad)}"
     if output is None or not output.is_file():
-        return said
+        return message
     beside = output.with_name(f"{output.name}.quarantine.csv")
     write(beside, batch_files.quarantine([(str(path), row) for row in bad]))
-    return f"{said}\n  all of them: {beside}"
+    return f"{message}\n  all of them: {beside}"
 
 
 def table(texts: list[str], answers: list[dict]) -> str:

@@ -1,23 +1,51 @@
 """`newsdesk promote` and `newsdesk rollback`: a person moves the champion pointer, with a reason that is kept."""
 
-import argparse
 import sys
 
+import click
+
+from components.core.states import ExitCode, Move
 from components.registry import model_registry
+from pipelines.cli import options
+from pipelines.cli.command import Command, fail
+from pipelines.cli.line_choice import default_line
 from pipelines.reports import model_card
 
+_AFTER = click.option(
+    "--after", type=int, metavar="MOVE", help="only if the line's last move has this number; 0: no version has served"
+)
 
-def run(args: argparse.Namespace, line: str) -> int:
-    """Moves the pointer, tells MLflow; returns the exit code."""
-    if not args.reason.strip():
-        print(f"newsdesk {args.command}: --reason must say why. Received: {args.reason!r}", file=sys.stderr)
-        return 2
-    if args.command == "promote":
-        event = promote(line, args.version, args.reason, args.after)
-    else:
-        event = rollback(line, args.reason, args.to, args.after)
+
+@click.command("promote", cls=Command, example="newsdesk promote 4 --reason 'passed the review'")
+@options.version_argument
+@_AFTER
+@options.reason("why, kept in the history")
+@options.line()
+def promote_command(version, after, reason, line) -> int:
+    """Make VERSION the champion."""
+    return run("promote", default_line(line), reason, version, after)
+
+
+@click.command("rollback", cls=Command, example="newsdesk rollback --reason 'complaints about sports'")
+@click.option("--to", type=int, metavar="VERSION", help="only if this is the version it returns to")
+@_AFTER
+@options.reason("why, kept in the history")
+@options.line()
+def rollback_command(to, after, reason, line) -> int:
+    """Make the previous champion serve again."""
+    return run("rollback", default_line(line), reason, to, after)
+
+
+def run(kind: str, line: str, reason: str, version: int | None, after: int | None) -> int:
+    """Moves the pointer and updates MLflow; returns the exit code.
+
+    kind: "promote" or "rollback". version: what to promote, or what a rollback must return to. after: see `_pointer`.
+    """
+    if not reason.strip():
+        return fail(kind, f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
+    event = promote(line, version, reason, after) if kind == "promote" else rollback(line, reason, version, after)
     if event is None:
-        print(f"{line}: version {args.version} serves already")
+        print(f"{line}: version {version} serves already")
     else:
         print(f"{line}: version {event['to']} serves now (before: {event['from']})")
         _rewrite_cards(line, event)
@@ -43,7 +71,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
         raise model_registry.RegistryError(
             f"a version must exist to be promoted. Received: line {line!r}, version {version}"
         )
-    return model_registry.move_champion(line, pointer, version, "promote", reason, {})
+    return model_registry.move_champion(line, pointer, version, Move.PROMOTE, reason, {})
 
 
 def rollback(line: str, reason: str, to: int | None = None, after: int | None = None) -> dict:
@@ -64,7 +92,7 @@ def rollback(line: str, reason: str, to: int | None = None, after: int | None = 
         raise model_registry.RegistryError(
             f"a rollback must return to version {to}, as was decided. Received: line {line!r} would return to version {previous}"
         )
-    return model_registry.move_champion(line, pointer, previous, "rollback", reason, {})
+    return model_registry.move_champion(line, pointer, previous, Move.ROLLBACK, reason, {})
 
 
 def _pointer(line: str, after: int | None) -> dict | None:

@@ -1,25 +1,70 @@
-"""`newsdesk retrain`: the flow's nodes one after the other through the same door that Airflow uses, with a progress display."""
+"""`newsdesk retrain`: the flow's nodes one after the other, started as Airflow starts them, with a progress display."""
 
-import contextlib
 import json
 import os
-import signal
-import sys
-import threading
-import time
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from components.core import fileio, locks, paths, run_record
-from pipelines.config import run_config
-from pipelines.flow import FLOW, Node
-from pipelines.runner import node_process
+import click
 
-DATA_NODES = tuple(node for node in FLOW if node.group == "data")
-_CODES = {"stopped": 3, "locked": 4, "usage": 2, "failed": 1}
-INTERRUPTED = 130  # as a shell counts it
+from components.core import locks, paths
+from components.core.states import ExitCode, RunState
+from pipelines.cli import options
+from pipelines.cli.command import Command
+from pipelines.cli.node_runs import interruptible, run_node, run_nodes
+from pipelines.config import run_config
+from pipelines.config.lines import check_folder, is_folder
+from pipelines.config.presets import PRESETS
+from pipelines.flow import FLOW
+
+
+@click.command(
+    "retrain",
+    cls=Command,
+    example="newsdesk retrain --source ~/ag_news --preset bag --set training.epochs=2 seed=2",
+    when_locked={"pushed": False},
+)
+@click.option("--source", default="", help="demo, tfds, or a folder (default: as in newsdesk.toml, else demo)")
+@options.line("the registered model (default: the one whose schedule reads the source, else news; demo: news-demo)")
+@click.option("--window", default="", help="all, 'last Nd', or one day YYYY-MM-DD (default: the schedule's, else all)")
+@click.option(
+    "--as-of", default="", metavar="TIME", help="end of the window, ISO 8601, UTC without an offset (default: now)"
+)
+@click.option("--preset", default="", type=options.Choice([*PRESETS]), metavar="PRESET", help=", ".join(PRESETS))
+@options.overrides
+@click.option("--seed", type=int, help="default: the schedule's, else 1")
+@click.option(
+    "--release",
+    default="",
+    type=options.Choice([*run_config.RELEASES]),
+    metavar="auto|hold|never",
+    help="what happens to a model that passes the gate (default: the line's setting, else auto)",
+)
+@click.option("--force", is_flag=True, help="train again although nothing changed")
+@options.as_json("print the outcome as JSON on standard output")
+def command(source, line, window, as_of, preset, overrides, seed, release, force, as_json) -> int:
+    """Train a model, compare it with the champion and release it, without Airflow."""
+    request = {
+        "source": absolute(source),
+        "line": line,
+        "window": window,
+        "as_of": as_of,
+        "preset": preset,
+        "set": run_config.parse_overrides(overrides),
+        "seed": seed,
+        "release": release,
+        "force": force,
+        "trigger": "cli",
+    }
+    return run(request, as_json)
+
+
+def absolute(source: str) -> str:
+    """A folder relative to the working folder as an absolute path; a built-in source's name as it is."""
+    if not is_folder(source):
+        return source
+    return os.path.normpath(Path(source).expanduser().absolute())
 
 
 def new_run_id(kind: str) -> str:
@@ -33,7 +78,7 @@ def check_request(request: dict) -> None:
         ConfigError: a request that no run could meet, or a folder that is not there. Locked: another run holds the line.
     """
     run = run_config.resolve(run_config.Request.from_json(request), run_config.settings())
-    run_config.check_folder(run.source)
+    check_folder(run.source)
     holder = locks.holder(run.line)
     if holder and holder["lives"]:
         raise locks.Locked(run.line, holder)
@@ -43,13 +88,13 @@ def run(request: dict, as_json: bool) -> int:
     """One run; prints a line a node and the verdict. Returns the command's exit code; raises as `check_request`."""
     check_request(request)
     run_id, ended, interrupted = new_run_id("cli"), None, False
-    with _interruptible():
+    with interruptible():
         try:
-            ended = _nodes(run_id, FLOW, request)
+            ended = run_nodes(run_id, FLOW, request)
         except KeyboardInterrupt:
             interrupted = True
         finally:
-            outcome = _door("close", run_id, {})[1].get("outcome", {})
+            outcome = run_node("close", run_id, {})[1].get("outcome", {})
     if ended:
         outcome = {**outcome, "state": ended["state"], "reasons": ended["reasons"]}
     if as_json:
@@ -57,133 +102,15 @@ def run(request: dict, as_json: bool) -> int:
     else:
         print(summary(run_id, outcome))
     if interrupted:
-        return INTERRUPTED
-    return _CODES.get(outcome.get("state"), 0) if ended or outcome.get("state") == "failed" else 0
-
-
-def check(request: dict, as_json: bool) -> int:
-    """The data verdict of a source, without training. Its run leaves no model and no pointer behind."""
-    check_request(request)
-    run_id = new_run_id("check")
-    with _interruptible():
-        try:
-            ended = _nodes(run_id, DATA_NODES, {**request, "release": "never", "trigger": "cli"})
-            verdict = _verdict(run_id)
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        finally:
-            _door("close", run_id, {})
-    if as_json:
-        found = verdict or {"decision": "stop", "reasons": ended["reasons"] if ended else ["no verdict"]}
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    elif verdict:
-        print(f"\nData verdict: {verdict['decision']}")
-        found = [f for f in verdict["findings"] if f["outcome"] != "pass"]
-        for finding in sorted(found, key=lambda f: ("stop", "warn").index(f["outcome"])):
-            shown = f"(value {finding['value']}, limit {finding['limit']})"
-            print(f"  {finding['outcome']}  {finding['check']}: {finding['message']} {shown}")
-            for example in finding["examples"][:5]:
-                print(f"          {example}")
-        print(f"  {len(verdict['findings']) - len(found)} checks pass; the page shows all")
-        if verdict["rows"]["quarantined"]:
-            print(
-                f"  {verdict['rows']['quarantined']:,} rows quarantined, with line, column and reason: {verdict['quarantine']}"
-            )
-        print(f"  page {verdict['page']}")
-    else:
-        print("\nData verdict: stop\n  " + "\n  ".join(ended["reasons"] if ended else ["no verdict"]))
-    return _CODES.get(ended["state"], 0) if ended else 0
+        return ExitCode.INTERRUPTED
+    return RunState(outcome.get("state", RunState.FAILED)).exit_code
 
 
 def summary(run_id: str, outcome: dict) -> str:
     """The end of a run, for people."""
-    lines = ["", f"{outcome.get('state', 'failed').upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
+    lines = ["", f"{outcome.get('state', RunState.FAILED).upper()}: " + "; ".join(outcome.get("reasons", [])[:6])]
     if outcome.get("pushed"):
         lines.append(f"  version {outcome['version']} in {outcome['folder']}")
-    if outcome.get("state") == "held":
+    if outcome.get("state") == RunState.HELD:
         lines.append(f"  it waits for a person: newsdesk promote {outcome['version']} --reason '…'")
     return "\n".join([*lines, f"  run     {paths.run_dir(run_id)}", "  see     newsdesk models; newsdesk doctor"])
-
-
-def _nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
-    """Runs nodes in order; returns the result of the one that ended the run, or None."""
-    log = paths.ensure() / "runs" / run_id / "run.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    print(f"run {run_id}, log {log}", file=sys.stderr)
-    for number, node in enumerate(nodes, 1):
-        code, result = _door(node.name, run_id, request, log, f"[{number:>2}/{len(nodes)}] {node.name}")
-        if code not in (0, 99):
-            return {"state": "failed", "reasons": [f"{node.name} ended with exit code {code}; see {log}"], **result}
-    return None
-
-
-def _door(node: str, run_id: str, request: dict, log: Path | None = None, title: str = "") -> tuple[int, dict]:
-    """One call of the door, the node's log to the run's log file; returns exit code and JSON result."""
-    command = node_process.command(node, run_id, request, owner=os.getpid(), python=sys.executable)
-    started = time.monotonic()
-    with open(log or os.devnull, "a", encoding="utf-8") as file, _shown(title, started) as progress:
-
-        def say(line: str) -> None:
-            file.write(line + "\n")
-            file.flush()
-            if line.startswith("epoch "):
-                progress[0] = line
-
-        code, result = node_process.run(command, say)
-    if title:
-        _line(
-            f"{title:<26}{result.get('state', 'failed'):<9}{time.monotonic() - started:>6.1f} s  {result.get('headline', '')[:200]}\n"
-        )
-    return code, result
-
-
-@contextlib.contextmanager
-def _shown(title: str, started: float) -> Iterator[list[str]]:
-    """On a terminal, shows the node and the progress line in the list that it gives."""
-    progress, ended = [""], threading.Event()
-
-    def show() -> None:
-        while not ended.wait(0.5):
-            _line(f"{title:<26}{'running':<9}{time.monotonic() - started:>6.1f} s  {progress[0][:90]}")
-
-    thread = threading.Thread(target=show, daemon=True)
-    if title and sys.stderr.isatty():
-        thread.start()
-    try:
-        yield progress
-    finally:
-        ended.set()
-        if thread.ident:
-            thread.join()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a run as Ctrl-C does, also where a shell started it with SIGINT ignored."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _line(text: str) -> None:
-    """Replaces the current line on a terminal; elsewhere just writes."""
-    sys.stderr.write(("\r\x1b[2K" if sys.stderr.isatty() else "") + text)
-    sys.stderr.flush()
-
-
-def _verdict(run_id: str) -> dict | None:
-    """The data gate's verdict with `page` and `quarantine`, the files to look into; None where the run ended before."""
-    told = {node: (run_record.last_event(run_id, node) or {}).get("artifacts", {}) for node in ("Ingester", "DataGate")}
-    if "verdict" not in told["DataGate"]:
-        return None
-    folder = Path(told["DataGate"]["verdict"])
-    quarantine = Path(told["Ingester"]["quarantine"], "rows.csv")
-    found = fileio.read_json(folder / "verdict.json")
-    return {**found, "page": str(folder / "verdict.html"), "quarantine": str(quarantine)}

@@ -7,7 +7,6 @@ Standard library and tomli only, so that both environments can use it.
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,12 +17,10 @@ import tomli
 from components.core import clock, paths
 from components.core.validation import ConfigError, check, check_keys, nearest, read
 from pipelines.config import hyperparameters
+from pipelines.config.lines import DEMO_LINE, LABELS, REAL_LINE, labels_of, line_file, same_source, scheduled_line
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.config.settings import RELEASES, SECTIONS, DataConfig, GateConfig, check_window
 
-DEMO_LINE = "news-demo"
-REAL_LINE = "news"
-LABELS = ("World", "Sports", "Business", "Sci/Tech")
 _LIMIT = 4096  # characters of any text parameter; longer ones are refused, not cut
 
 
@@ -193,25 +190,6 @@ def section(lines: Mapping[str, Any], line: str, name: str) -> Any:
         raise ConfigError(f"newsdesk.toml [{line}.{name}]: {error}") from None
 
 
-def scheduled_line(lines: Mapping[str, Any]) -> str:
-    """The line that the schedule retrains: the real one, else the first of the file, else the demo."""
-    return REAL_LINE if REAL_LINE in lines else next(iter(lines), DEMO_LINE)
-
-
-def retrain_dags(lines: Mapping[str, Any]) -> dict[str, str]:
-    """Airflow's retraining DAGs and their lines: `news_retrain`, and one more for each further line with a schedule."""
-    first = scheduled_line(lines)
-    more = [line for line, sections in lines.items() if line != first and "schedule" in sections]
-    return {"news_retrain": first, **{f"news_retrain_{line}": line for line in more}}
-
-
-def monitor_dags(lines: Mapping[str, Any]) -> dict[str, str]:
-    """Airflow's monitoring DAGs and their lines: `news_monitor`, and one more for each further line with such a section."""
-    first = scheduled_line(lines)
-    more = [line for line, sections in lines.items() if line != first and "monitor" in sections]
-    return {"news_monitor": first, **{f"news_monitor_{line}": line for line in more}}
-
-
 def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConfig:
     """Merges a request with `newsdesk.toml` (as `settings()` gives it) and the preset.
 
@@ -290,56 +268,6 @@ def line_of(lines: Mapping[str, Any], source: str, asked: str = "") -> str:
 def own_line(lines: Mapping[str, Any], line: str, source: str) -> str:
     """`line` where its schedule reads this source; empty where it does not, and the source decides on the line."""
     return line if same_source(source, section(lines, line, "schedule").source) else ""
-
-
-def is_folder(source: str) -> bool:
-    """Whether a source is a path, and not the name of a built-in one."""
-    return source not in ("", "demo", "tfds") and not source.startswith("tfds:")
-
-
-def same_source(one: str, other: str) -> bool:
-    """Whether two texts name one source: paths are compared without links, `..` and closing slashes."""
-    return _real(one) == _real(other)
-
-
-def _real(source: str) -> str:
-    if is_folder(source):
-        return os.path.realpath(os.path.expanduser(source))
-    return "tfds:ag_news_subset" if source == "tfds" else source
-
-
-def check_folder(source: str) -> None:
-    """Raises ConfigError where a source is a folder that is not there."""
-    check(not is_folder(source) or os.path.isdir(os.path.expanduser(source)), f"Folder not found: {source}")
-
-
-def line_file(line: str) -> dict:
-    """`data_schemas/<line>/line.toml`: `labels`, and `training`, settings that go before the presets' own; empty without one."""
-    path = paths.REPOSITORY / "data_schemas" / line / "line.toml"
-    try:
-        return tomli.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a line's file must be TOML ({error}). Received: {path}") from None
-
-
-def labels_of(line: str) -> tuple[str, ...]:
-    """The class names of a line; one without a folder has the usual ones.
-
-    Raises:
-        ConfigError: names that no page, file or catalogue could show.
-    """
-    labels = line_file(line).get("labels", LABELS)
-    usable = isinstance(labels, (list, tuple)) and all(
-        isinstance(label, str) and label.strip() == label and label.isprintable() and 0 < len(label) <= 100
-        for label in labels
-    )
-    check(
-        usable and len(labels) > 1 and len(set(labels)) == len(labels),
-        f"labels in data_schemas/{line}/line.toml must be two or more different names of 1 to 100 printable characters, without "
-        "blanks at their ends",
-        labels=labels,
-    )
-    return tuple(labels)
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:

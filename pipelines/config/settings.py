@@ -11,6 +11,7 @@ from datetime import timezone, tzinfo
 from pathlib import PurePath
 
 from components.core.validation import ConfigError, check, within
+from components.data.fresh_rows import FRESH_FROM
 from components.data_quality import check_settings
 from pipelines.config import cron
 from pipelines.config.presets import PRESETS
@@ -76,6 +77,8 @@ class Schedule:
 @dataclass(frozen=True)
 class DataConfig:
     """eval_fraction, test_fraction: shares of rows in 0..1; the test share counts only where the source has no test file.
+    fresh_fraction: share of the rows of labelled spans that judge and never train; fresh_from: which spans these are, "labelled", what
+    `newsdesk label` brought back, or "dated", every dated folder (`components.data.fresh_rows`).
     max_quarantined: share of rows that may be unreadable. max_foreign_labels: rows that may carry a label outside the line's.
     max_leaked: train rows that are test rows too, as a share of the test rows; they are left out, and more of them stop the run.
     min_rows: train rows. min_class_share, max_class_share: share of one class among train rows.
@@ -86,6 +89,8 @@ class DataConfig:
 
     eval_fraction: float = 0.05
     test_fraction: float = 0.1
+    fresh_fraction: float = 0.2
+    fresh_from: str = "labelled"
     max_quarantined: float = 0.01
     max_foreign_labels: int = 0
     max_leaked: float = 0.002
@@ -106,6 +111,16 @@ class DataConfig:
             check(
                 0 < getattr(self, name) < 0.5, f"data.{name} must lie between 0 and 0.5", **{name: getattr(self, name)}
             )
+        check(
+            0 <= self.fresh_fraction < 0.5,
+            "data.fresh_fraction must lie between 0 and 0.5",
+            fresh_fraction=self.fresh_fraction,
+        )
+        check(
+            self.fresh_from in FRESH_FROM,
+            f"data.fresh_from must be one of {', '.join(FRESH_FROM)}",
+            fresh_from=self.fresh_from,
+        )
         shares = ("max_quarantined", "max_leaked", "min_class_share", "max_class_share", "min_rows_kept")
         within(self, "data", 0, 1, *shares, "max_near_duplicates", "max_drift", "max_noise", "max_upper")
         for name in ("max_foreign_labels", "min_rows"):
@@ -126,7 +141,9 @@ class GateConfig:
     seed_spread: accuracy that another seed alone may cost; only a loss shown to be over it counts as worse.
     class_margin: F1 that no class may significantly lose against them; length_margin: the share right, for no third of the texts by
     length. recall_margin: recall that no class may significantly lose, 0 asks for no such rule: two good models may trade the
-    recall of one class for another's, and the gate only warns of it. max_flips: share of texts whose label a name, a typo, capitals or punctuation may flip; flip_margin: how far over the
+    recall of one class for another's, and the gate only warns of it.
+    fresh_spans: the newest labelled spans whose fresh rows judge; fresh_rows: how many there should be; fresh_margin: accuracy that a
+    candidate must not lose on them (`components.evaluation.fresh_news`). max_flips: share of texts whose label a name, a typo, capitals or punctuation may flip; flip_margin: how far over the
     champion's share (the presets flip 5% or less on validation rows, and differ by 2 points).
     p99_ms: slowest tolerated answer for one text in the canary, in milliseconds. p99_ratio: the same as a multiple of the
     champion's, measured beside it; what takes less than p99_free_ms is fast enough (0.1 s is what people notice: Miller 1968,
@@ -143,6 +160,9 @@ class GateConfig:
     class_margin: float = 0.01
     recall_margin: float = 0.0
     length_margin: float = 0.02
+    fresh_spans: int = 7
+    fresh_rows: int = 100
+    fresh_margin: float = 0.02
     max_flips: float = 0.1
     flip_margin: float = 0.05
     p99_ms: float = 1000.0
@@ -154,7 +174,8 @@ class GateConfig:
         within(self, "gates", 0, 1, "floor")
         check(0 < self.alpha < 0.5, "gates.alpha must lie between 0 and 0.5", alpha=self.alpha)
         check(self.min_rows >= 1, "gates.min_rows must be at least 1", min_rows=self.min_rows)
-        for name in ("margin", "class_margin", "length_margin", "max_flips", "flip_margin"):
+        within(self, "gates", 1, 1_000_000, "fresh_spans", "fresh_rows")
+        for name in ("margin", "class_margin", "length_margin", "fresh_margin", "max_flips", "flip_margin"):
             check(
                 0 < getattr(self, name) < 0.5, f"gates.{name} must lie between 0 and 0.5", **{name: getattr(self, name)}
             )

@@ -29,6 +29,7 @@ from components.data import sources
 from components.data.row_format import Form, form_of
 from components.registry import model_registry
 from pipelines.config import run_config
+from pipelines.config.lines import check_folder
 from pipelines.config.settings import MonitorSettings, zone
 from pipelines.monitoring import batch_files, drift_notices
 
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace, line: str) -> int:
     run_config.Request(window=window)
     try:
         folder = os.path.abspath(Path(folder).expanduser())
-        run_config.check_folder(folder)
+        check_folder(folder)
         told = monitor(line, folder, window, settings)
     except NothingServes as error:
         print(f"newsdesk monitor: {error}", file=sys.stderr)

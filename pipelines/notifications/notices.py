@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from components.core import clock, fileio, paths
+from components.core.states import RunState
 from components.registry import model_registry
 from pipelines.config.settings import NotifySettings
 from pipelines.notifications import transports
@@ -48,7 +49,7 @@ def of_run(line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | No
     head += f" at {outcome['node']}" if outcome.get("node") else ""
     head += f", accuracy {accuracy:.4f}" if accuracy is not None else ""
     told = [head, *(f"- {reason}" for reason in reasons), ""]
-    if state == "held":
+    if state == RunState.HELD:
         told.append(f"It waits for a person: {how_to_approve(line, version)}.")
     if record:
         asked = record["config"]

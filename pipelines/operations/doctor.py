@@ -4,9 +4,6 @@ A check is a function that yields what it looked at, whether that is well, and w
 the command that mends it. One that fails is a finding like any other, so the rest is checked nevertheless.
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
@@ -14,24 +11,6 @@ from components.core import errors, paths
 from components.registry import model_registry
 from pipelines.operations import doctor_databases, doctor_line, doctor_state
 from pipelines.operations.doctor_state import Finding, Mended
-from pipelines.runner import node_client
-
-
-def run(args: argparse.Namespace) -> int:
-    """Prints the findings; returns 0 where nothing is wrong, else 1."""
-    if args.stop_server:
-        print(f"node servers stopped: {node_client.stop() or 'none ran'}")
-        return 0
-    if args.repair or args.free:
-        for done, says in repair([args.free] if args.free else []):
-            print(f"{'mended' if done else 'LEFT':<7}{says}", file=sys.stderr if args.json else sys.stdout)
-    found = [{"what": what, "ok": ok, "says": says} for what, ok, says in findings()]
-    if args.json:
-        print(json.dumps(found, indent=1))
-    else:
-        for finding in found:
-            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28}{finding['says']}")
-    return 0 if all(finding["ok"] for finding in found) else 1
 
 
 def findings() -> Iterator[Finding]:

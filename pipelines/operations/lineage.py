@@ -4,7 +4,6 @@ The version's record and its origin are files that stay as long as the registry 
 without TFX. The page lies in `NEWSDESK_HOME/lineage/<line>-<N>.html`.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -170,17 +169,6 @@ def text(told: dict) -> list[str]:
     for e in told["promotions"]:
         lines.append(f"  {e['time']}  {e['kind']} {e['from']} -> {e['to']} by {e['who']}: {e['reason']}")
     return lines
-
-
-def run(args: argparse.Namespace, line: str) -> int:
-    """The command; returns its exit code."""
-    told = collect(line, args.version)
-    path = page(told)
-    if args.json:
-        print(json.dumps({**told, "page": str(path)}, indent=1, ensure_ascii=False))
-    else:
-        print("\n".join([*text(told), f"  page     {path}"]))
-    return 0
 
 
 def _short(value) -> str:

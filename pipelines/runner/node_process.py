@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from components.core import paths
+from components.core.states import ExitCode
 
-DONE, FAILED, USAGE, STOPPED, LOCKED, SKIPPED = 0, 1, 2, 3, 4, 99
 GRACE = 60  # seconds between SIGTERM and SIGKILL: time for one training step and its checkpoint
 # Only these reach a node: a secret in the scheduler's environment has no way into a log or an artifact.
 _KEPT = (
@@ -77,7 +77,7 @@ def start(call: list[str], output: Any, errors: Any = subprocess.PIPE) -> subpro
         if follow:
             follow()
             if os.getppid() != caller:  # the caller died before the line above
-                os._exit(FAILED)
+                os._exit(ExitCode.FAILED)
 
     return subprocess.Popen(  # preexec_fn: Python 3.10 has no other way to set the group or the signal
         call,

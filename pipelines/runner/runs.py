@@ -13,6 +13,7 @@ import hashlib
 from datetime import datetime, timezone
 
 from components.core import clock, fileio, locks, paths, run_record
+from components.core.states import Decision, NodeState, Release, RunState
 from components.networks import encoder_content
 from components.registry import model_registry, past_champion
 from pipelines.config import run_config
@@ -77,7 +78,7 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
     champion, past = model_registry.champion(run.line), None
     if request.trigger == "backfill":
         champion, past = past_champion.judge(run.line, as_of)
-        run = dataclasses.replace(run, release="never") if past else run
+        run = dataclasses.replace(run, release=Release.NEVER.value) if past else run
     resolved = run.to_json()
     try:
         encoders = encoder_content.resolve(resolved["network"], resolved["baseline"]["network"])
@@ -106,18 +107,18 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
 def refuse(run_id: str, reasons: list[str]) -> None:
     """Turns a blessed candidate into a refused one: a later check found something."""
     path = paths.run_dir(run_id) / "verdict.json"
-    fileio.write_json(path, {**fileio.read_json(path), "decision": "refused", "reasons": reasons})
+    fileio.write_json(path, {**fileio.read_json(path), "decision": Decision.REFUSED, "reasons": reasons})
 
 
 def close_run(run_id: str) -> dict:
     """Writes how the run ended and gives the line back; doing it twice changes nothing.
 
-    Returns `state` ("released", "refused", "unchanged", "held", "stopped", "failed"), `reasons`, `pushed`, `version`.
+    Returns `state` (a `RunState`), `reasons`, `pushed`, `version`, and where there is one the `node` that ended the run.
     """
     folder = paths.run_dir(run_id)
     record = fileio.read_json(folder / "run.json")
     if record is None:
-        return {"run": run_id, "state": "failed", "pushed": False, "version": None, "reasons": ["the run never opened"]}
+        return _without_version(run_id, RunState.FAILED, ["the run never opened"])
     outcome = outcome_of(run_id)
     fileio.write_json(folder / "outcome.json", outcome)
     locks.free_line(record["config"]["line"], run_id)
@@ -132,25 +133,27 @@ def outcome_of(run_id: str) -> dict:
         last[event["node"]] = event
     verdict = fileio.read_json(folder / "verdict.json")
     release = fileio.read_json(folder / "release.json")
-    for state in ("stopped", "locked", "failed", "running"):
-        found = [event for event in last.values() if event["state"] == state]
-        if found:
-            ended = "failed" if state == "running" else state
-            return {
-                "run": run_id, "state": ended, "node": found[0]["node"], "pushed": False, "version": None,
-                "reasons": found[0].get("reasons") or [found[0]["headline"]],
-            }  # fmt: skip
+    for node_state, run_state in _ENDED_BY_NODE.items():
+        event = next((event for event in last.values() if event["state"] == node_state), None)
+        if event:
+            reasons = event.get("reasons") or [event["headline"]]
+            return {**_without_version(run_id, run_state, reasons), "node": event["node"]}
     if release:
         return {"run": run_id, "pushed": True, "reasons": verdict["reasons"], "metrics": verdict["metrics"], **release}
     if verdict:
-        return {
-            "run": run_id, "state": verdict["decision"], "pushed": False, "version": None,
-            "reasons": verdict["reasons"], "metrics": verdict["metrics"],
-        }  # fmt: skip
-    return {
-        "run": run_id,
-        "state": "failed",
-        "pushed": False,
-        "version": None,
-        "reasons": ["the run did not reach a verdict"],
-    }
+        outcome = _without_version(run_id, RunState(verdict["decision"]), verdict["reasons"])
+        return {**outcome, "metrics": verdict["metrics"]}
+    return _without_version(run_id, RunState.FAILED, ["the run did not reach a verdict"])
+
+
+# The first of these that a node's last event has is how the run ended; a node that still runs at the end was killed.
+_ENDED_BY_NODE = {
+    NodeState.STOPPED: RunState.STOPPED,
+    NodeState.LOCKED: RunState.LOCKED,
+    NodeState.FAILED: RunState.FAILED,
+    NodeState.RUNNING: RunState.FAILED,
+}
+
+
+def _without_version(run_id: str, state: RunState, reasons: list[str]) -> dict:
+    return {"run": run_id, "state": state, "pushed": False, "version": None, "reasons": reasons}

@@ -20,11 +20,12 @@ from tfx.orchestration.portable import execution_publish_utils, launcher, runtim
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.core.states import NodeState
 from pipelines import retraining
 from pipelines.flow import NODES
 from pipelines.runner import runs
 
-_ENDED_WELL = {mlmd.Execution.COMPLETE: "done", mlmd.Execution.CACHED: "cached"}
+_ENDED_WELL = {mlmd.Execution.COMPLETE: NodeState.DONE, mlmd.Execution.CACHED: NodeState.CACHED}
 
 
 class NodeFailed(Exception):
@@ -33,9 +34,9 @@ class NodeFailed(Exception):
 
 @dataclass(frozen=True)
 class Launched:
-    """state: "done" or "cached". properties: custom properties of the output artifacts, by name. uris: by output name."""
+    """state: DONE or CACHED. properties: custom properties of the output artifacts, by name. uris: by output name."""
 
-    state: str
+    state: NodeState
     properties: dict = field(default_factory=dict)
     uris: dict = field(default_factory=dict)
 

@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 
 from components.core import fileio, paths, run_record
-from pipelines.airflow_stack import stack
+from pipelines.airflow_stack import stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest
 from pipelines.flow import FLOW
 
@@ -58,7 +58,7 @@ def measure(cold: bool, count: int) -> list[dict]:
         stack.up()
         try:
             stack.schedule(on=True)
-            return [one_run(Rest(stack.address()), seed) for seed in range(1, count + 1)]
+            return [one_run(Rest(stack_health.address()), seed) for seed in range(1, count + 1)]
         finally:
             starts = Path(folder, "node_server.log")
             print(

@@ -245,3 +245,74 @@ def test_a_span_of_many_files_is_summed_up_once(tmp_path, monkeypatch):
         "2026-11-21": 20,
     }
     assert len(made) == 3  # a span each, and the whole
+
+
+# --- fresh rows: a share of what people labelled judges and never trains ---
+
+
+def labelled(folder, day, rows, name="train-labelled-1.csv"):
+    path = folder / day
+    path.mkdir(parents=True, exist_ok=True)
+    (path / name).write_bytes(as_csv(rows, header=True))
+    (path / "_SUCCESS").touch()
+
+
+def hashes(artifact, split):
+    return {text_cleaning.row_hash(text) for text in texts(artifact, split)}
+
+
+def test_a_fifth_of_a_labelled_span_is_fresh_and_the_rest_is_as_it_was_without_it(tmp_path):
+    own = articles(400, seed=5)
+    plain = source(tmp_path / "plain")
+    before = Ingested(plain, tmp_path / "before")
+    assert "fresh" not in before.account["splits"] and not Path(before.examples.uri, "Split-fresh").exists()
+    folder = source(tmp_path / "s")
+    labelled(folder, "2026-11-21", own)
+    done = Ingested(folder, tmp_path / "after")
+    fresh, labels, spans = records.load_fresh(done.examples.uri)
+    assert done.balanced and 50 <= len(fresh) <= 110
+    assert sum(done.account["splits"]["fresh"].values()) == len(fresh) == len(labels) and set(spans) == {"2026-11-21"}
+    truth = {text_cleaning.join(title, description): label - 1 for label, title, description in own}
+    assert all(truth[text.decode()] == label for text, label in zip(fresh, labels))
+    assert not hashes(done.examples, "fresh") & (hashes(done.examples, "train") | hashes(done.examples, "eval"))
+    assert hashes(before.examples, "test") == hashes(done.examples, "test")
+    assert hashes(before.examples, "train") <= hashes(done.examples, "train")
+
+
+def test_a_fresh_row_stays_fresh_and_is_trained_on_from_no_other_file(tmp_path):
+    own = articles(200, seed=5)
+    folder = source(tmp_path / "s")
+    labelled(folder, "2026-11-20", own)
+    first = Ingested(folder, tmp_path / "one")
+    labelled(folder, "2026-11-21", articles(100, seed=6))
+    span(folder, "2026-11-19", own)  # the day's plain file, read before the labelled one
+    second = Ingested(folder, tmp_path / "two")
+    assert hashes(first.examples, "fresh") < hashes(second.examples, "fresh")
+    learned = hashes(second.examples, "train") | hashes(second.examples, "eval")
+    assert not hashes(first.examples, "fresh") & learned and second.balanced
+
+
+def test_the_newest_label_of_a_fresh_text_counts(tmp_path):
+    own = articles(60, seed=5)
+    folder = source(tmp_path / "s")
+    labelled(folder, "2026-11-20", own)
+    labelled(folder, "2026-11-21", [(label % 4 + 1, title, text) for label, title, text in own])
+    done = Ingested(folder, tmp_path / "out")
+    fresh, labels, spans = records.load_fresh(done.examples.uri)
+    truth = {text_cleaning.join(title, text): label % 4 for label, title, text in own}
+    assert len(fresh) and set(spans) == {"2026-11-21"} and done.balanced
+    assert all(truth[text.decode()] == label for text, label in zip(fresh, labels))
+
+
+def test_dated_folders_count_only_where_a_line_says_so(tmp_path):
+    span(source(tmp_path / "s"), "2026-11-20", articles(200, seed=5))
+    assert "fresh" not in Ingested(tmp_path / "s", tmp_path / "one").account["splits"]
+    done = Ingested(tmp_path / "s", tmp_path / "two", fresh_from="dated")
+    assert 20 <= sum(done.account["splits"]["fresh"].values()) <= 60 and done.balanced
+
+
+def test_a_text_of_the_test_file_stays_a_test_row_and_is_not_fresh(tmp_path):
+    rows = articles(200, seed=5)
+    labelled(source(tmp_path / "s", test=rows), "2026-11-20", rows)
+    done = Ingested(tmp_path / "s", tmp_path)
+    assert "fresh" not in done.account["splits"] and len(texts(done.examples, "test")) == 200

@@ -1,26 +1,21 @@
 """The gate's rules on plain numbers, with p values worked out by hand; then the node on small real artifacts."""
 
-import json
 import math
-import warnings
 from pathlib import Path
 
 import numpy as np
 import published
 import pytest
-import tensorflow_model_analysis as tfma
-from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
-from tfx.utils import path_utils
+from gate_kit import evaluated, gate  # noqa: F401  # fixtures
 
 from components import model_gate
-from components.core import fileio, paths
-from components.data import tfrecords as records
+from components.core import paths
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests, diagnostics, gate_rules, paired_tests, seen_rows
 from components.evaluation.slices import slices
 from components.registry import manifest, model_registry
 from components.training import export
-from pipelines.reports import after_node, model_verdict
+from pipelines.reports import model_verdict
 
 LIMITS = published.LIMITS
 SOUND = {
@@ -337,70 +332,6 @@ def test_a_slow_decline_is_stopped_before_it_has_cost_a_point():
 
 
 # --- the node ---
-
-
-@pytest.fixture(scope="module")
-def evaluated(tmp_path_factory):
-    """(folder of 200 test examples, folder of TFMA's evaluation of the good model on them)."""
-    folder = tmp_path_factory.mktemp("evaluated")
-    with records.Writer(str(folder / "examples")) as writer:
-        for text, label in zip(*published.articles(200, seed=7)):
-            writer.write("test", text.decode(), int(label))
-    spec = {"signature_name": "serving_default", "label_key": "label", "prediction_key": "probabilities"}
-    config = tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(**spec)],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["label"])],
-        metrics_specs=[tfma.MetricsSpec(metrics=[tfma.MetricConfig(class_name="SparseCategoricalAccuracy")])],
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Beam's and TFMA's own
-        tfma.run_model_analysis(
-            eval_shared_model=tfma.default_eval_shared_model(str(published.model("good")), eval_config=config),
-            eval_config=config,
-            data_location=records.files(str(folder / "examples"), "test")[0],
-            file_format="tfrecords",
-            output_path=str(folder / "evaluation"),
-        )
-    return folder / "examples", folder / "evaluation"
-
-
-@pytest.fixture
-def gate(evaluated, tmp_path):
-    """Runs the node for a kind of candidate; returns (verdict, blessing artifact)."""
-
-    def work(kind="good", champion=None, baseline=None, digest=None, known=(), spec=""):
-        def served(kind, name):
-            artifact = Model()
-            artifact.uri = str(tmp_path / f"{name}-{kind}")
-            link = Path(path_utils.serving_model_dir(artifact.uri))
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.unlink(missing_ok=True)
-            link.symlink_to(published.model(kind) if name == "baseline" else paths.serving_dir(published.LINE) / "1")
-            return artifact
-
-        candidate, examples, evaluation, blessing = Model(), Examples(), ModelEvaluation(), ModelBlessing()
-        candidate.uri = str(tmp_path / f"candidate-{kind}")
-        folder = Path(path_utils.serving_model_dir(candidate.uri))
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if not folder.exists():
-            folder.symlink_to(published.model(kind))
-        examples.uri, evaluation.uri, blessing.uri = str(evaluated[0]), str(evaluated[1]), str(tmp_path / "blessing")
-        Path(blessing.uri).mkdir(exist_ok=True)
-        if champion:
-            version = published.release("run-1", champion)
-            if known is not None:
-                seen_rows.save(seen_rows.place(published.LINE, version), known)
-            digest = model_registry.champion(published.LINE)["digest"]
-        model_gate.ModelGate.test_call(
-            run="run-2", labels=json.dumps(published.LABELS), limits=json.dumps(LIMITS), champion_digest=digest or "",
-            examples=examples, model=candidate, evaluation=evaluation, blessing=blessing,
-            champion=served(champion, "champion") if champion else None,
-            baseline=served(baseline, "baseline") if baseline else None, behaviour=str(spec),
-        )  # fmt: skip
-        after_node.draw("ModelGate", "run-2", {})
-        return fileio.read_json(paths.run_dir("run-2") / "verdict.json"), blessing
-
-    return work
 
 
 def test_tfma_s_figures_are_read_overall_and_by_class(evaluated):

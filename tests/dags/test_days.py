@@ -12,6 +12,7 @@ from newsdesk_dags.retrain_dag import retrain_dag
 from components.core import fileio, paths
 from components.networks import encoder_content
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.runner import node_code, runs
 
 # A day before a week in which the clocks change (Auckland on 2026-09-27, Vienna on 2026-10-25, New York on 2026-11-01).
@@ -91,7 +92,7 @@ def test_a_line_s_dag_works_for_its_line_on_its_own_source_whatever_other_line_r
     (tmp_path / "link").symlink_to(source)
     lines = {"sports": {"schedule": {"source": str(source)}}, "news": {"schedule": {"source": f"{tmp_path}/link"}}}
     run = SimpleNamespace(conf={}, run_type="manual", run_after=datetime(2026, 11, 23, tzinfo=timezone.utc))
-    for name, line in run_config.retrain_dags(lines).items():
+    for name, line in retrain_dags(lines).items():
         dag = retrain_dag(name, lines, line)
         request = run_config.Request.from_json(dag.get_task("Ingester").request(run, dag.params.dump()))
         assert (request.line, run_config.resolve(request, lines).line) == (line, line)

@@ -15,6 +15,7 @@ from news_monitor import monitor_dag
 
 from components.core import fileio, paths
 from pipelines.config import run_config
+from pipelines.config.lines import monitor_dags
 from pipelines.monitoring import drift_notices
 
 CALM = {"batch": "2026-01-31.a", "day": "2026-01-31", "warnings": [], "queue": 10}
@@ -191,7 +192,7 @@ def test_settings_give_the_cron_and_the_folder_and_without_them_the_form_asks():
 
 def test_each_line_with_such_a_section_has_a_dag_and_a_wrong_one_is_an_error_of_the_file():
     lines = {"news": {}, "sport": {"monitor": {"folder": "/s"}}, "tech": {"schedule": {}}}
-    assert run_config.monitor_dags(lines) == {"news_monitor": "news", "news_monitor_sport": "sport"}
+    assert monitor_dags(lines) == {"news_monitor": "news", "news_monitor_sport": "sport"}
     with pytest.raises(run_config.ConfigError, match="max_words"):
         monitor_dag("x", {"news": {"monitor": {"max_words": 7}}}, "news")
 

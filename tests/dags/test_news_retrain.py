@@ -19,6 +19,7 @@ from newsdesk_dags.retrain_dag import retrain_dag
 from newsdesk_dags.run_form import form
 
 from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.config.settings import Schedule
 from pipelines.flow import FLOW, NODES
 
@@ -201,7 +202,7 @@ def test_a_wrong_notify_setting_is_an_import_error_that_names_it():
 def test_each_line_with_a_schedule_has_a_dag_of_its_own():
     sections = {"schedule": {"cron": "0 4 * * 1", "source": "/s", "preset": "bag"}}
     lines = {"sports": sections, "news": {"schedule": {"cron": "0 6 * * *", "source": "/n"}}, "quiet": {"gates": {}}}
-    names = run_config.retrain_dags(lines)
+    names = retrain_dags(lines)
     assert names == {"news_retrain": "news", "news_retrain_sports": "sports"}
     dags = {name: retrain_dag(name, lines, line) for name, line in names.items()}
     assert [dag.timetable.timetable.expression for dag in dags.values()] == ["0 6 * * *", "0 4 * * 1"]

@@ -15,6 +15,7 @@ import pytest
 import stack_kit
 
 from components.core import fileio, paths, run_record
+from components.core.states import ExitCode
 from components.registry import model_registry
 from pipelines.config.run_config import LABELS
 from pipelines.flow import FLOW
@@ -153,7 +154,7 @@ def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
         stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed})
     stack.until(lambda: any(run_record.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
     meanwhile = newsdesk("data", "check", "demo", "--json")  # of the same line
-    assert meanwhile.returncode == node_process.LOCKED
+    assert meanwhile.returncode == ExitCode.LOCKED
     assert "locked by run twin-" in meanwhile.stderr and not meanwhile.stdout
     assert not list(paths.run_dir("twin-2").parent.glob("check.*"))  # said before a run opened
     for seed in (2, 3):

@@ -295,6 +295,8 @@ def test_every_limit_of_the_configuration_is_used_by_a_check():
     names = {f.name for f in dataclasses.fields(run_config.DataConfig)} - {
         "eval_fraction",
         "test_fraction",
+        "fresh_fraction",
+        "fresh_from",
         "first_label",
         "checks",
         "reason",

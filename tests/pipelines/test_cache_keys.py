@@ -131,7 +131,11 @@ def test_every_setting_is_in_the_keys_of_its_nodes(keys, section, nodes):
     for name, value in values.items():
         if not isinstance(value, (dict, list, tuple)):
             also = {"Tokenizer"} if name == "vocabulary_policy" and section == "training" else set()
-            also |= {"Ingester"} if name in ("first_label", "eval_fraction", "test_fraction") else set()
+            also |= (
+                {"Ingester"}
+                if name in ("first_label", "eval_fraction", "test_fraction", "fresh_fraction", "fresh_from")
+                else set()
+            )
             after = keys(changed(RECORD, f"config/{section}/{name}"))
             assert differing(before, after) == nodes | also, f"{section}.{name}"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components.core import paths
+from components.core.states import RunState
 from components.registry import model_registry, pins
 from views import charts, files
 
@@ -102,7 +103,7 @@ def latest_runs(line: str) -> list[dict]:
         if not isinstance(record, dict) or (record.get("config") or {}).get("line") != line:
             continue
         outcome = files.read(path / "outcome.json")
-        outcome = outcome if isinstance(outcome, dict) else {"state": "running"}
+        outcome = outcome if isinstance(outcome, dict) else {"state": RunState.RUNNING}
         runs.append(
             {
                 "run": path.name, "when": str(record.get("created") or ""), "trigger": record.get("trigger"),

@@ -4,28 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 from components.core import paths
+from components.core.states import DataDecision, RunState
 from components.registry import model_registry
 from pipelines.flow import FLOW
 from views import charts, files
 
 STATES = {
-    "released": ("good", "Released"),
-    "held": ("wait", "Held: waits for a person"),
-    "blessed": ("good", "Blessed, not released: this run's `release` is `never`"),
-    "unchanged": ("calm", "Unchanged: the same model serves already"),
-    "refused": ("warn", "Refused: nothing is broken, the candidate has not earned it"),
-    "stopped": ("bad", "Stopped: the data are not fit to train on"),
-    "locked": ("warn", "Locked: another run works on this line"),
-    "failed": ("bad", "Failed: something is broken"),
-    "running": ("calm", "Running"),
+    RunState.RELEASED: ("good", "Released"),
+    RunState.HELD: ("wait", "Held: waits for a person"),
+    RunState.BLESSED: ("good", "Blessed, not released: this run's `release` is `never`"),
+    RunState.UNCHANGED: ("calm", "Unchanged: the same model serves already"),
+    RunState.REFUSED: ("warn", "Refused: nothing is broken, the candidate did not pass the gate"),
+    RunState.STOPPED: ("bad", "Stopped: the data failed their checks"),
+    RunState.LOCKED: ("warn", "Locked: another run works on this line"),
+    RunState.FAILED: ("bad", "Failed: something is broken"),
+    RunState.RUNNING: ("calm", "Running"),
 }
-NOT_RELEASED = (
-    "refused",
-    "stopped",
-    "failed",
-    "unchanged",
-    "locked",
-)  # states after which an earlier version still serves
+# States after which an earlier version still serves.
+NOT_RELEASED = (RunState.REFUSED, RunState.STOPPED, RunState.FAILED, RunState.UNCHANGED, RunState.LOCKED)
 FILES = 40  # files of the source shown
 
 
@@ -41,10 +37,10 @@ def view(run_id: str) -> dict | None:
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         return None
     outcome, verdict = files.read(folder / "outcome.json"), files.read(folder / "verdict.json")
-    state = (outcome or {}).get("state", "running")
-    tone, told = STATES.get(state, ("calm", str(state)))
-    if state == "held" and (since := _promoted(record["config"].get("line"), outcome.get("version"))):
-        tone, told = "good", f"Held, and promoted since by {since}"
+    state = (outcome or {}).get("state", RunState.RUNNING)
+    tone, title = STATES.get(state, ("calm", str(state)))
+    if state == RunState.HELD and (promoter := _promoted(record["config"].get("line"), outcome.get("version"))):
+        tone, title = "good", f"Held, and promoted since by {promoter}"
     local = _local(str(record["config"].get("source") or ""))
     reasons = [local(reason) for reason in (outcome or {}).get("reasons") or []]
     nodes = _nodes(events, reasons, local, closed=outcome is not None)
@@ -52,12 +48,12 @@ def view(run_id: str) -> dict | None:
     curves_folder = files.artifact(events, "Trainer", "model_run")
     data = _data(files.read(data_folder / "verdict.json") if data_folder else None, local)
     return {
-        "run": run_id, "state": state, "tone": tone, "told": told, "open": outcome is None,
+        "run": run_id, "state": state, "tone": tone, "title": title, "open": outcome is None,
         "record": record, "config": record["config"], "outcome": outcome or {}, "nodes": nodes,
         "seconds": sum(node["seconds"] for node in nodes),
         "data": data, "serves": _serves(record) if state in NOT_RELEASED else "",
-        # A stop at the data gate is told by its table of findings, with value, limit and examples; everything else by the banner.
-        "reasons": [] if state == "stopped" and data and data["wrong"] else reasons,
+        # The data gate's table of findings shows the reasons of a stop with value, limit and examples; others stand in the banner.
+        "reasons": [] if state == RunState.STOPPED and data and data["wrong"] else reasons,
         "curves": _curves(files.read(curves_folder / "history.json") if curves_folder else None),
         "verdict": _verdict(verdict, record["config"].get("labels") or [], reasons, local),
         "lineage": _lineage(record, events, outcome or {}, local),
@@ -124,20 +120,20 @@ def _nodes(events: list[dict], reasons: list[str], local: Callable[[Any], str], 
     return rows
 
 
-def _data(told: dict | None, local: Callable[[Any], str]) -> dict | None:
-    if not isinstance(told, dict) or not isinstance(told.get("findings"), list):
+def _data(verdict: dict | None, local: Callable[[Any], str]) -> dict | None:
+    if not isinstance(verdict, dict) or not isinstance(verdict.get("findings"), list):
         return None
     findings = [
         {**f, "message": local(f.get("message") or ""), "examples": [local(e) for e in f.get("examples") or []]}
-        for f in told["findings"]
+        for f in verdict["findings"]
         if isinstance(f, dict)
     ]
-    wrong = [f for f in findings if f.get("outcome") != "pass"]
+    wrong = [f for f in findings if f.get("outcome") != DataDecision.PASS]
     return {
-        "decision": told.get("decision"), "tone": {"pass": "good", "warn": "warn"}.get(told.get("decision"), "bad"),
-        "rows": told.get("rows") or {}, "splits": {s: sum(per.values()) for s, per in (told.get("splits") or {}).items()},
-        "wrong": sorted(wrong, key=lambda f: f.get("outcome") != "stop"), "passed": len(findings) - len(wrong),
-        "checks": len(findings), "milder": told.get("milder") or [], "reason": told.get("reason"),
+        "decision": verdict.get("decision"), "tone": {DataDecision.PASS: "good", DataDecision.WARN: "warn"}.get(verdict.get("decision"), "bad"),
+        "rows": verdict.get("rows") or {}, "splits": {s: sum(per.values()) for s, per in (verdict.get("splits") or {}).items()},
+        "wrong": sorted(wrong, key=lambda f: f.get("outcome") != DataDecision.STOP), "passed": len(findings) - len(wrong),
+        "checks": len(findings), "milder": verdict.get("milder") or [], "reason": verdict.get("reason"),
     }  # fmt: skip
 
 

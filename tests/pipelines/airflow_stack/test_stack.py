@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from components.core import fileio, paths, processes
-from pipelines.airflow_stack import airflow_settings, stack, stack_state
+from pipelines.airflow_stack import airflow_settings, stack, stack_health, stack_state
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_a_taken_port_is_named_with_the_variable_that_moves_it(free_ports):
     with socket.socket() as other:
         other.bind(("127.0.0.1", airflow_settings.airflow_port()))
         other.listen()
-        with pytest.raises(airflow_settings.SetupError, match=r"port \d+ is taken .*NEWSDESK_AIRFLOW_PORT="):
+        with pytest.raises(airflow_settings.SetupError, match=r"Port \d+ .* is taken .*NEWSDESK_AIRFLOW_PORT="):
             stack._check_ports(["api-server"])
     stack._check_ports(["api-server"])
 
@@ -142,20 +142,20 @@ def test_status_fails_while_nothing_runs(free_ports, capsys):
 
 
 def test_a_part_that_dies_again_and_again_ends_the_wait_with_the_end_of_its_log(free_ports):
-    fileio.write_text(stack.log_file("scheduler"), "no such table")
+    fileio.write_text(stack_health.log_file("scheduler"), "no such table")
     me = processes.entry_of(os.getpid())
-    dead = {"pid": me["pid"], "started": "1", "restarts": stack.ATTEMPTS}
+    dead = {"pid": me["pid"], "started": "1", "restarts": stack_health.ATTEMPTS}
     fileio.write_json(stack_state.file(), {"scheduler": dead, "supervisor": me})
-    with pytest.raises(airflow_settings.SetupError, match=r"(?s)scheduler must keep running.*no such table"):
-        stack._wait_until_healthy({})
+    with pytest.raises(airflow_settings.SetupError, match=r"(?s)scheduler fails each time.*no such table"):
+        stack_health.wait_until_healthy({})
 
 
 def test_a_running_stack_keeps_its_ports_and_says_so_where_others_are_asked_for(free_ports, capsys):
     fileio.write_json(airflow_settings.ports_file(), {"NEWSDESK_AIRFLOW_PORT": 18080, "NEWSDESK_MLFLOW_PORT": 15000})
     assert (airflow_settings.airflow_port(), airflow_settings.mlflow_port()) == (18080, 15000)
     assert airflow_settings.airflow_port(asked=True) == int(os.environ["NEWSDESK_AIRFLOW_PORT"])
-    stack._say_ports_stay()
-    assert "api-server is already up on 18080" in capsys.readouterr().out
+    stack._report_kept_ports()
+    assert "api-server already runs on port 18080" in capsys.readouterr().out
 
 
 def test_sqlite_waits_for_its_lock_in_every_process_of_airflow():

@@ -6,6 +6,7 @@ import published
 import pytest
 
 from components.core import fileio, locks, paths
+from components.registry import model_registry
 from pipelines.cli import main
 
 
@@ -106,9 +107,12 @@ def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
     def locked(*_):
         raise locks.Locked("news", {"run": "nightly", "since": "today"})
 
-    monkeypatch.setattr(main, "models", locked)
+    monkeypatch.setattr(model_registry, "lines", locked)
     assert main.main(["models"]) == 4
-    assert "locked by run nightly since today" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "locked by run nightly since today" in shown.err and shown.out == ""
+    assert main.main(["models", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["state"] == "locked"
 
 
 @pytest.mark.parametrize(
@@ -151,4 +155,9 @@ def test_a_line_that_another_run_holds_is_told_before_anything_starts(command, t
     locks.take_line("news", "nightly")
     monkeypatch.setattr("pipelines.runner.node_process.start", lambda *a, **k: pytest.fail("a node was started"))
     assert main.main([*command, str(tmp_path)]) == 4
-    assert "line 'news' is locked by run nightly" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "line 'news' is locked by run nightly" in shown.err and shown.out == ""
+    assert main.main([*command, str(tmp_path), "--json"]) == 4
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["state"] == "locked" and "locked by run nightly" in outcome["reasons"][0]
+    assert outcome.get("pushed", True) is False or outcome["decision"] is None

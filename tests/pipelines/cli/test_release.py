@@ -1,6 +1,5 @@
 """A person promotes and rolls back: what moves, what is written down, what is refused. MLflow stands aside here."""
 
-import argparse
 import shutil
 
 import published
@@ -23,8 +22,7 @@ def told(monkeypatch):
 
 
 def ask(command, version=None, reason="because", line=published.LINE, to=None, after=None):
-    args = argparse.Namespace(command=command, version=version, reason=reason, to=to, after=after)
-    return release.run(args, line)
+    return release.run(command, line, reason, version if command == "promote" else to, after)
 
 
 def test_a_rollback_makes_the_version_before_serve_again_and_keeps_the_reason(told, capsys):

@@ -7,7 +7,7 @@ import pytest
 
 from components.data import sources
 from pipelines.airflow_stack import stack
-from pipelines.config import run_config
+from pipelines.config.lines import retrain_dags
 from pipelines.config.run_config import ConfigError, Request, resolve
 
 NEWS = {"schedule": {"source": "/data/news", "preset": "bag"}}
@@ -24,7 +24,7 @@ SPORTS = {"schedule": {"source": "/data/sports", "preset": "transformer", "relea
     ],
 )
 def test_the_first_line_has_the_plain_dag_and_each_further_one_with_a_schedule_its_own(lines, dags):
-    assert run_config.retrain_dags(lines) == dags
+    assert retrain_dags(lines) == dags
 
 
 def test_a_run_for_a_line_takes_its_source_its_limits_and_its_release():

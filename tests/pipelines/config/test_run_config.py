@@ -53,6 +53,10 @@ def test_the_seed_may_be_given_as_an_override():
         ("network.pooling", "max", "one of mean"),
         ("gates.floor", 2.0, "0..1"),
         ("data.eval_fraction", 0.7, "between 0 and 0.5"),
+        ("data.fresh_fraction", 0.5, "between 0 and 0.5"),
+        ("data.fresh_from", "all", "one of labelled, dated"),
+        ("gates.fresh_margin", 0.0, "between 0 and 0.5"),
+        ("gates.fresh_rows", 0, "1..1e"),
     ],
 )
 def test_a_wrong_override_is_refused_with_rule_and_value(key, value, told):

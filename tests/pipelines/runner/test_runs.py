@@ -6,7 +6,9 @@ import threading
 import pytest
 
 from components.core import errors, fileio, locks, paths, run_record
+from components.core.states import Move, NodeState, Release, RunState
 from components.networks import encoder_content
+from components.registry import model_registry
 from pipelines import run_node
 from pipelines.config import run_config
 from pipelines.flow import NODES
@@ -228,3 +230,14 @@ def test_a_run_id_without_a_letter_or_digit_gets_a_folder_name(name):
     folder = run_record.run_id_from(name)
     assert paths.safe_name(folder, "run id").startswith("run.")
     assert run_record.run_id_from(folder) == folder
+
+
+def test_a_state_folder_that_an_earlier_version_wrote_reads_as_it_was_meant(home_of_0_2_0):
+    run = "cli.20261128T000334.3d778d"
+    kept = fileio.read_json(paths.run_dir(run) / "outcome.json")
+    assert runs.outcome_of(run) == kept and kept["state"] == RunState.RELEASED
+    assert run_record.load(run)["config"]["release"] == Release.AUTO
+    assert run_record.last_event(run, "Trainer")["state"] == NodeState.DONE
+    assert model_registry.history("news-demo")[0]["kind"] == Move.RELEASE
+    runs.refuse(run, ["a later check"])  # and is written in the same words
+    assert '"decision": "refused"' in (paths.run_dir(run) / "verdict.json").read_text()

@@ -1,0 +1,37 @@
+"""`newsdesk doctor`: what is installed, reachable, in step, and what is wrong."""
+
+import json
+import sys
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.command import Command
+
+
+@click.command("doctor", cls=Command, example="newsdesk doctor --repair")
+@click.option("--repair", is_flag=True, help="repair what a crash left")
+@options.line("repair, and release this line's lock from a run that showed no life for 15 minutes", name="--free")
+@click.option("--stop-server", is_flag=True, help="stop the warm node server")
+@options.as_json()
+def command(repair, free, stop_server, as_json) -> int:
+    """Check the installation and the state folder; name what is wrong and the command that repairs it.
+
+    Exit code 1: something is wrong.
+    """
+    from pipelines.operations import doctor
+    from pipelines.runner import node_client
+
+    if stop_server:
+        print(f"node servers stopped: {node_client.stop() or 'none ran'}")
+        return 0
+    if repair or free:
+        for done, says in doctor.repair([free] if free else []):
+            print(f"{'mended' if done else 'LEFT':<7}{says}", file=sys.stderr if as_json else sys.stdout)
+    findings = [{"what": what, "ok": ok, "says": says} for what, ok, says in doctor.findings()]
+    if as_json:
+        print(json.dumps(findings, indent=1))
+    else:
+        for finding in findings:
+            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28}{finding['says']}")
+    return 0 if all(finding["ok"] for finding in findings) else 1

@@ -1,0 +1,30 @@
+"""`newsdesk label QUEUE.csv`: a filled-in label queue becomes a dated folder of training data."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.command import Command
+from pipelines.cli.line_choice import default_line
+
+
+@click.command("label", cls=Command, example="newsdesk label queue.csv --into incoming")
+@click.argument("queue", type=click.Path(path_type=Path), metavar="QUEUE.csv")
+@click.option(
+    "--into", default="", metavar="SOURCE", help="source folder (default: the one that the line's schedule reads)"
+)
+@click.option(
+    "--span", default="", metavar="DATE", help="the new folder's day (default: the newest that the source lacks)"
+)
+@options.line()
+@options.as_json()
+def command(queue, into, span, line, as_json) -> int:
+    """Write the labelled rows of QUEUE.csv into a dated folder of the source, for the next retraining.
+
+    Exit code 3: a label or a text is wrong; nothing was written.
+    """
+    from pipelines.monitoring import label_import
+
+    return label_import.run(SimpleNamespace(queue=queue, into=into, span=span, json=as_json), default_line(line))
