@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate stack-test browser-test clean
+.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate stack-test browser-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -87,6 +87,10 @@ bench-models: setup
 # Trains two presets with eight seeds and sixteen regressions each; what is trained is kept, so that it goes on where it stopped.
 bench-gate: setup
 	@$(TFX) tests/benchmarks/gate.py
+
+# Seven days of the demo's newsroom on the line news-demo, with a table at the end.
+demo-week: setup
+	@.venv/bin/newsdesk demo-week
 
 stack-test: setup
 	$(AIRFLOW) -m pytest tests/e2e/test_airflow_stack.py tests/e2e/test_tfx_stack.py -m e2e

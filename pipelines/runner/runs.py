@@ -74,7 +74,7 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
     as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
     schedule = run_config.section(run_config.settings(), run.line, "schedule")
     last = sources.last_moment(as_of, request.interval is not None, zone(schedule.timezone))
-    files, ignored = sources.resolve(run.source, run.window, last)
+    files, ignored = sources.resolve(run.source, run.window, last, new_day=request.interval is not None)
     champion, past = model_registry.champion(run.line), None
     if request.trigger == "backfill":
         champion, past = past_champion.judge(run.line, as_of)
