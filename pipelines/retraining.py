@@ -60,7 +60,7 @@ def nodes(record: dict) -> list[BaseComponent]:
     """
     config, code = record["config"], record["node_code"]
     line, labels = config["line"], json.dumps(config["labels"])
-    reviewed = paths.REPOSITORY / "data_schemas" / line
+    reviewed = paths.line_dir(line)
     if not (reviewed / "schema.pbtxt").is_file():
         raise ConfigError(
             f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
