@@ -82,7 +82,7 @@ class SourceFile:
         ({"a.csv": "label,text\n" + "".join(f"{at % 2 * 7},word word {at}\n" for at in range(50))}, [], 3, "class numbers must count from 0 or 1"),
         ({"a.csv": "label,text\n" + "".join(f"{'xX'[at % 2]},word word {at}\n" for at in range(50))}, [], 3, "written in one way"),
         ({"a.csv": "label,text\nx,word word\ny,two words\n"}, ["--label", "team"], 3, "must be one of label, text"),
-        ({"a.jsonl": "[1]\n[2]\n"}, [], 3, "one JSON object"),
+        ({"a.jsonl": "[1]\n[2]\n"}, [], 3, "two JSON objects"),
         ({"a.csv": "label,text\nx,word word\n"}, ["--line", "news"], 2, "line 'news' exists already"),
     ],
 )  # fmt: skip
