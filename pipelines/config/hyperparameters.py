@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from components.networks.encoder_address import split_address
+from components.networks.encoder_address import preprocessor_of, split_address
 
 # (least, most) of numbers, both allowed; a tuple of words is a choice. The same name means the same in every family.
 RULES: Mapping[str, tuple] = {
@@ -45,6 +45,29 @@ RULES: Mapping[str, tuple] = {
 }
 
 
+def network_fault(family: str, network: Mapping[str, Any]) -> str | None:
+    """What in a network's settings does not go together, known before any work; None when nothing does.
+
+    network: values that `fault` finds nothing wrong with.
+    """
+    address = str(network.get("encoder", ""))
+    if not address.startswith("hub:"):
+        given = network.get("preprocessor")
+        return f"network.preprocessor belongs to a hub: encoder, and network.encoder is {address}" if given else None
+    if family != "bert":
+        return f"the family {family} needs a pkg: or hf: encoder, and network.encoder is {address}"
+    if network["trained"] not in ("none", "all"):
+        return (
+            f"a hub: encoder is trained as a whole or not at all: set network.trained to all or none, not "
+            f"{network['trained']!r}; network.encoder is {address}"
+        )
+    try:
+        preprocessor_of(address, network.get("preprocessor", ""))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def fault(name: str, value: Any) -> str | None:
     """What is wrong with a setting's value, as a rule without the value; None when nothing is."""
     if name == "encoder" or (name == "vectors" and value != "none"):
@@ -53,6 +76,11 @@ def fault(name: str, value: Any) -> str | None:
         except ValueError as error:
             return str(error).partition(". Received")[0]
         return "must be none or a pkg: or hf: address" if (name, kind) == ("vectors", "hub") else None
+    if name == "preprocessor":
+        try:
+            return None if not value or split_address(value)[0] == "hub" else "must be empty or a hub: address"
+        except ValueError as error:
+            return str(error).partition(". Received")[0]
     if name == "trained":
         fits = value in ("none", "layers", "all") or re.fullmatch(r"top [1-9]\d?", str(value))
         return None if fits else "must be none, all, layers (all but the embeddings) or 'top N' layers"

@@ -221,6 +221,9 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         )
         target[name] = _typed(key, value, target[name])
     request = dataclasses.replace(request, seed=top["seed"])
+    network = _checked("network", sections["network"])
+    wrong = hyperparameters.network_fault(preset.family, network)
+    check(wrong is None, f"the network's settings must go together: {wrong}", preset=preset.name)
     return RunConfig(
         line=line,
         source=source,
@@ -230,7 +233,7 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         seed=request.seed,
         release=request.release or schedule.release,
         force=request.force,
-        network=_checked("network", sections["network"]),
+        network=network,
         training=_checked_training(sections["training"]),
         baseline=MappingProxyType(
             {
