@@ -286,7 +286,7 @@ _ALL = (
             "word_dropout": 0.0,
         },
         training={"epochs": 3, "batch_size": 128, "learning_rate": 1e-3},
-        summary="the lesson's small BERT from TensorFlow Hub as it comes, one layer trained on its answers",
+        summary="the lesson's small BERT from TensorFlow Hub, one layer trained on its answers",
         card=(
             "accuracy not measured: the encoder needs a network once. The lesson's notebook recorded 0.7888 (validation) after one epoch. 4 layers of "
             "128. Source: Microsoft's AI-for-Beginners lesson; small BERT, Turc et al. 2019 (arXiv 1908.08962)."
