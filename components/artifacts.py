@@ -14,7 +14,7 @@ class Vocabulary(Artifact):
 
 
 class Quarantine(Artifact):
-    """What the Ingester kept out: `rows.csv` (source, line, column, value, reason) and `report.json` (counts)."""
+    """The rows that the Ingester could not use: `rows.csv` (source, line, column, value, reason) and `report.json` (counts)."""
 
     TYPE_NAME = "NewsdeskQuarantine"
     PROPERTIES = {"rows": Property(type=PropertyType.INT)}

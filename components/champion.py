@@ -1,11 +1,10 @@
 """Champion: the model that serves now, as an artifact that Evaluator and ModelGate can read.
 
-Reads: the line's champion as the run's record fixed it. Makes: Model, a link to the served folder, which is never
-rewritten. Skipped while the line has no champion, and when the candidate is that one. Refuses: a champion whose files do not
-match its manifest.
+Reads: the line's champion, as the run's record names it. Makes: Model, a link to the served folder, which never changes. Skipped
+while the line has no champion, and when the candidate is that one. Raises for a champion whose files do not match its manifest.
 
-The pointer enters as parameters, so the result may be cached: the same version and digest are the same model. ModelGate,
-which is never cached, compares the files with the manifest again.
+Version and digest are parameters, so the result may be cached: equal values mean the same model. ModelGate, which is never cached,
+compares the files with the manifest again.
 """
 
 from pathlib import Path

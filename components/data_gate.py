@@ -1,8 +1,8 @@
 """DataGate: one verdict over the data of a run, before anything is trained.
 
 Reads: Examples, TFDV's anomalies, the Ingester's account and profile, the champion's profile, the line's Great Expectations
-suite. Makes: Verdict (`verdict.json`, `verdict.html`, pictures, browsable Data Docs). Refuses: nothing; a stop is a verdict,
-which the door turns into the run's end.
+suite. Makes: Verdict (`verdict.json`, browsable Data Docs). Raises nothing for bad data: a stop is a verdict, on which the node's
+process ends the run.
 """
 
 import json
@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
 from components.core import fileio, paths
+from components.core.records import RunRecord, VersionCard
 from components.core.states import DataDecision
 from components.data import tfrecords as records
 from components.data_quality import check_settings, checks, label_consistency
@@ -26,7 +27,7 @@ from components.data_quality.near_duplicates import Signatures
 from components.data_quality.profile import words_of
 from components.registry import model_registry
 
-_IGNORED = 50  # things in the source that were not read, as many as the page tells
+_IGNORED = 50  # files and folders of the source that were not read, as many as the page shows
 
 
 def anomaly_checks(uri: str) -> list[dict]:
@@ -36,11 +37,11 @@ def anomaly_checks(uri: str) -> list[dict]:
         anomalies = anomalies_pb2.Anomalies()
         anomalies.ParseFromString(path.read_bytes())
         split = path.parent.name.removeprefix("Split-")
-        told = [f"{name}: {info.description}" for name, info in sorted(anomalies.anomaly_info.items())]
+        listed = [f"{name}: {info.description}" for name, info in sorted(anomalies.anomaly_info.items())]
         if anomalies.HasField("dataset_anomaly_info"):
-            told.append(anomalies.dataset_anomaly_info.description)
-        message = f"{len(told)} anomalies against the schema in split {split}"
-        findings.append(check(f"schema ({split})", not told, len(told), 0, message, told))
+            listed.append(anomalies.dataset_anomaly_info.description)
+        message = f"{len(listed)} anomalies against the schema in split {split}"
+        findings.append(check(f"schema ({split})", not listed, len(listed), 0, message, listed))
     return findings
 
 
@@ -74,7 +75,7 @@ class Scan:
             self.written[split] = count
 
     def similar(self, uri: str) -> tuple[list[str], list[str], tuple[int, int]]:
-        """Examples of near-duplicates and of train rows like a test row, and how many of both there are."""
+        """Examples of near-duplicates and of train rows that nearly repeat a test row, and the numbers of both."""
         first, test = self.signatures.first_like(), self.written["test"] + self.written.get(records.FRESH, 0)
         own = np.flatnonzero((first >= test) & (np.arange(len(first)) >= test))
         leaked = np.flatnonzero((first >= 0) & (first < test) & (np.arange(len(first)) >= test))
@@ -124,7 +125,7 @@ def champion_profile(line: str, champion: dict | None) -> dict | None:
     found = fileio.file_hash(path) if path.is_file() else "no such file"
     if found != champion["profile"]:
         raise model_registry.RegistryError(
-            f"a version's profile must stay as it was. Received: {path}, {found[:12]}, registered {champion['profile'][:12]}"
+            f"a version's profile must not change. Received: {path}, {found[:12]}, registered {champion['profile'][:12]}"
         )
     return fileio.read_json(path)
 
@@ -138,39 +139,35 @@ def registry_profile(line: str, version: int) -> Path:
     return paths.registry_dir(line) / "versions" / f"{version}.profile.json"
 
 
-def origin_of(record: dict) -> tuple[dict, dict | None]:
+def origin_of(record: RunRecord) -> tuple[dict, dict | None]:
     """Where a run's rows come from, and what the champion's card says of its own rows: None where these are the same files,
-    and comparing them would tell nothing. record: as `runs.open_run` has it."""
-    config, pointer = record["config"], record["champion"]
-    ignored = record.get("ignored", [])[:_IGNORED]
-    origin = {"source": config["source"], "window": config["window"], "ignored": ignored}
-    card = (
-        fileio.read_json(paths.registry_dir(config["line"]) / "versions" / f"{pointer['version']}.json")
-        if pointer
-        else None
-    )
-    if not card or card["data"]["hash"] == record["data_hash"]:
+    and comparing them would tell nothing."""
+    config, pointer = record.config, record.champion
+    ignored = record.ignored[:_IGNORED]
+    origin = {"source": config.source, "window": config.window, "ignored": ignored}
+    card = model_registry.card(config.line, pointer["version"]) if pointer else None
+    if not card or card.data["hash"] == record.data_hash:
         return origin, None
-    origin = {**origin, "late": late_rows(record, config["line"], card)}
-    path = registry_profile(config["line"], card["version"])
-    kept = {key: card["data"][key] for key in ("source", "window", "rows")}
-    return origin, {"version": card["version"], **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
+    origin = {**origin, "late": late_rows(record, card)}
+    path = registry_profile(config.line, card.version)
+    kept = {key: card.data[key] for key in ("source", "window", "rows")}
+    return origin, {"version": card.version, **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
 
 
-def late_rows(record: dict, line: str, card: dict) -> list[str]:
+def late_rows(record: RunRecord, card: VersionCard) -> list[str]:
     """The train files of days that the champion was trained on, which it has not seen: `day: path`, in order.
 
     card: the champion's. Empty where it read another source or kept no list of its files.
     """
-    made = fileio.read_json(model_registry.origin_path(line, card["version"])) or {}
+    made = fileio.read_json(model_registry.origin_path(record.line, card.version)) or {}
     files = [file for file in made.get("files", ()) if file["split"] == "train" and file["span"]]
-    if not files or card["data"]["source"] != record["config"]["source"]:
+    if not files or card.data["source"] != record.config.source:
         return []
     first, last = min(file["span"] for file in files), made["record"].get("last_day", "")
     seen = {(file["span"], file["sha256"]) for file in files}
     return [
         f"{file['span']}: {file['path']}"
-        for file in record["files"]
+        for file in record.files
         if file["split"] == "train" and first <= file["span"] <= last and (file["span"], file["sha256"]) not in seen
     ]
 
@@ -206,16 +203,16 @@ def DataGate(
         findings += expectation_checks(frame_of(scan.texts, scan.ids, names), json.loads(suite), folder)
     findings = checks.configured(findings, bounds["checks"])
     decision = checks.decide(findings)
-    told = {
+    result = {
         "decision": decision, "reasons": reasons(findings, decision), "findings": findings,
         "rows": account["rows"], "splits": account["splits"], "quarantine": str(Path(quarantine.uri, "rows.csv")),
         "account": account, "profiles": {"run": str(Path(quarantine.uri, "profile.json")), "champion": _profile_path(line, card)},
         "docs": docs_page(folder) if train_rows else "", "milder": check_settings.softened(bounds["checks"]), "reason": bounds["reason"], "ignored": json.loads(origin)["ignored"],
     }  # fmt: skip
-    (folder / "verdict.json").write_text(json.dumps(told, indent=1, ensure_ascii=False, default=str))
+    (folder / "verdict.json").write_text(json.dumps(result, indent=1, ensure_ascii=False, default=str))
     verdict.decision = decision
     verdict.set_string_custom_property(
-        "headline", f"{decision}: {len(findings)} checks" + "".join(f"; {r}" for r in told["reasons"][:3])
+        "headline", f"{decision}: {len(findings)} checks" + "".join(f"; {r}" for r in result["reasons"][:3])
     )
 
 

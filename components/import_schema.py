@@ -1,7 +1,7 @@
 """ImportSchemaGen: TFX's ImportSchemaGen, with the content of the schema in its cache key.
 
-Reads: the line's reviewed `schema.pbtxt`. Makes: Schema. TFX's own key is the file's path, so an edited schema would never be
-enforced. Refuses: a file that is no schema, or that changed while the node was about to copy it.
+Reads: the line's reviewed `schema.pbtxt`. Makes: Schema. TFX's own key holds only the file's path, so an edited schema would be
+ignored. Raises for a file that is no schema, or that changed before the node copied it.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from tfx.types.component_spec import ExecutionParameter
 
 
 class _Executor(tfx_executor.Executor):
-    """TFX's executor; what it copied must be what the key names."""
+    """TFX's executor; checks that it copied the content in the cache key."""
 
     def Do(self, input_dict, output_dict, exec_properties) -> None:
         super().Do(input_dict, output_dict, exec_properties)

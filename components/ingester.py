@@ -1,11 +1,11 @@
 """Ingester: the run's listed files become Examples.
 
-Reads: the list of files that the door resolved, each with its hash. Makes: Examples (train, eval, test) and Quarantine.
-Refuses: a file that changed since it was listed, or that cannot be read as a whole; single bad rows go to quarantine.
+Reads: the run's list of files, each with its hash. Makes: Examples (train, eval, test) and Quarantine.
+Refuses: a file that changed since it was listed, or that cannot be read to its end; single bad rows go to quarantine.
 
-Splits go by a hash of the normalised text, so a row keeps its place when more data arrives, and the same article never
-lies on both sides. A test file stays the test split, row for row; a test share is taken out of train only without one.
-A share of what people labelled lately is kept as fresh rows (`components.data.fresh_rows`), in a split that only ModelGate reads.
+A hash of the normalised text chooses the split, so a row keeps its split when more data arrives, and reprints of an article are in
+one split. A test file becomes the test split, row for row; only without one a share of the train rows becomes it. A share of the
+rows that people labelled recently is kept as fresh rows (`components.data.fresh_rows`), in a split that only ModelGate reads.
 """
 
 import contextlib
@@ -30,13 +30,13 @@ from components.data_quality.label_consistency import Sample, confusion
 from components.data_quality.profile import Profile, words_of
 from components.evaluation import seen_rows
 
-_TOLD = 8  # bad rows that the verdict shows, of different kinds
-_FOREIGN = 50  # different labels that the account names
+_BAD_ROWS_SHOWN = 8  # bad rows that the verdict shows, of different kinds
+_FOREIGN = 50  # different unknown labels that the account names
 _SPAN_WORDS = 2000  # words that a span's profile keeps
 
 
 def place(row_hash: str, eval_fraction: float, test_fraction: float) -> str:
-    """The split of a row: a fixed point of 0..1 from its hash, the same whatever else the source holds."""
+    """The split of a row, from its hash alone: the same whatever else the source holds."""
     point = int(row_hash[:8], 16) / 0x100000000
     if point < test_fraction:
         return "test"
@@ -50,10 +50,10 @@ def read_file(file: dict, form: Form) -> Iterator[Row | BadRow]:
         SourceError: the file is gone, changed since it was listed, or unreadable.
     """
     path = Path(file["path"])
-    found = file_hash(path) if path.is_file() else "no such file"
-    if found != file["sha256"]:
+    digest = file_hash(path) if path.is_file() else "no such file"
+    if digest != file["sha256"]:
         raise SourceError(
-            f"a listed file must stay as it was. Received: {path} had sha256 {file['sha256'][:12]}, now {found[:12]}"
+            f"a listed file must not change during a run. Received: {path} had sha256 {file['sha256'][:12]}, now {digest[:12]}"
         )
     return _tfds_rows(path, form) if file["kind"] == "tfds" else file_reader.read(path, form)
 
@@ -105,14 +105,14 @@ class Account:
         shown = quarantine.shown(row.value)
         self.log.writerow(quarantine.cells(path, row))
         finding = f"{path}, line {row.line}, column {row.column}: {row.value[:60]!r} {row.reason}"
-        if len(self.first_quarantined) < _TOLD:  # one of each kind says more than five of the first
+        if len(self.first_quarantined) < _BAD_ROWS_SHOWN:  # one of each kind
             self.first_quarantined.setdefault((row.column, row.reason), finding)
         if row.foreign:
             self.foreign_rows += 1
             self.numbers.add(shown.strip()[:20])
             if shown[:20] in self.foreign or len(self.foreign) < _FOREIGN:
                 self.foreign[shown[:20]] += 1
-            if len(self.first_foreign) < _TOLD:
+            if len(self.first_foreign) < _BAD_ROWS_SHOWN:
                 self.first_foreign.setdefault(shown[:20], finding)
 
     def take(self, row: Row, split: str) -> None:
@@ -158,17 +158,17 @@ def ingest(
 ) -> tuple[dict, dict]:
     """Writes every row to its split or to the quarantine file; returns the account of rows and the profile of train rows.
 
-    Rows in = rows out + quarantined + duplicates. A duplicate is a train row whose normalised text and label came before, or
-    whose text is a test row's (`leaked` counts these) or a fresh row's: nothing is trained on what it will be judged by.
+    Rows in = rows out + quarantined + duplicates. A duplicate is a train row with the normalised text and label of an earlier row, or
+    with the text of a test row (`leaked` counts these) or of a fresh row: no model is trained on rows that it is judged by.
 
     Raises:
-        SourceError: files cannot be read as a whole; the message tells all of them, and of the bad rows in the others.
+        SourceError: files cannot be read to their ends; the message names all of them, and first bad rows of the others.
     """
     given_test = any(f["split"] == "test" for f in files)
     seen, test_seen = {}, set()  # row hash -> set of its labels, as bits
     fresh = fresh_rows.owners(files, lambda file: _hashes(file, form), fresh_from, fresh_fraction)
-    known = array("Q")  # row hashes of train and eval, for a later run that asks what this run's model learned from
-    whole, spans, held_out = Profile(form.labels), {}, {"eval": Sample(), "test": Sample()}
+    known = array("Q")  # row hashes of train and eval: later runs leave these out when they judge this run's model
+    total, spans, held_out = Profile(form.labels), {}, {"eval": Sample(), "test": Sample()}
     unread = []
 
     def take(row: Row | BadRow, file: dict, own: Profile) -> None:
@@ -204,7 +204,7 @@ def ingest(
             held_out[split].add(words, row.label)
         if split != "test":
             known.append(number)
-            whole.add(row.title, joined, words, row.label)
+            total.add(row.title, joined, words, row.label)
             if file["span"]:
                 own.add(row.title, joined, words, row.label)
         writer.write(split, joined, row.label)
@@ -214,7 +214,7 @@ def ingest(
         log = csv.writer(out)
         log.writerow(["source", "line", "column", "value", "reason"])
         account, span, own = Account(form, log), None, Profile(form.labels)
-        # Test files first, so that a train row that is also a test row is known when it comes by; the rest span by span.
+        # Test files first, so that a train row that is also a test row is recognised; the rest span by span.
         ordered = sorted(files, key=lambda f: (f["split"] != "test", f["span"], f["path"]))
         for file, after in zip(ordered, [*ordered[1:], None]):
             if file["split"] == "train" and file["span"] != span:
@@ -229,17 +229,19 @@ def ingest(
             if span and (after is None or after["span"] != span):
                 spans[span] = own.to_json(_SPAN_WORDS)
     if unread:
-        raise SourceError(_told(unread, account))
+        raise SourceError(_unreadable(unread, account))
     seen_rows.save(kept_out / seen_rows.FILE, known)
-    profile = whole.to_json()
+    profile = total.to_json()
     profile["agreement"] = {split: confusion(profile, sample.rows) for split, sample in held_out.items()}
     return account.to_json(), {"train": profile, "spans": spans}
 
 
-def _told(unread: list[str], account: Account) -> str:
-    """All that is wrong with a source, so that it is mended once and not file by file."""
+def _unreadable(unread: list[str], account: Account) -> str:
+    """All faults of a source in one message, so that they can be repaired at once."""
     bad = sum(f["quarantined"] for f in account.files)
-    lines = unread[:20] + [f"and {len(unread) - 20} more files"] * (len(unread) > 20)
+    lines = unread[:20]
+    if len(unread) > 20:
+        lines.append(f"and {len(unread) - 20} more files")
     if bad:
         lines += [f"{bad:,} rows of the readable files cannot be used, first:", *account.first_quarantined.values()]
     return "\n  ".join(lines)

@@ -32,11 +32,12 @@ from tfx.utils import path_utils
 
 from components.artifacts import Verdict
 from components.core import fileio, paths
+from components.core.intervals import wilson
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
 from components.evaluation import diagnostics, fresh_news, gate_rules, seen_rows
-from components.evaluation.paired_tests import compare, interval
+from components.evaluation.paired_tests import compare
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
 from components.registry.manifest import write_judged
@@ -140,7 +141,7 @@ def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
     found = []
     for part in parts:
         share, rows = float(right[part.rows].mean()), int(part.rows.sum())
-        low, high = interval(share, rows)
+        low, high = wilson(share, rows)
         found.append({"name": part.name, "kind": part.kind, "rows": rows, "share": share, "low": low, "high": high})
     return found
 
@@ -249,7 +250,8 @@ def ModelGate(
     metrics = {
         "accuracy": accuracy, "all_accuracy": float(all_right.mean()) if len(truth) else None,
         "tfma_accuracy": measured["accuracy"], "rows": len(left), "taken_out": taken, "unlisted": unlisted,
-        "interval": interval(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
+        "interval": wilson(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
+        "coverage": diagnostics.coverage(left, ours) if np.isfinite(ours).all() else [],
         "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
         "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
         "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
@@ -273,6 +275,7 @@ def ModelGate(
         "labels": names,
         "bins": diagnostics.calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
         "differing": diagnostics.disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
+        "mistakes": diagnostics.mistakes(texts[kept], left, ours, names, answers["champion"][kept] if "champion" in answers else None),
         "curves": (_beside(model_run.uri, "history.json") or {}).get("epochs", []) if model_run is not None else [],
         "data": _beside(data_verdict.uri, "verdict.json") if data_verdict is not None else None,
     }  # fmt: skip

@@ -1,12 +1,11 @@
-"""Pusher: TFX's Pusher with an executor of our own, because TFX's versions by the clock and copies in place.
+"""Pusher: TFX's Pusher with an executor of our own, because TFX takes version numbers from the clock and copies in place.
 
 Reads: Model, ModelBlessing, InfraBlessing. Makes: `serving/<line>/<integer>/` in TensorFlow Serving's layout, complete or
 absent, and PushedModel. Refuses, as an outcome (`pushed=0`): a model that a gate did not bless, one whose files are not those that
 the gate judged, and one that was judged against a champion that no longer serves.
 
-Order, so that a crash at any point leaves nothing half visible: copy into `staging/`, sync, write the manifest last,
-issue the number under the line's lock, rename into place. A run that published already is not published again; one that has lost
-its line publishes nothing.
+The order makes a crash at any point harmless: copy into `staging/`, sync, issue the number under the line's lock, write the
+manifest last, rename into place. A run publishes once; a run that lost its line publishes nothing.
 """
 
 import contextlib
@@ -61,9 +60,9 @@ def push(
 ) -> tuple[int, Path]:
     """Publishes a model folder as the line's next version; returns the number and the folder.
 
-    judged: sha256 by file, as the gate saw them; what was copied must be exactly that. allowed: asked under the line's lock
-    before anything becomes visible; raises where this run may not publish. hold: keep it where nothing serves it. at: told each
-    name of `CHECKPOINTS` as it is passed (tests crash there).
+    judged: sha256 by file, as the gate judged them; the copy must equal it. allowed: called under the line's lock before anything
+    becomes visible; raises where this run may not publish. hold: put it where nothing serves it. at: called with each name of
+    `CHECKPOINTS` in turn (tests crash there).
 
     Raises:
         OSError: no space or no permission; nothing is published then.
@@ -84,7 +83,7 @@ def push(
     aside = paths.staging_dir() / f"{run}.{uuid.uuid4().hex}"
     try:
         shutil.copytree(model_dir, aside, symlinks=True)
-        # The copy, not the folder that it came from: these bytes are published, whatever happens to the others.
+        # The copy is checked, not its source: these bytes are published.
         folder_manifest.compare(
             model_registry.folder_hashes(aside), dict(judged), model_dir, "what the model gate judged"
         )
@@ -112,7 +111,7 @@ def push(
             target = (model_registry.held_dir(line) if hold else paths.serving_dir(line)) / str(version)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.rename(aside, target)
-            fileio.sync_folder(target.parent)
+            fileio.sync(target.parent)
         at("renamed")
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -120,7 +119,7 @@ def push(
 
 
 def write_warm_up(folder: Path) -> None:
-    """Requests that TensorFlow Serving replays before it serves a version (its SavedModel warm-up format)."""
+    """Writes requests that TensorFlow Serving replays before it serves a version (its SavedModel warm-up format)."""
     target = folder / "assets.extra" / "tf_serving_warmup_requests"
     target.parent.mkdir(exist_ok=True)
     request = predict_pb2.PredictRequest()
@@ -132,9 +131,9 @@ def write_warm_up(folder: Path) -> None:
 
 
 def write_mlmodel(folder: Path, labels: list[str]) -> None:
-    """What makes this folder loadable as an MLflow model, answering as `classify` does, without a second copy."""
+    """Makes this folder loadable as an MLflow model that answers as `classify` does, without a second copy of the model."""
     (folder / "code").mkdir()
-    # A file where Python would keep compiled modules: importing the loader must not add to a version's files.
+    # A file named as Python's folder of compiled modules: importing the loader must not add files to a version.
     (folder / "code" / "__pycache__").touch()
     shutil.copyfile(mlflow_loader.__file__, folder / "code" / "newsdesk_loader.py")
     outputs = [
@@ -158,15 +157,11 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
 def sync(folder: Path) -> None:
     """Forces every file and folder below onto the disk."""
     for path in [*folder.rglob("*"), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        fileio.sync(path)
 
 
 class _Executor(tfx_executor.Executor):
-    """TFX's executor with our way of publishing."""
+    """TFX's executor, publishing by `push`."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: Mapping) -> None:
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
@@ -176,10 +171,10 @@ class _Executor(tfx_executor.Executor):
             return
         config = json.loads(exec_properties["custom_config"])
         blessing = artifact_utils.get_single_instance(input_dict["model_blessing"])
-        asked = artifact_utils.get_single_instance(input_dict["infra_blessing"])
+        canary = artifact_utils.get_single_instance(input_dict["infra_blessing"])
         try:
             judged = folder_manifest.judged(Path(blessing.uri))
-            _same_model(judged, asked.get_string_custom_property("digest"))
+            _check_same_model(judged, canary.get_string_custom_property("digest"))
             version, folder = push(
                 Path(self.GetModelPath(input_dict)),
                 config["line"],
@@ -199,21 +194,21 @@ class _Executor(tfx_executor.Executor):
 
 
 def may_publish(line: str, run: str, attempt: str) -> None:
-    """Raises where a run may not publish: the line is no longer its own, or its verdict is on another champion. Under the lock.
+    """Checks that a run holds its line and that the champion is the one of its verdict. Under the line's lock.
 
     Raises:
-        claims.LostClaim, claims.Superseded, registry.PointerMoved: why not.
+        locks.LostClaim, locks.Superseded, model_registry.PointerMoved: why it may not publish.
     """
     locks.check(line, run, "Pusher", attempt)
-    model_registry.check_champion(line, run_record.load(run)["champion"])
+    model_registry.check_champion(line, run_record.load(run).champion)
 
 
-def _same_model(judged: Mapping[str, str], asked: str | None) -> None:
-    """Raises where the canary asked another model than the gate judged."""
+def _check_same_model(judged: Mapping[str, str], queried: str | None) -> None:
+    """Raises where the canary queried another model than the gate judged."""
     digest = model_registry.content_digest(dict(judged))
-    if asked != digest:
+    if queried != digest:
         raise model_registry.Differs(
-            f"the canary must have asked the model that the gate judged, {digest[:12]}. Received: {(asked or 'none')[:12]}"
+            f"the canary must have queried the model that the gate judged, {digest[:12]}. Received: {(queried or 'none')[:12]}"
         )
 
 

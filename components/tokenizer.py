@@ -1,8 +1,7 @@
 """Tokenizer: the vocabulary, adapted on the train split alone, as an artifact of its own.
 
-Reads: Examples(train), the family, the champion's vocabulary where the policy is to keep or to extend it. Makes: Vocabulary
-(`vocabulary.txt`, `report.json` with fingerprint and coverage).
-Refuses: an empty train split.
+Reads: Examples(train), the family, the champion's vocabulary where the policy keeps or extends it. Makes: Vocabulary
+(`vocabulary.txt`, `report.json` with fingerprint and coverage). Raises for an empty train split.
 """
 
 import json
@@ -38,10 +37,10 @@ def Tokenizer(
     known, told = [], ""
     if champion:
         folder = verified_folder(**champion)
-        told = warm_start.hindrance(folder, family, settings) or ""
+        told = warm_start.incompatibility_reason(folder, family, settings) or ""
         known = [] if told else vocabularies.load(folder / warm_start.FOLDER)
     # A family of features takes what enough rows have, however many that are.
-    size = None if "min_rows" in settings else settings.get("vocabulary", len(known))
+    size = None if "min_rows" in settings or settings.get("wide") else settings.get("vocabulary", len(known))
     tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, texts), known, size)
     vocabularies.save(Path(vocabulary.uri), tokens)
     held_out, _ = records.load(examples.uri, "eval")
@@ -51,7 +50,9 @@ def Tokenizer(
         "fingerprint": vocabularies.fingerprint(tokens),
         "policy": policy,
         "kept": len(known),
-        "eval": vocabularies.coverage(family_named(family).build_tokenizer(tokens, settings), tokens, held_out),
+        "eval": vocabularies.coverage(
+            family_named(family, settings).build_tokenizer(tokens, settings), tokens, held_out
+        ),
     }
     Path(vocabulary.uri, "report.json").write_text(json.dumps(report, indent=1))
     vocabulary.tokens, vocabulary.fingerprint = len(tokens), report["fingerprint"]

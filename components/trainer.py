@@ -1,7 +1,7 @@
 """Trainer: TFX's Trainer with one more input, the Vocabulary.
 
-Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `curves.png`, `tensorboard/`).
-Refuses: a loss that is not a number. The work is done by `components/training/run_fn.py`.
+Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `tensorboard/`).
+Raises for a loss that is not a number. `components/training/run_fn.py` does the work.
 """
 
 import json

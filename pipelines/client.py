@@ -20,11 +20,16 @@ class NoModel(Exception):
     """The line has no such version, or no champion yet."""
 
 
+class InvalidConfidence(ValueError):
+    """A least confidence that is no number of 0..1."""
+
+
 @dataclass(frozen=True)
 class _Loaded:
     """One version, whole. It is replaced in one step, so that no answer mixes two versions."""
 
     version: int
+    digest: str
     labels: tuple[str, ...]
     ask: Callable[[list[bytes]], np.ndarray]
 
@@ -60,16 +65,27 @@ def _number(line: str, version: int | None) -> int:
 class Client:
     """Answers with the champion of a line, or with one version of it; `refresh` follows the pointer.
 
+    min_confidence: an answer whose highest probability is below it has no label (see `classify`); 0 labels every text. The
+    model's verdict and card show what share of the test rows each value leaves, and how many of these are right.
     Several threads may ask while one refreshes.
+
+    Raises:
+        NoModel, registry.RegistryError: as `find`.
+        InvalidConfidence: min_confidence is no number of 0..1.
     """
 
-    def __init__(self, line: str, version: int | None = None):
-        self.line, self.pinned = line, version
+    def __init__(self, line: str, version: int | None = None, min_confidence: float = 0.0):
+        self.line, self.pinned, self.min_confidence = line, version, checked_confidence(min_confidence)
         self._loaded = _open(line, version)
 
     @property
     def version(self) -> int:
         return self._loaded.version
+
+    @property
+    def digest(self) -> str:
+        """Of the version's content, as its manifest names it."""
+        return self._loaded.digest
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -97,18 +113,33 @@ class Client:
     def classify(self, texts: Sequence[str]) -> list[dict]:
         """One dict a text, in order: `label`, `label_id`, `probabilities` (by label order), `model_version`.
 
+        Below `min_confidence` an answer is uncertain: `label` and `label_id` are None, the probabilities are there.
+
         Raises: as `probabilities`.
         """
-        loaded = self._loaded
-        return [
-            {
-                "label": loaded.labels[int(row.argmax())],
-                "label_id": int(row.argmax()),
-                "probabilities": [round(float(p), 6) for p in row],
-                "model_version": loaded.version,
-            }
-            for row in _probabilities(loaded, texts)
-        ]
+        loaded, least, answers = self._loaded, self.min_confidence, []
+        for row in _probabilities(loaded, texts):
+            label_id = int(row.argmax()) if row.max() >= least else None
+            answers.append(
+                {
+                    "label": None if label_id is None else loaded.labels[label_id],
+                    "label_id": label_id,
+                    "probabilities": [round(float(p), 6) for p in row],
+                    "model_version": loaded.version,
+                }
+            )
+        return answers
+
+
+def checked_confidence(value: float) -> float:
+    """The value as a float.
+
+    Raises:
+        InvalidConfidence: it is no number of 0..1.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)) or not 0 <= value <= 1:
+        raise InvalidConfidence(f"min_confidence must be a number from 0 to 1. Received: {value!r:.80}")
+    return float(value)
 
 
 def _open(line: str, version: int | None) -> _Loaded:
@@ -135,7 +166,8 @@ def _load(version: int, folder: Path) -> _Loaded:
         _ = model  # a signature alone does not keep the model's tables alive
         return classify(text=tf.constant(texts))["probabilities"].numpy()
 
-    return _Loaded(version, tuple(fileio.read_json(folder / model_registry.MANIFEST)["labels"]), ask)
+    manifest = fileio.read_json(folder / model_registry.MANIFEST)
+    return _Loaded(version, manifest["digest"], tuple(manifest["labels"]), ask)
 
 
 def load_model(folder: Path):

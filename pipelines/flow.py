@@ -15,6 +15,7 @@ class Node:
     after: names of upstream nodes, see above.
     group: the Airflow task group that shows it.
     does: one line for people.
+    title: what it does in a few words, for a graph.
     cached: whether TFX may reuse an earlier result for the same inputs and parameters.
     heavy: whether it uses the whole machine (Airflow puts these in a pool of one).
     blessed: whether it runs only for a candidate that the model gate blessed.
@@ -27,6 +28,7 @@ class Node:
     cached: bool = True
     heavy: bool = False
     blessed: bool = False
+    title: str = ""
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -41,36 +43,84 @@ class Node:
 
 FLOW = (
     Node(
-        "Ingester", (), "data", "reads the listed files into train, eval and test examples; bad rows go to quarantine"
+        "Ingester",
+        (),
+        "data",
+        "reads the listed files into train, eval and test examples; bad rows go to quarantine",
+        title="read and split articles",
     ),
-    Node("StatisticsGen", ("Ingester",), "data", "computes TFDV statistics of every split"),
-    Node("ImportSchemaGen", ("Ingester",), "data", "publishes the line's reviewed schema"),
-    Node("ExampleValidator", ("StatisticsGen", "ImportSchemaGen"), "data", "compares statistics with the schema"),
+    Node(
+        "StatisticsGen",
+        ("Ingester",),
+        "data",
+        "computes TFDV statistics of every split",
+        title="count values",
+    ),
+    Node(
+        "ImportSchemaGen",
+        ("Ingester",),
+        "data",
+        "publishes the line's reviewed schema",
+        title="load the schema",
+    ),
+    Node(
+        "ExampleValidator",
+        ("StatisticsGen", "ImportSchemaGen"),
+        "data",
+        "compares statistics with the schema",
+        title="compare with the schema",
+    ),
     Node(
         "DataGate",
         ("Ingester", "ExampleValidator"),
         "data",
         "merges Great Expectations and TFDV into one verdict: pass, warn or stop",
+        title="pass, warn or stop",
     ),
-    Node("Tokenizer", ("Ingester", "DataGate"), "model", "adapts the vocabulary on the train split alone"),
-    Node("Trainer", ("Ingester", "Tokenizer"), "model", "trains and exports the candidate", heavy=True),
+    Node(
+        "Tokenizer",
+        ("Ingester", "DataGate"),
+        "model",
+        "adapts the vocabulary on the train split alone",
+        title="build the vocabulary",
+    ),
+    Node(
+        "Trainer",
+        ("Ingester", "Tokenizer"),
+        "model",
+        "trains and exports the candidate",
+        heavy=True,
+        title="train the candidate",
+    ),
     Node(
         "Baseline",
         ("Ingester", "DataGate"),
         "model",
         "trains a bag of n-grams on the same rows, the least a candidate must match",
         heavy=True,
+        title="train the baseline",
     ),
     Node(
-        "Champion", ("Trainer",), "evaluation", "publishes the model that serves now, unless the candidate is that one"
+        "Champion",
+        ("Trainer",),
+        "evaluation",
+        "publishes the model that serves now, unless the candidate is that one",
+        title="load what serves",
     ),
-    Node("Evaluator", ("Ingester", "Trainer", "Champion?"), "evaluation", "TFMA: metrics overall and per class"),
+    Node(
+        "Evaluator",
+        ("Ingester", "Trainer", "Champion?"),
+        "evaluation",
+        "TFMA: metrics overall and per class",
+        title="compute metrics",
+    ),
     Node(
         "ModelGate",
         ("Ingester", "DataGate", "Trainer", "Evaluator", "Baseline?", "Champion?"),
         "evaluation",
         "decides on the same held-out rows: blessed, unchanged or refused, with reasons",
         cached=False,
+        title="bless or refuse",
     ),
     Node(
         "Canary",
@@ -78,6 +128,7 @@ FLOW = (
         "release",
         "loads and asks the exported model in a fresh process without this project",
         blessed=True,
+        title="query it in isolation",
     ),
     Node(
         "Pusher",
@@ -86,6 +137,7 @@ FLOW = (
         "publishes the model folder as the next version",
         cached=False,
         blessed=True,
+        title="publish the version",
     ),
     Node(
         "Registrar",
@@ -94,6 +146,7 @@ FLOW = (
         "moves the champion pointer, records the promotion, tells MLflow",
         cached=False,
         blessed=True,
+        title="move the champion",
     ),
 )
 

@@ -11,13 +11,13 @@ from tfx.components.evaluator.component import Evaluator
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
 from components.baseline import Baseline
 from components.canary import Canary
 from components.champion import Champion
 from components.core import paths
+from components.core.records import RunRecord
 from components.data_gate import DataGate, origin_of
 from components.import_schema import ImportSchemaGen
 from components.ingester import Ingester
@@ -29,6 +29,7 @@ from components.tokenizer import Tokenizer
 from components.trainer import Trainer
 from pipelines.config.run_config import ConfigError, line_file
 from pipelines.flow import FLOW
+from pipelines.runner import mlmd_store
 
 # One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
 BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
@@ -52,33 +53,33 @@ def eval_config() -> tfma.EvalConfig:
     )
 
 
-def nodes(record: dict) -> list[BaseComponent]:
-    """The components of a run, in the flow's order. record: as `pipelines.runner.runs.open_run` returns it.
+def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
+    """The components of a run, in the flow's order. attempt: which start of the node to run this is.
 
     Raises:
         ConfigError: the line has no folder in `data_schemas`.
     """
-    config, code = record["config"], record["node_code"]
-    line, labels = config["line"], json.dumps(config["labels"])
+    config, code = record.config, record.node_code
+    line, labels = config.line, json.dumps(config.labels)
     reviewed = paths.line_dir(line)
     if not (reviewed / "schema.pbtxt").is_file():
         raise ConfigError(
             f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
             f"Received: line={line!r}, no {reviewed / 'schema.pbtxt'}"
         )
-    limits, gates = json.dumps(config["data"], sort_keys=True), json.dumps(config["gates"], sort_keys=True)
-    encoders = json.dumps(record["encoders"], sort_keys=True)
+    limits, gates = json.dumps(config.data, sort_keys=True), json.dumps(config.gates, sort_keys=True)
+    encoders = json.dumps(record.encoders, sort_keys=True)
     # Not the files but what is in them: an edited one gives another key, and nothing else in their folder does.
     suite = json.dumps(json.loads((reviewed / "expectations.json").read_text(encoding="utf-8")), sort_keys=True)
     form = json.dumps(line_file(line).get("files", {}), sort_keys=True)
-    pointer = record["champion"] or {"version": 0, "digest": ""}
-    best = model_registry.best(line, (record.get("past") or {}).get("sequence"))
+    pointer = record.champion or {"version": 0, "digest": ""}
+    best = model_registry.best_released(line, (record.past or {}).get("sequence"))
 
     ingester = Ingester(
-        files=json.dumps(record["files"], sort_keys=True), form=form, labels=labels, code=code["Ingester"],
-        first_label=config["data"]["first_label"],
-        eval_fraction=config["data"]["eval_fraction"], test_fraction=config["data"]["test_fraction"],
-        fresh_fraction=config["data"]["fresh_fraction"], fresh_from=config["data"]["fresh_from"],
+        files=json.dumps(record.files, sort_keys=True), form=form, labels=labels, code=code["Ingester"],
+        first_label=config.data["first_label"],
+        eval_fraction=config.data["eval_fraction"], test_fraction=config.data["test_fraction"],
+        fresh_fraction=config.data["fresh_fraction"], fresh_from=config.data["fresh_from"],
     )  # fmt: skip
     examples = ingester.outputs["examples"]
     statistics = StatisticsGen(examples=examples, stats_options=STATISTICS)
@@ -91,12 +92,12 @@ def nodes(record: dict) -> list[BaseComponent]:
         origin=json.dumps(origin, sort_keys=True), champion=json.dumps(champion_data, sort_keys=True),
         anomalies=validator.outputs["anomalies"], quarantine=ingester.outputs["quarantine"],
     )  # fmt: skip
-    policy = config["training"]["vocabulary_policy"]
+    policy = config.training["vocabulary_policy"]
     # Only a run that goes on from the champion depends on which one that is.
     kept = {"line": line, "version": pointer["version"], "digest": pointer["digest"]}
     before = kept if pointer["version"] and policy != "rebuild" else None
     tokenizer = Tokenizer(
-        family=config["family"], network=json.dumps(config["network"], sort_keys=True), policy=policy,
+        family=config.family, network=json.dumps(config.network, sort_keys=True), policy=policy,
         before=json.dumps(before, sort_keys=True), encoders=encoders, code=code["Tokenizer"], examples=examples,
     )  # fmt: skip
     tokenizer.add_upstream_node(data_gate)
@@ -105,11 +106,11 @@ def nodes(record: dict) -> list[BaseComponent]:
         vocabulary=tokenizer.outputs["vocabulary"],
         config={
             **{key: config[key] for key in ("family", "network", "training", "seed", "labels")},
-            "encoders": record["encoders"], "code": code["Trainer"],
-            "champion": before if config["training"]["warm_start"] else None,
+            "encoders": record.encoders, "code": code["Trainer"],
+            "champion": before if config.training["warm_start"] else None,
         },
     )  # fmt: skip
-    compared = config["baseline"]
+    compared = config.baseline
     baseline = Baseline(
         family=compared["family"], network=json.dumps(compared["network"], sort_keys=True),
         training=json.dumps(compared["training"], sort_keys=True), labels=labels, seed=1,
@@ -124,7 +125,7 @@ def nodes(record: dict) -> list[BaseComponent]:
         example_splits=["test"], eval_config=eval_config(),
     )  # fmt: skip
     model_gate = ModelGate(
-        run=record["run"], labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
+        run=record.run, labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
         best=json.dumps(best), behaviour=str(reviewed / "behaviour.toml"),
         model_run=trainer.outputs["model_run"], data_verdict=data_gate.outputs["verdict"],
@@ -136,16 +137,16 @@ def nodes(record: dict) -> list[BaseComponent]:
     )  # fmt: skip
     pusher = Pusher(
         model=model, model_blessing=blessing, infra_blessing=canary.outputs["blessing"],
-        config={"line": line, "run": record["run"], "labels": config["labels"], "release": config["release"],
-            "attempt": record.get("attempt", ""),
+        config={"line": line, "run": record.run, "labels": config.labels, "release": config.release,
+            "attempt": attempt,
         },
     )  # fmt: skip
     registrar = Registrar(
-        run=record["run"],
+        run=record.run,
         quarantine=ingester.outputs["quarantine"],
         blessing=blessing,
         pushed=pusher.outputs["pushed_model"],
-        attempt=record.get("attempt", ""),
+        attempt=attempt,
     )
     built = {
         c.id: c for c in (
@@ -156,14 +157,14 @@ def nodes(record: dict) -> list[BaseComponent]:
     return [built[node.name] for node in FLOW]
 
 
-def pipeline(record: dict) -> Pipeline:
+def pipeline(record: RunRecord, attempt: str = "") -> Pipeline:
     """The TFX pipeline of a run, named after its line, with the line's artifact folder as its root."""
-    line = record["config"]["line"]
+    line = record.line
     return Pipeline(
         pipeline_name=line,
         pipeline_root=str(paths.artifacts_dir(line)),
-        components=nodes(record),
+        components=nodes(record, attempt),
         enable_cache=True,
-        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(paths.home() / "metadata.sqlite")),
+        metadata_connection_config=mlmd_store.connection_config(),
         beam_pipeline_args=BEAM,
     )

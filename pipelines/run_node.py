@@ -20,7 +20,8 @@ import time
 import traceback
 from pathlib import Path
 
-from components.core import fileio, locks, paths, run_record
+from components.core import fileio, locks, paths, progress, run_record
+from components.core.records import RunRecord, Verdict
 from components.core.states import DataDecision, Decision, NodeState, Release
 from components.data.sources import SourceError
 from components.registry import manifest, model_registry
@@ -91,15 +92,15 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
     node = NODES[args.node]
     if node is FLOW[0]:
         record = runs.open_run(run_id, run_config.Request.from_json(json.loads(args.config)), args.owner)
-        line_folder.check(record["config"]["line"], record["config"]["labels"])
+        line_folder.check(record.line, record.config.labels)
     else:
         record = run_record.load(run_id)
-        locks.take_line(record["config"]["line"], run_id, args.owner, node.name, args.attempt)
+        locks.take_line(record.line, run_id, args.owner, node.name, args.attempt)
     runs.check_unchanged(record, node)
     skip = _skip(record, node)
     if skip:
         return {"state": NodeState.SKIPPED, "headline": skip}
-    with _heartbeat(record["config"]["line"], run_id), _terminable(), _alone(run_id, node.name):
+    with _heartbeat(record.line, run_id), _terminable(), _alone(run_id, node.name):
         before = run_record.last_event(run_id, node.name)
         ended_well = before is not None and before["state"] in (NodeState.DONE, NodeState.CACHED)
         again = ended_well and before.get("attempt", "") != args.attempt
@@ -107,7 +108,8 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
         _prepare_metadata(node is FLOW[0] or before is not None)
         from pipelines.runner import tfx_launcher  # TFX: already imported in the warm server
 
-        launched = tfx_launcher.launch({**record, "attempt": args.attempt}, node.name, again)
+        with progress.to(progress.file(run_id, node.name)):
+            launched = tfx_launcher.launch(record, node.name, args.attempt, again)
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == DataDecision.STOP:
         after_node.draw(node.name, run_id, launched.uris)
@@ -134,41 +136,41 @@ def _prepare_metadata(after_a_failure: bool) -> None:
         mlmd_store.mend()
     if above:
         _log(
-            f"{mlmd_store.database()} was missing; a new one continues above the artifact folders found, with id {above + 1}"
+            f"{mlmd_store.shown()} was empty or missing; it continues above the artifact folders found, with id {above + 1}"
         )
 
 
-def _skip(record: dict, node) -> str:
+def _skip(record: RunRecord, node) -> str:
     """Why a node has nothing to do in this run; empty where it has."""
-    if node.name == "Baseline" and record["config"]["family"] == record["config"]["baseline"]["family"]:
-        return f"the candidate is of the baseline's own family, {record['config']['family']}"
-    past = record.get("past")
-    if node.name == "Champion" and not record["champion"]:
+    if node.name == "Baseline" and record.config.family == record.config.baseline["family"]:
+        return f"the candidate is of the baseline's own family, {record.config.family}"
+    past = record.past
+    if node.name == "Champion" and not record.champion:
         return "no version knows so few rows" if past else "the line has no champion yet"
     if node.name == "Champion" and _serves_already(record):
         return "the candidate is the model that serves now"
     if node.blessed:
-        verdict = fileio.read_json(paths.run_dir(record["run"]) / "verdict.json")
-        if not verdict or verdict["decision"] != Decision.BLESSED:
-            return f"{verdict['decision']}: {verdict['reasons'][0]}" if verdict else "no verdict"
+        verdict = Verdict.read(paths.run_dir(record.run) / "verdict.json")
+        if not verdict or verdict.decision != Decision.BLESSED:
+            return f"{verdict.decision}: {verdict.reasons[0]}" if verdict else "no verdict"
         if past:
             return f"blessed, and not released: version {past['serves']}, which serves, knows the rows up to {past['knows']}"
-        if record["config"]["release"] == Release.NEVER:
+        if record.config.release == Release.NEVER:
             return "blessed, and not released because release=never"
     return ""
 
 
-def _serves_already(record: dict) -> bool:
+def _serves_already(record: RunRecord) -> bool:
     """Whether the run's candidate is the champion byte for byte, so that comparing them would tell nothing.
 
     Raises:
         registry.RegistryError: it would be, but the champion's folder is damaged.
     """
-    made, pointer = run_record.last_event(record["run"], "Trainer") or {}, record["champion"]
+    made, pointer = run_record.last_event(record.run, "Trainer") or {}, record.champion
     folder = Path(made.get("artifacts", {}).get("model", ""), "Format-Serving")
     if not folder.is_dir() or manifest.content_digest(manifest.folder_hashes(folder)) != pointer["digest"]:
         return False
-    model_registry.verify(paths.serving_dir(record["config"]["line"]) / str(pointer["version"]))
+    model_registry.verify(paths.serving_dir(record.line) / str(pointer["version"]))
     return True
 
 

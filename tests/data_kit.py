@@ -93,14 +93,13 @@ class Judged:
     """DataGate's verdict on what was ingested: `told` (verdict.json), `folder`, `artifact`."""
 
     def __init__(self, ingested: Ingested, out: Path, origin=None, champion=None, anomalies: Path | None = None):
-        import dataclasses
 
         self.artifact, found = Verdict(), ExampleAnomalies()
         self.folder = out / "verdict"
         self.folder.mkdir(parents=True)
         self.artifact.uri, found.uri = str(self.folder), str(anomalies or out / "none")
         DataGate.test_call(
-            line="news", labels=json.dumps(LABELS), limits=json.dumps(dataclasses.asdict(ingested.limits)), code="",
+            line="news", labels=json.dumps(LABELS), limits=json.dumps(ingested.limits.model_dump()), code="",
             suite=(paths.REPOSITORY / "data_schemas" / "news" / "expectations.json").read_text(),
             origin=json.dumps(origin or {"source": "s", "window": "all", "hash": "h", "ignored": ["2026-11-23/: still being written (no _SUCCESS)"]}), champion=json.dumps(champion),
             examples=ingested.examples, anomalies=found, quarantine=ingested.quarantine, verdict=self.artifact,

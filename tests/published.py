@@ -1,6 +1,5 @@
 """For tests of everything behind the gate: tiny real models, exported once a process, and short ways to publish them."""
 
-import dataclasses
 import functools
 import tempfile
 from pathlib import Path
@@ -23,7 +22,7 @@ WORDS = (
     "chip software orbit browser",
 )
 NETWORK = {"length": 8, "width": 4, "buckets": 32, "pair_width": 4, "dropout": 0.0, "word_dropout": 0.0}
-LIMITS = {**dataclasses.asdict(run_config.GateConfig()), "min_rows": 20}
+LIMITS = {**run_config.GateConfig().model_dump(), "min_rows": 20}
 
 
 def articles(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

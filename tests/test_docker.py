@@ -108,5 +108,13 @@ def test_the_continuous_check_calls_what_a_developer_calls():
     job = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["check"]
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert {row["stack"] for row in job["strategy"]["matrix"]["include"]} == {"current", "older"}
-    script = (ROOT / ".ci/run").read_text()
-    assert "set -euo pipefail" in script and "make lint" in script and "make test" in script
+
+
+@pytest.mark.parametrize(("broken", "calls"), [("", ["lint", "test"]), ("lint", ["lint"]), ("test", ["lint", "test"])])
+def test_the_check_runs_checkers_then_tests_and_fails_where_one_fails(tmp_path, broken, calls):
+    make = tmp_path / "make"
+    make.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/calls\n[ "$1" != "{broken}" ]\n')
+    make.chmod(0o755)
+    ended = subprocess.run([ROOT / ".ci/run"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert (tmp_path / "calls").read_text().split() == calls
+    assert (ended.returncode == 0) == (broken == "")

@@ -1,4 +1,4 @@
-"""Time as the records write it: ISO 8601 in UTC. Standard library only."""
+"""Times in records: ISO 8601 in UTC. Standard library only."""
 
 from datetime import datetime, timezone
 

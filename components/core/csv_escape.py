@@ -1,29 +1,29 @@
-"""Cells that a spreadsheet shows and does not obey, and the way back to the text. Standard library only.
+"""Escapes CSV cells that a spreadsheet would run as a formula, reversibly. Standard library only.
 
-A cell that begins like a formula gets an apostrophe; so does one that begins with an apostrophe, and that makes it reversible.
+A cell that begins like a formula gets a leading apostrophe; so does one that begins with an apostrophe, which makes it reversible.
 """
 
 import unicodedata
 
 _FORMULA = ("=", "+", "-", "@")
-_CONTROL = ("\t", "\r", "\n")  # some spreadsheets drop them and look at what follows
+_CONTROL = ("\t", "\r", "\n")  # some spreadsheets skip them and read on
 
 
 def safe(text: str) -> str:
-    """`text` as a cell that no spreadsheet takes for a formula."""
+    """`text` as a cell that no spreadsheet evaluates."""
     return "'" + text if text.startswith(("'", *_CONTROL)) or _first_shown(text) in _FORMULA else text
 
 
 def restored(cell: str) -> str:
-    """The text that `safe` made this cell of; a cell without an apostrophe is a text already."""
+    """Undoes `safe`; a cell without an apostrophe is returned as it is."""
     return cell.removeprefix("'")
 
 
 def _first_shown(text: str) -> str:
-    """The first character that is seen, full-width and other forms of it as the plain one; "" where there is none.
+    """The first visible character, full-width and other forms normalised (NFKC); "" where there is none.
 
-    Blanks, control characters, format characters (zero-width space, byte order mark, soft hyphen, word joiner) and marks without
-    a letter are passed over, as programs do that read a cell.
+    Blanks, control characters, format characters (zero-width space, byte order mark, soft hyphen, word joiner) and combining marks
+    are skipped, as spreadsheets do.
     """
     for character in text:
         unseen = character.isspace() or not character.isprintable() or unicodedata.category(character) in ("Mn", "Me")

@@ -14,5 +14,5 @@ class DamagedFile(HomeError, ValueError):
         self.path = path
         super().__init__(
             f"{path} is damaged: it must hold {expected}. Received: {received}. "
-            "Run `newsdesk doctor --repair`; what it cannot mend, restore from a backup."
+            "Run `newsdesk doctor --repair`; what it cannot repair, restore from a backup."
         )

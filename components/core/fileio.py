@@ -16,7 +16,7 @@ from components.core import errors
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes `path`'s place, atomically and durably, when the block ends well: a reader sees old or new."""
+    """A binary file that replaces `path`, atomically and durably, when the block ends without an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
@@ -38,13 +38,20 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    """Replaces a JSON file; see `replacing`. value: JSON, in which records (`to_json`) may stand."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True, default=_plain) + "\n")
+
+
+def _plain(value):
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    raise TypeError(f"JSON holds no {type(value).__name__}")
 
 
 def append_json(path: Path, value) -> None:
-    """Adds one line to a JSON-lines file, whole or not at all; lines of two writers never mix.
+    """Adds one line to a JSON-lines file, complete or not at all; lines of two writers never mix.
 
-    What a crash or a full disk left of an earlier line is cut off: the next line would be written behind it.
+    An incomplete last line, left by a crash or a full disk, is removed first.
 
     Raises:
         OSError: no space or no permission; the file is as it was.
@@ -53,7 +60,7 @@ def append_json(path: Path, value) -> None:
     line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
     with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        end = _end_of_whole_lines(file)
+        end = _end_of_last_line(file)
         file.truncate(end)
         if file.write(line) < len(line):
             file.truncate(end)
@@ -61,15 +68,15 @@ def append_json(path: Path, value) -> None:
         os.fsync(file.fileno())
 
 
-def _end_of_whole_lines(file) -> int:
-    """Bytes of a file up to and with its last line end; reads backwards, for such a file may be long."""
+def _end_of_last_line(file) -> int:
+    """Offset behind the file's last line end; reads backwards, because the file may be long."""
     at = file.seek(0, os.SEEK_END)
     while at:
         start = max(0, at - 4096)
         file.seek(start)
-        found = file.read(at - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
+        line_end = file.read(at - start).rfind(b"\n")
+        if line_end >= 0:
+            return start + line_end + 1
         at = start
     return 0
 
@@ -90,7 +97,7 @@ def read_json(path: Path):
 def read_json_lines(path: Path) -> list:
     """The values of a JSON-lines file, oldest first; empty where there is none.
 
-    A last line that a crash cut short is left out.
+    An incomplete last line, left by a crash, is ignored.
 
     Raises:
         DamagedFile: an earlier line holds no JSON.
@@ -104,12 +111,13 @@ def read_json_lines(path: Path) -> list:
 def _parsed(path: Path, text: bytes, where: str = ""):
     try:
         return json.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or JSON in too many layers
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, or JSON nested too deeply
         received = f"{where}{len(text)} bytes, {type(error).__name__}: {error}"
         raise errors.DamagedFile(path, "JSON", received) from error
 
 
-def sync_folder(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Forces a file or a folder's entries onto the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

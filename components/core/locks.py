@@ -1,6 +1,6 @@
-"""One run at a time on a line: short locks for one change, and a claim that lasts a whole run.
+"""One run at a time on a line: short file locks for one change, and a lease for a whole run.
 
-    registry/<line>/run.lock   the run that may write to this line now, with its owner and a time of its last sign of life
+    registry/<line>/run.lock   the run that holds the line's lease and its owner; the file's time is that of the last heartbeat
 
 Standard library only.
 """
@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.core import clock, errors, fileio, paths
+from components.core import clock, errors, fileio, paths, processes
 
-LEASE = 900  # seconds without a sign of life after which a claim may be taken over
-# A run under a scheduler shows no life while it waits for a free slot or for a retry: its claim ends when the run is closed,
-# or after this many seconds without a sign of life.
+LEASE = 900  # seconds without a heartbeat after which another run may take the lease
+# A run under a scheduler sends no heartbeat while it waits for a free slot or for a retry: its lease ends when the run is closed,
+# or after this many seconds without a heartbeat.
 PATIENCE = 24 * 3600
-UNREADABLE = "unreadable"  # the run in a claim that cannot be read
+UNREADABLE = "unreadable"  # the run of a lease that cannot be read
 
 
 class Locked(Exception):
@@ -28,8 +28,8 @@ class Locked(Exception):
     def __init__(self, line: str, holder: dict):
         self.holder = holder["run"]
         super().__init__(
-            f"one run at a time may work on a line. Received: line {line!r} is locked by run {holder['run']} "
-            f"since {holder['since']}. Wait for it, or run `newsdesk doctor --repair` if it died."
+            f"line {line!r} is locked by run {holder['run']} since {holder['since']}. "
+            "Wait until that run ends, or run `newsdesk doctor --repair` if it died."
         )
 
 
@@ -38,23 +38,19 @@ class LostClaim(Locked):
 
     def __init__(self, line: str, run_id: str, holder: dict | None):
         self.holder = holder["run"] if holder else ""
-        received = f"run {holder['run']} holds it since {holder['since']}" if holder else "no run holds it"
-        Exception.__init__(
-            self,
-            f"only the run that holds a line may publish on it; run {run_id} lost line {line!r}, and nothing was published. "
-            f"Received: {received}. Start a new run.",
-        )
+        now = f"run {holder['run']} holds it since {holder['since']}" if holder else "no run holds it now"
+        Exception.__init__(self, f"run {run_id} lost line {line!r} ({now}), so it published nothing. Start a new run.")
 
 
 class Superseded(Exception):
-    """A later attempt at the same node has started: this one may publish nothing."""
+    """A later attempt at the same node has started; this one may not publish."""
 
 
 @contextlib.contextmanager
 def line_lock(line: str, what: str = "flock") -> Iterator[None]:
-    """Holds a line's files for the short time of one change; waits for its turn. Not to be taken twice by one caller.
+    """Locks a line's files for one change; waits until they are free. Not reentrant.
 
-    what: "flock" for the files themselves, another name for something beside them that takes turns of its own.
+    what: "flock" for the files themselves; another name locks something else of the line.
     """
     folder = paths.registry_dir(line)
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,15 +60,15 @@ def line_lock(line: str, what: str = "flock") -> Iterator[None]:
 
 
 def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", attempt: str = "") -> None:
-    """Gives the line to a run, or renews it.
+    """Gives the line's lease to a run, or renews it.
 
-    owner: the process that stands for the whole run, if there is one on this machine; when it is gone, so is the claim.
-    A later owner of the same run replaces it. Without one, a claim ends `LEASE` seconds after its last sign of life, and
-    `PATIENCE` seconds after it once the run is open, because such a run waits without a process.
+    owner: a process of this machine that lives as long as the run, if there is one; the lease ends with it. A later owner of the
+    same run replaces it. Without one, the lease ends `LEASE` seconds after the last heartbeat, or `PATIENCE` seconds after it once
+    the run is open, because such a run may wait without a process.
     node, attempt: what starts now; from here on an earlier attempt at the same node may not publish (`check`).
 
     Raises:
-        Locked: another run that still lives holds it.
+        Locked: another run holds a valid lease.
     """
     path = _path(line)
     with line_lock(line):
@@ -90,14 +86,14 @@ def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", 
         if same and claim["owner"] == holder["owner"]:
             claim |= {"host": holder["host"], "started": holder["started"]}
         else:
-            claim["started"] = _process_start(owner) if owner else None
+            claim["started"] = processes.start_time(owner) if owner else None
         if claim != holder:
             fileio.write_json(path, claim)
         os.utime(path)
 
 
 def keep_line(line: str, run_id: str) -> bool:
-    """A sign of life from a run; returns whether the run still holds the line. The claim of another run is left alone."""
+    """The heartbeat of a run; returns whether the run still holds the line."""
     path = _path(line)
     with line_lock(line):
         holder = _read(path)
@@ -108,12 +104,12 @@ def keep_line(line: str, run_id: str) -> bool:
 
 
 def check(line: str, run_id: str, node: str = "", attempt: str = "") -> None:
-    """The fence: whoever publishes for a run asks this under `line_lock`, before anything becomes visible.
+    """Fences publishing: called under `line_lock` before anything becomes visible.
 
-    A process that was stopped, or that outlived the scheduler's worker, wakes up with a claim that may have passed on.
+    A process that was suspended, or that outlived its scheduler's worker, may have lost its lease meanwhile.
 
     Raises:
-        LostClaim: another run holds the line, or none does.
+        LostClaim: another run holds the line, or no run does.
         Superseded: a later attempt at the node has started.
     """
     holder = _read(_path(line))
@@ -122,13 +118,13 @@ def check(line: str, run_id: str, node: str = "", attempt: str = "") -> None:
     latest = holder.get("attempts", {}).get(node, attempt)
     if latest != attempt:
         raise Superseded(
-            f"only the latest attempt at a node may publish; this one published nothing. "
-            f"Received: attempt {attempt or 'without a number'} at {node} of run {run_id}, while attempt {latest} has started"
+            f"attempt {attempt or 'without a number'} at {node} of run {run_id} published nothing, because attempt {latest} "
+            "has started; only the latest attempt may publish"
         )
 
 
 def free_line(line: str, run_id: str) -> None:
-    """Gives the line back, if this run holds it."""
+    """Releases the line, if this run holds it."""
     path = _path(line)
     with line_lock(line):
         holder = _read(path)
@@ -137,10 +133,10 @@ def free_line(line: str, run_id: str) -> None:
 
 
 def holder(line: str) -> dict | None:
-    """The run that holds the line; None where it is free.
+    """The run that holds the line; None if the line is free.
 
-    `lives`: whether the claim keeps other runs out. `silent`: whether that is only because the run is open: it showed no life
-    for `LEASE` seconds, so it waits for its scheduler, or its scheduler has lost it. An unreadable claim is a dead one.
+    `lives`: whether the lease is valid. `silent`: whether it is valid only because the run is open: no heartbeat came for `LEASE`
+    seconds, so the run waits for its scheduler, or its scheduler has lost it. An unreadable lease is not valid.
     """
     path = _path(line)
     value = _read(path)
@@ -169,31 +165,22 @@ def _lives(path: Path, holder: dict) -> bool:
         return False
     if _shows_life(path, holder):
         return True
-    # No process stands for the run as a whole, so that none need live while it waits.
+    # Such a run has no owner: it may wait without any process.
     waits = not holder["owner"] and (paths.run_dir(holder["run"]) / "run.json").exists()
     return waits and _silence(path) < PATIENCE
 
 
 def _shows_life(path: Path, holder: dict) -> bool:
-    # Without a start time the owner was gone, or unknowable, when it claimed: the lease decides.
+    # Without a start time the owner had already ended, or was unknown: the time of the last heartbeat decides.
     if holder["owner"] and holder["started"] and holder["host"] == socket.gethostname():
-        return _process_start(holder["owner"]) == holder["started"]
+        return processes.start_time(holder["owner"]) == holder["started"]
     return _silence(path) < LEASE
 
 
 def _silence(path: Path) -> float:
-    """Seconds since the last sign of life."""
+    """Seconds since the last heartbeat."""
     try:
-        # Either way round: after the clock was set back, a claim must not live until the clock catches up.
+        # Absolute: after the clock was set back, a lease must not stay valid until the clock catches up.
         return abs(time.time() - path.stat().st_mtime)
     except FileNotFoundError:
         return float("inf")
-
-
-def _process_start(pid: int) -> str | None:
-    """The start time of a living process in clock ticks since boot, so that a reused pid is not taken for its predecessor."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]  # a zombie works no more

@@ -1,6 +1,6 @@
 """Where Newsdesk keeps its state: one folder, `NEWSDESK_HOME`, with a version stamp.
 
-Standard library only. Every path that another module writes to is named here, and nowhere else.
+Standard library only.
 """
 
 import os
@@ -12,7 +12,7 @@ from components.core import errors, fileio
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAMP = "1"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 def home() -> Path:
@@ -21,7 +21,7 @@ def home() -> Path:
 
 
 def ensure() -> Path:
-    """Creates the state folder and its stamp; checks that it can be written to.
+    """Creates the state folder and its version stamp; checks that it is writable.
 
     Raises:
         HomeError: it cannot be created or written, or carries another version's stamp.
@@ -29,7 +29,7 @@ def ensure() -> Path:
     root = home()
     if "?" in str(root):
         raise errors.HomeError(
-            "NEWSDESK_HOME must be a path without `?`, behind which a database's address has its options. "
+            "NEWSDESK_HOME must be a path without `?`, which starts the options in a database's address. "
             f"Received: {root}. Set NEWSDESK_HOME to another folder."
         )
     try:
@@ -44,27 +44,27 @@ def ensure() -> Path:
             f"NEWSDESK_HOME must be a folder this user can write to. Received: {root} ({error.strerror}). "
             "Free space or permissions there, or set NEWSDESK_HOME to another folder."
         ) from error
-    found = stamp.read_text().strip()
-    if found != STAMP:
+    version = stamp.read_text().strip()
+    if version != STAMP:
         raise errors.HomeError(
-            f"NEWSDESK_HOME must carry version stamp {STAMP}. Received: {stamp} says {found!r}. "
+            f"NEWSDESK_HOME must carry version stamp {STAMP}. Received: {stamp} says {version!r}. "
             "Use the Newsdesk version that wrote it, or set NEWSDESK_HOME to a new folder."
         )
     return root
 
 
 def restrict_umask() -> None:
-    """Keeps what this process makes from being writable for everybody, whatever the umask that it was started with."""
+    """Makes new files of this process unwritable for other users, whatever umask it was started with."""
     os.umask(os.umask(0o077) | 0o002)
 
 
 def safe_name(name: str, what: str) -> str:
-    """Returns `name` if it is fit for a folder name, so that no name from outside can leave its folder.
+    """Returns `name` if it is a safe folder name, so that no outside name leads out of its folder.
 
     Raises:
         ValueError: it holds anything but letters, digits, `.`, `_`, `-`, or starts with a dot.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError(
             f"{what} must be 1 to 200 letters, digits, dots, dashes or underscores. Received: {what}={name[:80]!r}"
         )
@@ -106,6 +106,11 @@ def monitor_dir(line: str) -> Path:
 def scored_dir() -> Path:
     """Where a scheduler's batch scoring puts its files, one folder a run."""
     return home() / "scored"
+
+
+def requests_dir(line: str) -> Path:
+    """Where a prediction server logs what it is asked, one folder a day."""
+    return home() / "requests" / safe_name(line, "line")
 
 
 def staging_dir() -> Path:

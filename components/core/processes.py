@@ -1,6 +1,7 @@
-"""Long-running processes that one command starts and another ends: each in a session of its own, told apart by start time.
+"""Long-running processes that one command starts and another ends: each in a session of its own, identified by its start time.
 
-A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library.
+A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library:
+the client for consumers imports this too, and psutil's start times move when somebody sets the clock.
 """
 
 import os
@@ -29,48 +30,48 @@ def spawn(call: list[str], env: Mapping[str, str], folder: Path, log: Path) -> s
 
 
 def entry(process: subprocess.Popen) -> dict:
-    """What `alive`, `members` and `end` need to know of a process from `spawn`: `pid` and `started`."""
+    """`pid` and `started` of a process from `spawn`, as `alive`, `members` and `end` take them."""
     return entry_of(process.pid)
 
 
 def entry_of(pid: int) -> dict:
-    """The same of a process by its number."""
-    return {"pid": pid, "started": _start_time(pid)}
+    """The same for a process id."""
+    return {"pid": pid, "started": start_time(pid)}
 
 
 def alive(entry: Mapping | None) -> bool:
-    """Whether the process of an entry still runs; a later process with the same number does not count."""
-    return bool(entry) and entry["started"] is not None and _start_time(entry["pid"]) == entry["started"]
+    """Whether the process of an entry still runs; a later process with the same pid does not count."""
+    return bool(entry) and entry["started"] is not None and start_time(entry["pid"]) == entry["started"]
 
 
 def members(entry: Mapping) -> list[int]:
     """The living processes of an entry's session, its leader included.
 
-    A session's number is its leader's, and stays taken while a member lives, so the leader may be gone already. A leader with
-    another start time means that the number was given out anew: then nothing of ours is left. In a container, processes whose
-    session began outside it have session 0: that is nobody's, and this process's own session is never one that `spawn` made.
+    A session's id is its leader's pid and is not reused while a member lives, so the leader may have ended already. A leader with
+    another start time means that the pid was reused: then the session has ended. In a container, processes whose session began
+    outside it have session 0; that session, and this process's own, are never ended.
     """
     if entry["pid"] in (0, os.getsid(0)):
         return []
     leader = _stat(entry["pid"])
     if leader and leader["started"] != entry["started"]:
         return []
-    found = []
+    living = []
     for path in Path("/proc").iterdir():
         stat = _stat(int(path.name)) if path.name.isdigit() else None
         if stat and stat["session"] == entry["pid"] and stat["state"] not in "ZX":
-            found.append(int(path.name))
-    return found
+            living.append(int(path.name))
+    return living
 
 
 def end(entries: Iterable[Mapping], grace: float) -> list[int]:
-    """Ends all processes of the sessions: SIGTERM, up to `grace` seconds, then SIGKILL. Returns those that needed the latter."""
+    """Stops all processes of the sessions: SIGTERM, up to `grace` seconds, then SIGKILL. Returns the pids that were killed."""
     entries = list(entries)
     ask(entries)
     if _gone(entries, grace):
         return []
     killed = [pid for entry in entries for pid in members(entry)]
-    # Again and again: a process that was just being forked is in no list yet.
+    # Repeated, because a process that is being forked is in no list yet.
     for _ in range(50):
         _send(entries, signal.SIGKILL)
         if _gone(entries, 0.2):
@@ -79,7 +80,7 @@ def end(entries: Iterable[Mapping], grace: float) -> list[int]:
 
 
 def ask(entries: Iterable[Mapping]) -> None:
-    """Sends SIGTERM to all processes of the sessions and does not wait."""
+    """Sends SIGTERM to all processes of the sessions, without waiting."""
     _send(list(entries), signal.SIGTERM)
 
 
@@ -102,7 +103,7 @@ def _gone(entries: list[Mapping], seconds: float) -> bool:
 
 
 def port_taken(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether something listens on the port, so that a server could not."""
+    """Whether another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -112,7 +113,8 @@ def port_taken(port: int, address: str = "127.0.0.1") -> bool:
     return False
 
 
-def _start_time(pid: int) -> str | None:
+def start_time(pid: int) -> str | None:
+    """When a living process started, in clock ticks since boot; None if it ended (a zombie has). Distinguishes reused pids."""
     stat = _stat(pid)
     return stat["started"] if stat and stat["state"] not in "ZX" else None
 
@@ -121,6 +123,6 @@ def _stat(pid: int) -> dict | None:
     """State, session and start time (clock ticks since boot) of a process; proc(5), fields 3, 6 and 22."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # it ended, or hides from other users
         return None
     return {"state": fields[0], "session": int(fields[3]), "started": fields[19]}

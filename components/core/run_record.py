@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from components.core import clock, fileio, paths
+from components.core.records import RunRecord
 
 RETRAIN = "news_retrain"  # the DAG of the first line; a further line's has its name behind it
 
@@ -19,39 +20,39 @@ class RunError(Exception):
 
 
 def run_id_from(name: str) -> str:
-    """A folder name for a run id from outside (Airflow's hold `:` and `+`), one for one."""
+    """The folder name of a run id from outside (Airflow's hold `:` and `+`); different ids give different names."""
     plain = "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "_" for c in name)[:150].lstrip("._-")
     plain = plain or "run"  # a name without a letter or digit
     return plain if plain == name else f"{plain}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def run_of(dag_id: str, airflow_id: str) -> str:
-    """The folder name of a DAG's run. Airflow's ids are unique within a DAG: two lines on one cron have runs of the same id."""
+    """The folder name of a DAG's run. Airflow's ids are unique only within a DAG, so the DAG is part of the name."""
     return run_id_from(airflow_id if dag_id == RETRAIN else f"{airflow_id}.{dag_id}")
 
 
 def airflow_id(run_id: str, trigger: str) -> str:
-    """Airflow's own id of a run: the folder name has its `:` and `+` replaced, and its hash says whether they were put back right.
+    """Airflow's own id of a run: restores the `:` and `+` that the folder name lacks; the name's hash verifies the result.
 
-    Empty for a run that Airflow did not start, and for one whose id holds something else that was replaced.
+    Empty for a run that Airflow did not start, and for an id in which other characters were replaced.
     """
     if trigger in ("cli", ""):
         return ""
-    found = re.fullmatch(r"(.*T\d\d)_(\d\d)_(\d\d(?:\.\d+)?)([_-])(\d\d)_(\d\d)(.*)\.[0-9a-f]{8}", run_id)
-    if found:
-        day, minute, second, sign, hours, minutes, rest = found.groups()
+    match = re.fullmatch(r"(.*T\d\d)_(\d\d)_(\d\d(?:\.\d+)?)([_-])(\d\d)_(\d\d)(.*)\.[0-9a-f]{8}", run_id)
+    if match:
+        day, minute, second, sign, hours, minutes, rest = match.groups()
         name = f"{day}:{minute}:{second}{sign.replace('_', '+')}{hours}:{minutes}{rest}"
         return name.partition(f".{RETRAIN}_")[0] if run_id_from(name) == run_id else ""
     return "" if re.search(r"\.[0-9a-f]{8}$", run_id) else run_id
 
 
-def load(run_id: str) -> dict:
+def load(run_id: str) -> RunRecord:
     """The record of an open or ended run.
 
     Raises:
-        RunError: no such run.
+        RunError: no such run. DamagedFile: the record holds something else.
     """
-    record = fileio.read_json(paths.run_dir(run_id) / "run.json")
+    record = RunRecord.read(paths.run_dir(run_id) / "run.json")
     if record is None:
         raise RunError(f"a run must be opened by its first node. Received: run id {run_id!r}, which has no record")
     return record

@@ -1,4 +1,4 @@
-"""SQLite files that others own (ML Metadata, MLflow, Airflow): whether they can be read, and setting aside one that cannot.
+"""SQLite files of other programs (ML Metadata, MLflow, Airflow): checks them, and sets a damaged one aside.
 
 Standard library only.
 """
@@ -22,16 +22,16 @@ def fault(path: Path) -> str:
             return "" if answer == "ok" else str(answer)
     except sqlite3.DatabaseError as error:
         busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-        return "" if busy else str(error)  # somebody is writing: no damage
+        return "" if busy else str(error)  # another process is writing: no damage
 
 
 def empty(path: Path) -> bool:
-    """Whether there is no file, or one without a single byte, in which SQLite would begin a new database."""
+    """Whether there is no file or an empty one, in which SQLite would create a new database."""
     return not path.is_file() or path.stat().st_size == 0
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a database and what SQLite keeps beside it; returns the new path."""
+    """Renames a database together with SQLite's files beside it; returns the new path."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in _BESIDE:

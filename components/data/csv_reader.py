@@ -1,7 +1,7 @@
-"""Rows of CSV and TSV files, with a header or, as AG News has it, without one.
+"""Rows of CSV and TSV files, with or without a header (AG News has none).
 
-A stray quote opens a field that would swallow the rows after it. So quoting is read strictly, and a row that is not right
-ends at its first line: that line is the bad row, and reading goes on at the next.
+A stray quote would make one field of all rows after it. So quoting is strict, and where a row cannot be parsed only its first
+line becomes the bad row; reading continues with the next line.
 """
 
 import csv
@@ -15,17 +15,17 @@ from components.data.sources import SourceError
 from components.data.text_stream import LongLine, open_lines
 
 _DELIMITERS = (",", "\t", ";", "|")
-_SAMPLE = 20  # lines from which delimiter and header are found out
-_ROW_LINES = 1000  # lines of one row; a stray quote is given up after that many
+_SAMPLE = 20  # lines from which delimiter and header are detected
+_ROW_LINES = 1000  # most lines of one row; a quote open for longer is a stray one
 
 
 class _Feed:
-    """Lines for the csv module; those of the row that is being read are kept, so that it can be left after the first."""
+    """Lines for the csv module. Keeps the lines of the current row, so that all but the first can be put back."""
 
     def __init__(self, lines: Iterator[str]):
         self.lines, self.ahead = lines, deque()
         self.row: list[str] = []
-        self.read = 0  # lines given out and not put back
+        self.read = 0  # lines consumed
         self.last = ""
 
     def __iter__(self) -> "_Feed":
@@ -97,27 +97,27 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
 
 
 def _refuse_cut(feed: _Feed, path: Path, line: int) -> None:
-    """A row of one line that is not whole and ends the file without a line end: the file was cut off there."""
+    """Raises where an incomplete one-line row ends the file without a line end: the file is truncated."""
     if len(feed.row) == 1 and feed.last[-1:] not in ("\r", "\n") and not feed.peek(1):
-        raise SourceError(f"a data file must be whole. Received: {path}, line {line}: cut off within the row")
+        raise SourceError(f"a data file must be complete. Received: {path}, line {line}: cut off within the row")
 
 
 def _sample(lines: list[str], delimiter: str) -> list[list[str]]:
-    found, reader = [], csv.reader((line for line in lines if not isinstance(line, LongLine)), delimiter=delimiter)
+    rows, reader = [], csv.reader((line for line in lines if not isinstance(line, LongLine)), delimiter=delimiter)
     while True:
         try:
             cells = next(reader)
         except StopIteration:
-            return found
+            return rows
         except csv.Error:
             continue
         if any(cell.strip() for cell in cells):
-            found.append(cells)
+            rows.append(cells)
 
 
 def _delimiter(lines: list[str], form: Form) -> str:
-    """The delimiter that gives most lines the same number of columns, at least three, or two where no labels are needed."""
-    least = max(2, len(form.required()))
+    """The delimiter for which most lines have the same number of columns: at least three, or two where no labels are needed."""
+    least = max(2, len(form.required))
 
     def agreeing(mark: str) -> int:
         counts = Counter(len(cells) for cells in _sample(lines, mark) if len(cells) >= least)
@@ -138,7 +138,7 @@ def _columns(sample: list[list[str]], form: Form, path: Path) -> tuple[list[str]
         missing = form.missing(known)
         if missing:
             raise SourceError(
-                f"a file with a header must have the columns {', '.join(COLUMNS[not form.labelled :])}. Received: {path}, line 1: "
+                f"a file with a header must have the columns {', '.join(form.required)}. Received: {path}, line 1: "
                 f"column {', '.join(missing)} is missing (found: {shown}). Other names can be given in the line's line.toml."
             )
         if len(set(known)) < len(known):

@@ -1,7 +1,7 @@
-"""Rows out of data files: CSV, TSV, JSONL and Parquet, plain, gzip or zstd.
+"""Rows of data files: CSV, TSV, JSONL and Parquet, plain, gzip or zstd.
 
-A file that cannot be read as a whole raises `SourceError`. A row that cannot be read is yielded as `BadRow`, with line,
-column, value and reason, so that nothing is lost and nothing fails a whole file.
+A file that cannot be read to its end raises `SourceError`. A row that cannot be read is yielded as `BadRow`, with line, column,
+value and reason: one bad row does not fail its file.
 """
 
 import json
@@ -18,21 +18,21 @@ from components.data.text_stream import NUL, LongLine, open_bytes, open_lines
 
 
 def read(path: Path, form: Form, least: int = 1) -> Iterator[Row | BadRow]:
-    """All rows of one file, in order. Blank lines are no rows. least: 0 where a file with a header alone is no fault.
+    """All rows of one file, in order; blank lines are skipped. least: 0 where a file may hold a header alone.
 
     Raises:
         SourceError: the file is empty, damaged, cut off, not of its format, or lacks a column.
     """
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     reader = {".jsonl": _jsonl, ".parquet": _parquet}.get(Path(name).suffix, csv_reader.rows)
-    found = False
+    any_row = False
     try:
         for line, fields in reader(path, form):
-            found = True
+            any_row = True
             yield fields if isinstance(fields, BadRow) else _row(line, fields, form)
     except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
-    if least and not found:
+    if least and not any_row:
         raise SourceError(f"a data file must hold rows. Received: {path}, which has none")
 
 
@@ -83,7 +83,9 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
                 if line[-1] not in "\r\n" and "{" in line:
-                    raise SourceError(f"a data file must be whole. Received: {path}, line {number}: cut off") from error
+                    raise SourceError(
+                        f"a data file must be complete. Received: {path}, line {number}: cut off"
+                    ) from error
                 yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
                 continue
             fields = {form.name_of(str(key)): each for key, each in value.items()} if isinstance(value, dict) else {}
@@ -109,7 +111,7 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
             missing, read = form.missing(names), [name for name in COLUMNS if name in names]
             if missing:
                 raise SourceError(
-                    f"a Parquet file must have the columns {', '.join(COLUMNS[not form.labelled :])}. Received: {path}: "
+                    f"a Parquet file must have the columns {', '.join(form.required)}. Received: {path}: "
                     f"column {', '.join(missing)} is missing (found: {', '.join(file.schema_arrow.names)})"
                 )
             number = 0
@@ -123,7 +125,7 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
 
 
 def _values(pa, column) -> list:
-    """A column as Python values, text as bytes: text that is not UTF-8 must fail its row, not its batch."""
+    """A column as Python values, text as bytes, so that text that is not UTF-8 fails its row and not its batch."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.dictionary_decode()

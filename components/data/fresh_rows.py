@@ -1,8 +1,8 @@
-"""Fresh rows: a stable share of what people labelled lately. No run trains on them; the model gate asks them how models do on the news.
+"""Fresh rows: a fixed share of the rows that people labelled recently. No run trains on them; the model gate tests models on them.
 
 A labelled span is a dated folder with files that `newsdesk label` wrote (`train-labelled*`); a line whose every day is labelled by
-people it trusts may count all its dated folders (`data.fresh_from = "dated"`). A row is fresh by a hash of its text, so it stays so
-in every later run, and whoever else prints the same text does not get it into training.
+trusted people may count all its dated folders (`data.fresh_from = "dated"`). A row is fresh by a hash of its text: it stays fresh in
+every later run, and a reprint of it is never trained on either.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,9 +28,9 @@ def owners(files: Iterable[dict], hashes_of, fresh_from: str, fraction: float) -
 
     hashes_of: gives the `text_cleaning.row_hash` of each readable row of a file.
     """
-    found = {}
+    owner = {}
     for file in sorted(files, key=lambda f: (f["span"], f["path"])):
         if fraction and counts(file, fresh_from):
             own: Iterator[str] = hashes_of(file)
-            found |= {int(key, 16): file["path"] for key in own if drawn(key, fraction)}
-    return found
+            owner |= {int(key, 16): file["path"] for key in own if drawn(key, fraction)}
+    return owner

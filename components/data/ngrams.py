@@ -1,7 +1,7 @@
 """Words, punctuation marks and neighbouring pairs of them as hashed features, in a graph and as a sparse matrix.
 
-Nothing is cleaned here: what a source's markup tells of a class is kept. So that a model also knows clean text, `mend` cleans a
-fixed share of the train rows. A feature is known by a 62-bit key; no string is stored.
+Texts are not cleaned here, because a source's markup is evidence of the class. So that a model also knows clean text, `mend` cleans
+a fixed share of the train rows. A feature is a 62-bit key; no string is stored.
 """
 
 import zlib
@@ -20,13 +20,13 @@ _FIRST, _SECOND = -7_046_029_254_386_353_131, -4_417_276_706_812_531_889  # odd 
 
 
 def mend(texts: np.ndarray, share: float) -> np.ndarray:
-    """The texts (object[rows] of bytes) with about `share` of them cleaned: a row's own bytes decide, so it stays the same row."""
+    """The texts (object[rows] of bytes), about `share` of them cleaned; which ones depends on each text's bytes alone."""
     chosen = np.array([zlib.crc32(text) < share * 2**32 for text in texts], bool)
     if not chosen.any():
         return texts
-    mended = texts.copy()
-    mended[chosen] = clean_tensor(tf.constant(texts[chosen])).numpy()
-    return mended
+    cleaned = texts.copy()
+    cleaned[chosen] = clean_tensor(tf.constant(texts[chosen])).numpy()
+    return cleaned
 
 
 def feature_keys(texts: tf.Tensor) -> tf.RaggedTensor:
@@ -48,14 +48,14 @@ def count_keys(texts: tf.data.Dataset, least: int, share: float) -> list[str]:
 
     texts: string[batch] a step. A row counts once, however often it has the feature.
     """
-    found, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    all_keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for batch in texts.as_numpy_iterator():
         keys = feature_keys(tf.constant(mend(batch, share)))
         different, places = np.unique(keys.flat_values.numpy(), return_inverse=True)
         pairs = np.unique(keys.value_rowids().numpy() * max(len(different), 1) + places)
-        found.append(different)
+        all_keys.append(different)
         counts.append(np.bincount(pairs % max(len(different), 1), minlength=len(different)))
-    different, places = np.unique(np.concatenate(found), return_inverse=True)
+    different, places = np.unique(np.concatenate(all_keys), return_inverse=True)
     rows = np.bincount(places, np.concatenate(counts), len(different))
     return [str(key) for key in different[rows >= least]]
 
@@ -88,9 +88,9 @@ def counts(tokenizer: FeatureTokenizer, texts: np.ndarray, tokens: int) -> csr_m
     """float64[rows, tokens]: how often each text has each known feature; padding and the unknown one are never counted."""
     ids, lengths = [], []
     for batch in untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)):
-        found = tokenizer.ragged(batch)
-        ids.append(found.flat_values.numpy())
-        lengths.append(found.row_lengths().numpy())
+        features = tokenizer.ragged(batch)
+        ids.append(features.flat_values.numpy())
+        lengths.append(features.row_lengths().numpy())
     columns, ends = np.concatenate(ids), np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     matrix = csr_matrix((np.where(columns > 1, 1.0, 0.0), columns, ends), (len(texts), tokens))
     matrix.sum_duplicates()

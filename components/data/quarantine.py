@@ -7,7 +7,7 @@ _SHOWN = 200  # characters of a value
 
 
 def shown(value: str) -> str:
-    """The beginning of a value, with what no file can hold written out."""
+    """The beginning of a value; characters that UTF-8 or CSV cannot hold are written as escapes."""
     return value[:_SHOWN].encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 

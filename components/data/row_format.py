@@ -1,4 +1,4 @@
-"""What a row is, and how a line's files write it down."""
+"""What a row is, and how a line's files hold it."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class BadRow:
-    """One row that cannot be used. foreign: its label lies outside the line's labels."""
+    """One row that cannot be used. foreign: its label is none of the line's labels."""
 
     line: int
     column: str
@@ -40,11 +40,10 @@ class Form:
     """How a line's files are written.
 
     labels: class names in the order of their ids. first_label: the number that files give the first class, 0 or 1.
-    columns: for each of `COLUMNS` the other names that a file may use, lower case, `_` and blank being one.
-    encoding, delimiter: "" where they are to be found out. labelled: whether each row must carry a label; without, a file needs
-    only one of the two texts, and a label that is none of the line's is no fault. skip_lines: lines of a CSV or TSV file before its
-    header or first row. order: the columns of a file without a header; one that is none of `COLUMNS` is not read. optional: columns
-    that a file may lack.
+    columns: for each of `COLUMNS` the other names that a file may use, in lower case; `_` equals a blank.
+    encoding, delimiter: "" to detect them. labelled: whether each row must carry a label; without, a file needs only one of the two
+    texts, and unknown labels are accepted. skip_lines: lines of a CSV or TSV file before its header or first row. order: the columns of
+    a file without a header; one that is none of `COLUMNS` is not read. optional: columns that a file may lack.
     """
 
     labels: Sequence[str]
@@ -57,18 +56,19 @@ class Form:
     order: Sequence[str] = COLUMNS
     optional: Sequence[str] = ()
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The columns that a complete file has."""
+        return tuple(name for name in (COLUMNS if self.labelled else TEXTS) if name not in self.optional)
+
     def missing(self, names: Collection[str]) -> list[str]:
-        """The columns that a file with these names would need besides."""
+        """The required columns that are not among these names."""
         if not self.labelled and any(name in names for name in TEXTS):
             return []
-        return [name for name in self.required() if name not in names]
-
-    def required(self) -> list[str]:
-        """The columns that a file must have."""
-        return [name for name in (COLUMNS if self.labelled else TEXTS) if name not in self.optional]
+        return [name for name in self.required if name not in names]
 
     def name_of(self, column: str) -> str:
-        """The name of ours for a column's name in a file; any other name stays as it is, in lower case."""
+        """Our name for a column of a file; an unknown name is returned in lower case."""
         name = _plain(column)
         return next((ours for ours, names in self.columns.items() if name in map(_plain, names)), name)
 

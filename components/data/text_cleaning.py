@@ -1,9 +1,8 @@
-"""The text of a news row: joining, cleaning and hashing it. Standard library only; the graph's half is `text_graph`.
+"""The text of a news row: joining, cleaning and hashing it. Standard library only; `text_ops` is the same inside a graph.
 
-AG News was scraped twice over: entities lost their ampersand (`Liberia #39;s`, ` quot;bullish quot;`, `AT amp;T`), HTML
-is left as `&lt;A HREF="…"&gt;` or `&lt;b&gt;...&lt;/b&gt;`, and a backslash stands where a line broke (`\\announced`,
-`\\$900`). `SCARS` mends that. It is one table for two engines, Python's `re` and TensorFlow's RE2, so that a row is hashed,
-shown and tokenised as the same text.
+AG News was scraped twice: entities lost their ampersand (`Liberia #39;s`, ` quot;bullish quot;`, `AT amp;T`), HTML is left as
+`&lt;A HREF="…"&gt;` or `&lt;b&gt;...&lt;/b&gt;`, and a backslash replaces a line break (`\\announced`, `\\$900`). `SCARS` repairs
+that. One table serves two engines, Python's `re` and TensorFlow's RE2, so that a row is hashed, shown and tokenised as one text.
 """
 
 import hashlib
@@ -35,14 +34,14 @@ SCARS = (
     (r"&?#0?(?:133|8230);|&hellip;", "..."),
     (r"&lt;|&?#0?60;", "<"),
     (r"&gt;|&?#0?62;", ">"),
-    # What is left of the numbered ones are rare letters and signs.
+    # The remaining numbered entities are rare letters and signs.
     (r"&nbsp;|&?#[0-9]{2,5};", " "),
     (r"<!--[^>]*>|</?(?i:" + TAGS + r")(?:[ /\t\r\n][^<>]*)?>", " "),
     (r"[\\\x00-\x20\x7f" + "\u00a0]+", " "),
     (r"^ | $", ""),
 )
 
-# Every pattern with a semicolon mends entities, which all end in one: most texts have none and skip them.
+# Every pattern with a semicolon repairs entities, which all end in one: most texts have none and skip them.
 _COMPILED = tuple((re.compile(pattern), replacement, ";" in pattern) for pattern, replacement in SCARS)
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
@@ -53,7 +52,7 @@ def join(title: str, description: str) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` without the corpus's scars, on one line. Case and punctuation stay. Equals `text_graph.clean_tensor`."""
+    """`text` without the corpus's damage, on one line. Keeps case and punctuation. Equals `text_ops.clean_tensor`."""
     for pattern, replacement, entity in _COMPILED:
         if not entity or ";" in text:
             text = pattern.sub(replacement, text)
@@ -61,10 +60,10 @@ def clean(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """What two prints of one article share: letters and digits, case folded (Unicode NFKC), nothing between them.
+    """The letters and digits of a text, case folded (Unicode NFKC), without anything between them: equal for reprints of an article.
 
-    For hashing, deduplication and leakage only, never for a model. A text without any letter or digit stands for itself,
-    else all such texts would be one.
+    For hashing, deduplication and leakage only, never for a model. A text without any letter or digit is kept as it is, so that
+    such texts stay different.
     """
     cleaned = clean(text)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cleaned).casefold())
@@ -74,7 +73,7 @@ def normalise(text: str) -> str:
 def row_hash(text: str) -> str:
     """16 hex digits (64 bits) of the SHA-256 of the normalised text: two rows share it when they are one article.
 
-    64 bits make one chance meeting among ten million rows a matter of 3 in a million.
+    With 64 bits, the chance of any collision among ten million rows is 3 in a million.
     """
-    # A lone surrogate is not UTF-8, but a row holding one must still be countable.
+    # A lone surrogate is not UTF-8, but a row with one needs a hash too.
     return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]

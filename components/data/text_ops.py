@@ -8,7 +8,7 @@ import tf_keras
 from components.data.text_cleaning import SCARS
 
 PADDING, UNKNOWN = "", "[UNK]"
-# An article's first kilobytes decide its class; without a limit one hostile request of megabytes holds a server up.
+# An article's first kilobytes decide its class; without a limit one request of megabytes could block a server.
 LONGEST_TEXT_BYTES = 16_384
 
 # (RE2 pattern, replacement) after lower-casing: what separates words, and what does not.
@@ -39,7 +39,7 @@ def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
 
 
 def split_words_and_marks(texts: tf.Tensor) -> tf.RaggedTensor:
-    """string[batch] to the lower-case words and single marks of each text as it came, string[batch, (words and marks)]."""
+    """string[batch] to the lower-case words and single marks of each uncleaned text, string[batch, (words and marks)]."""
     texts = tf.strings.substr(texts, 0, LONGEST_TEXT_BYTES)
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     texts = tf.strings.lower(texts, encoding="utf-8")
@@ -49,8 +49,8 @@ def split_words_and_marks(texts: tf.Tensor) -> tf.RaggedTensor:
 def count_words(texts: tf.data.Dataset, size: int, split=split_words) -> list[str]:
     """The `size` most frequent words, padding and unknown first, so that a word's index is its id.
 
-    texts: string[batch] a step. Batches of 1,024 or more: a batch costs the same few milliseconds whatever it holds, and
-    adapting text by text took 79 times as long.
+    texts: string[batch] a step. Use batches of 1,024 or more: each batch costs a few milliseconds whatever its size, and adapting
+    text by text took 79 times as long.
     """
     vectorization = tf_keras.layers.TextVectorization(max_tokens=size, standardize=None, split=split, output_mode="int")
     vectorization.adapt(texts)
@@ -82,6 +82,6 @@ class WordTokenizer(tf.Module):
 
 
 class MarkTokenizer(WordTokenizer):
-    """The same over words and marks of the text as it came."""
+    """The same over words and marks of the uncleaned text."""
 
     split = staticmethod(split_words_and_marks)

@@ -1,7 +1,7 @@
-"""Text lines out of a data file: unpacked (gzip, zstd), decoded, and never longer than memory likes.
+"""Text lines of a data file: decompressed (gzip, zstd), decoded, and limited in length.
 
-Encodings are found by byte order mark, by the zeros of UTF-16 without one, else taken as UTF-8. What is not of the encoding
-comes through as a lone surrogate, for the row to report: one bad byte spoils one row and not the file.
+The encoding is detected by byte order mark, or by the zero bytes of UTF-16, else it is UTF-8. A byte that is not of the encoding
+becomes a lone surrogate, which the row's check reports: one bad byte fails one row and not the file.
 """
 
 import codecs
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from components.data.sources import SourceError
 
-MAX_LINE = 1 << 22  # characters that are ever held of one line
+MAX_LINE = 1 << 22  # characters of one line that are held in memory
 NUL = "\udc00"  # stands for a NUL character: the csv module refuses NUL, and no decoder makes this surrogate of a byte
 _BLOCK = 1 << 12  # packed bytes a step: zstd may grow them 20,000-fold
 # UTF-32 first: its mark begins with UTF-16's.
@@ -31,7 +31,7 @@ class LongLine(str):
 
 
 class _Zstd(io.RawIOBase):
-    """The content of zstd frames. Unlike zstandard's own reader it does not take a file that breaks off for a whole one."""
+    """The content of zstd frames. Unlike zstandard's own reader it raises EOFError for a truncated file."""
 
     def __init__(self, packed):
         self.packed, self.frame, self.left = packed, None, b""
@@ -46,7 +46,7 @@ class _Zstd(io.RawIOBase):
             block = self.packed.read(_BLOCK)
             if not block:
                 if self.frame is not None:
-                    raise EOFError("the zstd stream breaks off")
+                    raise EOFError("the zstd stream is cut off")
                 return 0
             try:
                 self.left = self._unpack(zstandard, block)
@@ -68,10 +68,10 @@ class _Zstd(io.RawIOBase):
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedIOBase]:
-    """The unpacked bytes of a file.
+    """The decompressed bytes of a file.
 
     Raises:
-        SourceError: the file is empty, or an HTML page, as a failed download leaves it.
+        SourceError: the file is empty, or an HTML page (a failed download).
     """
     with open(path, "rb") as file:
         _refuse_page(file.peek(4096), path)
@@ -87,7 +87,7 @@ def open_bytes(path: Path) -> Iterator[io.BufferedIOBase]:
 
 @contextmanager
 def open_lines(path: Path, encoding: str = "") -> Iterator[Iterator[str]]:
-    """A file's lines with their line ends; overlong ones as `LongLine`. encoding: a codec's name, or "" to find it.
+    """A file's lines with their line ends; overlong ones as `LongLine`. encoding: a codec's name, or "" to detect it.
 
     Raises:
         SourceError: as `open_bytes`, or the codec is unknown.

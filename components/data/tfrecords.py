@@ -1,7 +1,7 @@
 """Reading and writing of `Examples` artifacts: tf.Example records with `text` (bytes) and `label` (int64).
 
-Beside the three splits that TFX knows of there may be `Split-fresh` (`components.data.fresh_rows`), whose records carry the `span` as well:
-its own nodes neither train on it nor count it among the test rows.
+Beside TFX's three splits there may be `Split-fresh` (`components.data.fresh_rows`), whose records carry the `span` as well; TFX's
+nodes do not see it.
 """
 
 import json

@@ -10,24 +10,24 @@ WARN, STOP = DataDecision.WARN, DataDecision.STOP
 _SMALL_SPAN = 100  # rows below which a span is not compared with the others
 
 
-# What to do, said where a check does not hold.
+# What to do, appended to the message of a check that fails.
 REMEDIES = {
-    "records": "run again: the Ingester writes them anew",
-    "quarantine": "mend the rows that the quarantine file lists",
-    "foreign-labels": "mend these labels, or leave the rows out",
+    "records": "run again: the Ingester writes the records again",
+    "quarantine": "correct the rows that the quarantine file lists",
+    "foreign-labels": "correct these labels, or remove the rows",
     "rows": "choose a longer window or a larger source",
     "test-rows": "add a test file, or more rows",
-    "classes-present": "look for the files of the missing class",
-    "leakage": "take the test rows out of the train files",
-    "conflicting-labels": "decide on one label a text",
-    "near-duplicates": "look whether one story is delivered several times",
-    "near-leakage": "look whether test rows were reprinted in the train files",
+    "classes-present": "find the files of the missing class",
+    "leakage": "remove the test rows from the train files",
+    "conflicting-labels": "choose one label for each text",
+    "near-duplicates": "check whether one story is delivered several times",
+    "near-leakage": "check whether test rows were reprinted in the train files",
     "label-noise": "read some rows: who set the labels, and with which list of classes?",
     "swapped-labels": "compare the order of classes with data_schemas/<line>/line.toml",
-    "shrinking": "look whether the delivery is whole",
-    "repeated": "look whether the newest delivery is a new one",
-    "late-rows": "nothing, if these days were to be completed or corrected; else look who writes into finished days",
-    "upper-case": "look at the source's title field",
+    "shrinking": "check that the delivery is complete",
+    "repeated": "check that the newest delivery is new",
+    "late-rows": "nothing, if these days were completed or corrected; else check what writes into finished days",
+    "upper-case": "check the source's title field",
 }
 
 
@@ -52,7 +52,7 @@ def key_of(name: str) -> str:
 
 
 def configured(findings: Sequence[dict], said: Mapping[str, str]) -> list[dict]:
-    """The findings with the outcomes that the configuration wants, and what to do; those that are off are left out."""
+    """The findings with the outcomes of the configuration, and remedies; checks that are off are left out."""
     kept = []
     for finding in findings:
         key = key_of(finding["check"])
@@ -112,7 +112,7 @@ def account_checks(account: dict, limits: dict, labels: Sequence[str]) -> list[d
 
 
 def written_check(account: dict, written: Mapping[str, int]) -> dict:
-    """Whether the Examples hold the rows that the account says. written: rows by split."""
+    """Checks that the Examples hold as many rows as the account. written: rows by split."""
     wrong = {}
     for split, per_class in account["splits"].items():
         if written[split] != sum(per_class.values()):
@@ -166,7 +166,7 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
 
 
 def source_checks(account: dict, origin: dict, champion: dict | None, limits: dict) -> list[dict]:
-    """Findings on a source that shrank, or that says the same again.
+    """Findings on a source that shrank, or that repeats files.
 
     origin: source and window of this run; champion: `data` of the champion's card with its `version`, or None.
     """
@@ -199,7 +199,7 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
 
 
 def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict], limits: dict) -> list[dict]:
-    """Findings on how far the rows lie from the champion's, and the spans from each other."""
+    """Findings on the distance of the rows from the champion's, and of the spans from each other."""
     limit, findings = limits["max_drift"], []
     if champion:
         gained = [
@@ -223,7 +223,7 @@ def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict]
 
 
 def span_skew(spans: Mapping[str, dict]) -> list[dict]:
-    """For each span of enough rows its distances from all other spans together, oldest span first."""
+    """The distances of each large enough span from all other spans together, oldest span first."""
     large = {span: profile for span, profile in sorted(spans.items()) if profile["rows"] >= _SMALL_SPAN}
     found = []
     for span, profile in large.items():

@@ -1,8 +1,8 @@
-"""How far two profiles of rows lie apart: labels, lengths, words, by Jensen-Shannon distance (0 alike, 1 nothing in common).
+"""Drift: Jensen-Shannon distances between two profiles of rows, of labels, lengths and words (0 equal, 1 nothing in common).
 
-Two samples of one source are never quite equal. What chance alone gives, (cells - 1) / (8 ln 2) · (1/n + 1/m) bits, is taken
-off the divergence before the root, so that small spans are not called drifted for being small.
-Source: Lin 1991 for the divergence; the correction is the mean of the matching chi-square statistic.
+Two samples of one source differ by chance. The expected divergence, (cells - 1) / (8 ln 2) · (1/n + 1/m) bits, is subtracted before
+the root, so that small spans do not look drifted.
+Source: Lin 1991 for the divergence; the correction is the mean of the corresponding chi-square statistic.
 """
 
 import math
@@ -14,7 +14,7 @@ WORDS = 500  # most frequent words of both that are compared; the rest is one ce
 
 
 def distance(first: Sequence[float], second: Sequence[float], burst: float = 1.0) -> float:
-    """Distance of two lists of counts over the same cells. burst: how many counts stand for one independent draw."""
+    """Distance of two lists of counts over the same cells. burst: number of counts that equal one independent draw."""
     p, q = np.asarray(first, float), np.asarray(second, float)
     n, m = p.sum(), q.sum()
     if not n or not m:
@@ -37,7 +37,7 @@ def lengths(first: dict, second: dict) -> float:
 
 
 def words(first: dict, second: dict) -> float:
-    """Words come in bursts (a name said once is said again): two counts stand for one draw."""
+    """Words come in bursts (a name is repeated within a text): two counts equal one independent draw."""
     union = dict.fromkeys([*list(first["words"])[:WORDS], *list(second["words"])[:WORDS]])
     counts = []
     for profile in (first, second):
@@ -47,7 +47,7 @@ def words(first: dict, second: dict) -> float:
 
 
 def new_words(before: dict, now: dict, count: int = 15) -> list[tuple[str, float, float]]:
-    """(word, times in 10,000 words before, now) of the words that at least doubled, biggest gain first."""
+    """(word, times in 10,000 words before, now) of the words that at least doubled, largest gain first."""
     old, new = sum(before["tokens"]) or 1, sum(now["tokens"]) or 1
     found = []
     for word, each in now["words"].items():

@@ -1,8 +1,8 @@
 """Great Expectations on a sample of the train rows, with browsable Data Docs.
 
-On pandas it holds every row several times over, so it sees at most `SAMPLE` rows, drawn evenly with a fixed seed: a fault
-in one row of 10,000 escapes 50,000 rows with odds of 0.7%. What must hold of every row (labels, empty texts, types, counts)
-is checked on every row, by the Ingester and by TFDV.
+On pandas it holds every row in memory several times, so it gets at most `SAMPLE` rows, drawn uniformly with a fixed seed: a fault
+in one row of 10,000 is missed by 50,000 rows with probability 0.7%. The Ingester and TFDV check every row for what must hold of all
+(labels, empty texts, types, counts).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ SAMPLE = 50_000
 
 
 def frame_of(texts: Sequence[str], ids: Sequence[int], labels: Sequence[str]):
-    """Rows as the DataFrame that the expectations speak about: text, label (class name), characters, words."""
+    """Rows as the DataFrame of the expectations: text, label (class name), characters, words."""
     import pandas as pd
 
     text = pd.Series(list(texts), dtype="object")
@@ -53,12 +53,12 @@ def expectation_checks(frame, suite: list[dict], folder: Path) -> list[dict]:
 
 
 def docs_page(folder: Path) -> str:
-    """The page of Data Docs with each expectation and what was found, relative to `folder`; "" where none was built.
+    """The page of Data Docs with each expectation and its result, relative to `folder`; "" where none was built.
 
-    The validation's own page: Data Docs' index is a table that scripts from elsewhere fill.
+    Not the index of Data Docs: that is a table filled by scripts from other hosts.
     """
-    found = folder.glob("gx/uncommitted/data_docs/local_site/validations/*/*/*/*.html")
-    return next((path.relative_to(folder).as_posix() for path in found), "")
+    pages = folder.glob("gx/uncommitted/data_docs/local_site/validations/*/*/*/*.html")
+    return next((path.relative_to(folder).as_posix() for path in pages), "")
 
 
 def _finding(result) -> dict:
@@ -67,14 +67,14 @@ def _finding(result) -> dict:
     kwargs.pop("batch_id", None)
     raised = [info for info in _infos(result.exception_info or {}) if info.get("raised_exception")]
     if raised:
-        told, value = "could not be computed", str(raised[0].get("exception_message"))[:200]
+        state, value = "could not be computed", str(raised[0].get("exception_message"))[:200]
     else:
-        told, value = "holds" if result.success else "does not hold", result.result.get("observed_value")
+        state, value = "holds" if result.success else "does not hold", result.result.get("observed_value")
         if value is None:
             value = f"{result.result.get('unexpected_percent') or 0:.2f}% unexpected"
     examples = [str(item)[:120] for item in result.result.get("partial_unexpected_list", [])[:3]]
     name = result.expectation_config.type.removeprefix("expect_").removeprefix("column_")
-    return check(f"expect ({column}: {name})", bool(result.success), value, kwargs, f"expectation {told}", examples)
+    return check(f"expect ({column}: {name})", bool(result.success), value, kwargs, f"expectation {state}", examples)
 
 
 def _infos(info: dict) -> list[dict]:

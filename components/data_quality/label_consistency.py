@@ -1,7 +1,6 @@
-"""Do labels go with words? A naive Bayes table of a profile's words answers, without training anything.
+"""Do labels fit the words? A naive Bayes classifier from a profile's word counts answers, without a training.
 
-It is far from the best classifier, but it knows what the labels used to mean: noise and swapped labels show as a drop of
-its agreement and as a turned confusion.
+It is a weak classifier, but label noise lowers its agreement with the labels, and swapped labels show in its confusion matrix.
 Source of the method: multinomial naive Bayes with add-one smoothing (Manning, Raghavan, Schütze 2008, ch. 13).
 """
 
@@ -27,28 +26,28 @@ class Sample:
 
 
 def confusion(profile: dict, rows: Iterable[tuple[list[str], int]]) -> list[list[int]]:
-    """Counts [label of the row][label that its words speak for]; rows without a known word are left out."""
+    """Counts [label of the row][label predicted from its words]; rows without a known word are left out."""
     classes = len(profile["tokens"])
     index = {word: i for i, word in enumerate(profile["words"])}
     counts = np.array(list(profile["words"].values()), np.float64).reshape(-1, classes)
     table = np.log(counts + 1) - np.log(np.array(profile["tokens"]) + len(index) + 1)
     prior = np.log(np.array(list(profile["labels"].values())) + 1)
-    found = np.zeros((classes, classes), int)
+    matrix = np.zeros((classes, classes), int)
     for words, label in rows:
         known = [index[word] for word in words if word in index]
         if known:
-            found[label, int(np.argmax(prior + table[known].sum(0)))] += 1
-    return found.tolist()
+            matrix[label, int(np.argmax(prior + table[known].sum(0)))] += 1
+    return matrix.tolist()
 
 
 def share(matrix: Sequence[Sequence[int]]) -> tuple[float, int]:
     """Share of rows on the diagonal, and rows."""
-    found = np.array(matrix)
-    return (float(np.trace(found) / found.sum()), int(found.sum())) if found.size and found.sum() else (0.0, 0)
+    counts = np.array(matrix)
+    return (float(np.trace(counts) / counts.sum()), int(counts.sum())) if counts.size and counts.sum() else (0.0, 0)
 
 
 def drop(own: Sequence, reference: Sequence) -> float:
-    """How far `own`'s agreement lies below the reference's, beyond chance (two standard errors); 0 where it does not."""
+    """By how much `own`'s agreement is below the reference's, beyond chance (two standard errors); at least 0."""
     (p, n), (q, m) = share(own), share(reference)
     if not n or not m:
         return 0.0
@@ -57,7 +56,7 @@ def drop(own: Sequence, reference: Sequence) -> float:
 
 
 def swapped(matrix: Sequence[Sequence[int]], least: int = 20) -> list[tuple[int, int]]:
-    """Pairs of classes of which each is mostly called the other, with at least `least` rows each."""
+    """Pairs of classes that are mostly predicted as each other, with at least `least` rows each."""
     m = np.array(matrix)
     return [
         (a, b)

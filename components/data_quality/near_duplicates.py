@@ -1,8 +1,8 @@
-"""Near-duplicates: rows that share four fifths of their word pairs, found by MinHash without comparing all with all.
+"""Near-duplicates: rows that share four fifths of their word pairs, found by MinHash without comparing all pairs of rows.
 
-A changed word costs two pairs, so 0.8 is about one changed word in 18. A row's signature is 64 bytes, one of each of 64
-permutations; the share of equal bytes estimates the shared pairs (standard error 0.05 at 0.8). Rows meet when one of eight
-bands of three permutations is equal (at 0.8 all but 0.3% do), and are compared with the first row of their band.
+A changed word changes two pairs, so 0.8 is about one changed word in 18. A row's signature is 64 bytes, one of each of 64
+permutations; the share of equal bytes estimates the shared pairs (standard error 0.05 at 0.8). Rows become candidates where one of
+eight bands of three permutations is equal (at 0.8 all but 0.3% do), and are compared with the first row of their band.
 Source of the method: Broder 1997; banding as in Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, ch. 3.
 """
 
@@ -15,8 +15,8 @@ from components.data_quality.profile import words_of
 
 PERMUTATIONS, BANDS, ROWS = 64, 8, 3
 LEAST = 0.8
-_PAIRS = 8  # a text of fewer word pairs is left out: such texts are equal by chance
-_HELD = 500_000  # words whose hash is remembered
+_PAIRS = 8  # texts with fewer word pairs are left out: they are similar by chance
+_HELD = 500_000  # words whose hash is cached
 
 
 class Signatures:
@@ -28,12 +28,12 @@ class Signatures:
         self.hashes, self.marks, self.bands = {}, [], []
 
     def _hash(self, word: str) -> int:
-        found = self.hashes.get(word)
-        if found is None:
-            found = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+        value = self.hashes.get(word)
+        if value is None:
+            value = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
             if len(self.hashes) < _HELD:
-                self.hashes[word] = found
-        return found
+                self.hashes[word] = value
+        return value
 
     def add(self, texts: Iterable[str]) -> None:
         rows = [[self._hash(word) for word in words_of(text)] for text in texts]
@@ -58,7 +58,7 @@ class Signatures:
         self.bands.append(bands)
 
     def first_like(self) -> np.ndarray:
-        """For each row, int64 [rows]: the earlier row that it is like, or -1."""
+        """For each row, int64 [rows]: the earlier row that it nearly repeats, or -1."""
         if not self.marks:
             return np.zeros(0, np.int64)
         marks, bands = np.concatenate(self.marks), np.concatenate(self.bands)

@@ -1,4 +1,4 @@
-"""A profile of rows: labels, lengths and words, small enough to keep with every version and to compare the next data with.
+"""A profile of rows: labels, lengths and words. Small enough to keep with every version; new data are compared with it.
 
 {"rows", "upper", "labels": {name: rows}, "lengths": [rows a bin of `EDGES`], "tokens": [words a class],
  "words": {word: [times a class]}}
@@ -20,7 +20,7 @@ def words_of(text: str) -> list[str]:
 
 
 class Profile:
-    """Counts rows as they come by; memory does not grow with their number."""
+    """Counts rows one by one; memory does not grow with their number."""
 
     def __init__(self, labels: Sequence[str]):
         self.labels = list(labels)

@@ -25,8 +25,9 @@ import numpy as np
 import tomli
 from scipy.special import bdtrc
 
+from components.core.intervals import wilson
 from components.data.text_cleaning import clean
-from components.evaluation.paired_tests import holm, interval
+from components.evaluation.paired_tests import holm
 
 KINDS = ("entity swap", "typo", "case", "punctuation", "pairs")
 ROWS = 300  # of a kind, where the file says nothing
@@ -159,7 +160,7 @@ def examine(asked: Sequence[Case], ours: np.ndarray, theirs: np.ndarray | None, 
         of = kinds == kind
         rows, wrong = int(of.sum()), int(ours[of].sum())
         share = wrong / max(rows, 1)
-        low, high = interval(share, rows) if rows else (0.0, 1.0)
+        low, high = wilson(share, rows) if rows else (0.0, 1.0)
         found[kind] = {
             "rows": rows, "flipped": wrong, "share": share, "low": low, "high": high, "few": rows < FEWEST,
             "p_over": float(bdtrc(wrong - 1, rows, limits["max_flips"])), "champion": None, "p_more": 1.0,

@@ -7,9 +7,13 @@ import numpy as np
 from components.data.text_cleaning import clean
 
 BINS = 10  # of the calibration plot, equally wide
+CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)  # of the coverage curve
 
 
-SHOWN = {"lost": 25, "neither": 5, "won": 10}  # rows on which two models disagree, by who has them right
+# Rows kept of each kind, the surest first; a page shows the first of them and a file holds all.
+KEPT = {"lost": 200, "neither": 50, "won": 200}  # on which two models disagree, by who has them right
+KEPT_OF_A_CELL = 200  # of the confusion matrix
+LONGEST = 300  # characters of a text
 
 
 def calibration(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
@@ -22,6 +26,27 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
         for of in found
         if of.any()
     ]
+
+
+def coverage(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
+    """What `min_confidence` of the client does: for each least probability `min_confidence`, how many `rows` are labelled,
+    their share `coverage` (0..1), and their `accuracy`, None where none is left. Empty without rows.
+
+    Source: El-Yaniv and Wiener 2010, "On the Foundations of Noise-free Selective Classification" (JMLR 11), risk over coverage.
+    """
+    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    points = []
+    for least in CONFIDENCES if len(truth) else ():
+        kept = sure >= least
+        points.append(
+            {
+                "min_confidence": least,
+                "rows": int(kept.sum()),
+                "coverage": float(kept.mean()),
+                "accuracy": float(right[kept].mean()) if kept.any() else None,
+            }
+        )
+    return points
 
 
 def disagreements(
@@ -40,11 +65,37 @@ def disagreements(
     found = {}
     for name, of in groups.items():
         rows = np.flatnonzero(of)
-        worst = rows[np.argsort(-ours[rows].max(axis=1), kind="stable")][: SHOWN[name]]
+        worst = rows[np.argsort(-ours[rows].max(axis=1), kind="stable")][: KEPT[name]]
         found[name] = {"count": len(rows), "rows": [
             {
-                "text": clean(texts[i].decode("utf-8", "replace"))[:300], "true": labels[truth[i]], "said": labels[mine[i]],
+                "text": _shown(texts[i]), "true": labels[truth[i]], "said": labels[mine[i]],
                 "champion": labels[other[i]], "sure": float(ours[i].max()),
             } for i in worst
         ]}  # fmt: skip
     return found
+
+
+def mistakes(
+    texts: Sequence[bytes], truth: np.ndarray, ours: np.ndarray, labels: Sequence[str], theirs: np.ndarray | None = None
+) -> list[dict]:
+    """The rows of each cell of the confusion matrix that is off its diagonal and not empty: `true` and `said`, places among
+    `labels`, `count`, and `rows` with `text`, `sure` and, where there is a champion (probabilities `theirs`), what it says."""
+    said, found = ours.argmax(axis=1), []
+    other = None if theirs is None else theirs.argmax(axis=1)
+    for true in range(len(labels)):
+        for wrong in range(len(labels)):
+            rows = np.flatnonzero((truth == true) & (said == wrong))
+            if true == wrong or not len(rows):
+                continue
+            surest = rows[np.argsort(-ours[rows, wrong], kind="stable")][:KEPT_OF_A_CELL]
+            found.append({"true": true, "said": wrong, "count": len(rows), "rows": [
+                {
+                    "text": _shown(texts[i]), "sure": float(ours[i, wrong]),
+                    "champion": None if other is None else labels[other[i]],
+                } for i in surest
+            ]})  # fmt: skip
+    return found
+
+
+def _shown(text: bytes) -> str:
+    return clean(text.decode("utf-8", "replace"))[:LONGEST]

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from components.core.intervals import wilson
 from components.evaluation.gate_rules import finding
-from components.evaluation.paired_tests import compare, interval
+from components.evaluation.paired_tests import compare
 
 
 def newest(spans: np.ndarray, count: int) -> list[str]:
@@ -45,7 +46,7 @@ def _share(rows: np.ndarray, right: Mapping[str, np.ndarray], **named) -> dict:
         **named,
         "rows": count,
         "accuracy": accuracy,
-        "interval": interval(accuracy or 0.0, max(count, 1)),
+        "interval": wilson(accuracy or 0.0, max(count, 1)),
         **shares,
     }
 

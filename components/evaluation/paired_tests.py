@@ -7,9 +7,8 @@ import numpy as np
 from scipy.special import bdtrc  # the exact tail of a binomial, fifty times faster than scipy.stats wraps it
 from scipy.stats import binom, norm
 
+from components.core.intervals import Z95
 from components.evaluation.slices import Slice
-
-_Z95 = 1.959964
 
 
 def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dict, slices: Sequence[Slice]) -> dict:
@@ -35,7 +34,7 @@ def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dic
     rows, alpha, margin = len(truth), limits["alpha"], limits["margin"]
     won, lost, p_worse, p_better = _counts(truth, ours, theirs)
     difference = (won - lost) / rows
-    low, high = difference_interval(won, lost, rows, _Z95)
+    low, high = difference_interval(won, lost, rows, Z95)
     lowest, highest = difference_interval(won, lost, rows, float(norm.isf(alpha)))
     shown, could = lowest > -margin, difference - lowest <= margin
     parts = {part.name: _slice(truth, ours, theirs, limits, part) for part in slices if part.rows.any()}
@@ -67,7 +66,7 @@ def _slice(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dict
     """
     won, lost, p_worse, _ = _counts(truth[part.rows], ours[part.rows], theirs[part.rows])
     rows = int(part.rows.sum())
-    low, high = difference_interval(won, lost, rows, _Z95)
+    low, high = difference_interval(won, lost, rows, Z95)
     found = {
         "kind": part.kind, "rows": rows, "difference": (won - lost) / rows, "low": low, "high": high, "won": won, "lost": lost,
         "p_worse": p_worse, "limit": limits[f"{part.kind}_margin"],
@@ -139,11 +138,3 @@ def difference_interval(won: int, lost: int, rows: int, z: float) -> tuple[float
     middle = (won - lost) / rows
     half = z * math.sqrt(won + lost - (won - lost) ** 2 / rows) / rows
     return middle - half, middle + half
-
-
-def interval(accuracy: float, rows: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
-    z = _Z95
-    centre = (accuracy + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * math.sqrt(accuracy * (1 - accuracy) / rows + z * z / (4 * rows * rows))
-    return max(0.0, centre - half), min(1.0, centre + half)

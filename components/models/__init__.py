@@ -30,6 +30,9 @@ A family that has attention to show offers `build_explainer`; one that has none 
         (from = 1), takes from each place. A row adds up to 1 over real tokens and is 0 at padding; the row of a padded
         place, and of a text without tokens, is all 0. See `layers.attention_map`, which cleans and names.
 
+`family(name, network)` puts the linear model beside any family but `linear` where `network["wide"]` is true: see
+`components.networks.wide`.
+
 Loss, optimizer, schedule, metrics, checkpoints (`components.training.loop`), export and signatures (`components.training.export`) live
 once, outside.
 """
@@ -37,7 +40,10 @@ once, outside.
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
+from types import MappingProxyType, ModuleType
+
+# The linear model's settings where it stands beside a family that does not name them; chosen on held-out train rows.
+LINEAR: Mapping[str, int | float] = MappingProxyType({"min_rows": 2, "penalty": 0.4, "mended": 0.333})
 
 
 def families() -> tuple[str, ...]:
@@ -45,15 +51,19 @@ def families() -> tuple[str, ...]:
     return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)))
 
 
-def family(name: str) -> ModuleType:
-    """The family's module.
+def family(name: str, network: Mapping = MappingProxyType({})) -> ModuleType:
+    """The family's module; with `network["wide"]` an object of the same names that has the linear model beside it.
 
     Raises ValueError for a name that is no family; no name reaches the import system unchecked.
     """
     known = families()
     if name not in known:
         raise ValueError(f"A model family is one of {', '.join(known)}. Received: family={name!r}")
-    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    if not network.get("wide"):
+        return module
+    # Imported late: it needs TensorFlow, and the linear family of this package.
+    return importlib.import_module("components.networks.wide").Beside(module)
 
 
 def explainer(module: ModuleType, model, tokens: Sequence[str], network: Mapping) -> Callable | None:

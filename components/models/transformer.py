@@ -1,10 +1,11 @@
 """A small transformer over words, after Microsoft's AI-for-Beginners lesson, with padding masked and more than one way to pool.
 
-Text:    words (`text_graph.WordTokenizer`); vocabulary of the train split.
+Text:    words of the cleaned text (`text_ops.WordTokenizer`), or words and marks of the text as it came
+         (`text_ops.MarkTokenizer`); vocabulary of the train split.
 Network: token + position embedding, `blocks` × (multi-head attention, feed-forward; residual and layer norm after each),
          pooling over real words, dropout, dense. With `buckets` > 0 hashed word pairs are averaged beside the blocks: which
          words stand next to each other says more about a headline's class than depth does at this amount of text.
-Keys:    vocabulary (tokens), length (words), padding ("longest": to a batch's longest text; "max_length": every text to
+Keys:    text ("words", "marks"), vocabulary (tokens), length (words), padding ("longest": to a batch's longest text; "max_length": every text to
          `length` words, as in the lesson, which costs more and answers the same), width, heads, key_width (a head),
          feed_forward, blocks, pooling ("mean", "mean+max"), buckets and pair_width (0: none), hidden (units before the last
          layer, 0: none), dropout, word_dropout (share of words hidden from a training step), vectors ("none", or the `pkg:`
@@ -19,21 +20,22 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from components.data.text_ops import WordTokenizer, count_words
+from components.data.text_ops import MarkTokenizer, WordTokenizer, count_words
 from components.networks import word_vectors
 from components.networks.layers import Pooling, WordDropout, attention_map, pair_ids, to_length
 
 layers = tf_keras.layers
+TOKENIZERS = {"words": WordTokenizer, "marks": MarkTokenizer}
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
-    """The train split's most frequent words. See `text_graph.count_words`."""
-    return count_words(texts, int(network["vocabulary"]))
+    """The train split's most frequent words. See `text_ops.count_words`."""
+    return count_words(texts, int(network["vocabulary"]), TOKENIZERS[network["text"]].split)
 
 
 def build_tokenizer(tokens: Sequence[str], network: Mapping) -> WordTokenizer:
     """string[batch] to `{"ids": int32[batch, words]}`."""
-    return WordTokenizer(tokens, network)
+    return TOKENIZERS[network["text"]](tokens, network)
 
 
 class Embedding(layers.Layer):

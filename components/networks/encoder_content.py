@@ -1,7 +1,7 @@
-"""What stands behind an encoder's address when a run opens: the revision of a name on the hub, the content of a folder.
+"""The content behind an encoder's address when a run opens: the revision of a name on the hub, the hash of a folder.
 
-Both belong into the cache keys of the nodes that read encoders: the same address may hold other weights tomorrow. Standard
-library only, but for the hub's client where a name has to be resolved.
+Both are in the cache keys of the nodes that read encoders, because an address may hold other weights tomorrow. Standard library
+only, except for the hub's client where a name has to be resolved.
 """
 
 import functools
@@ -18,25 +18,25 @@ FILES = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors
 
 
 def resolve(*networks: dict) -> dict[str, str]:
-    """Fixes the encoders that these settings name: `hf:NAME` gets its revision behind it, in place; a folder or a package
-    gets a hash of its files, returned by address.
+    """Pins the encoders in these settings: appends its revision to `hf:NAME`, in place; returns the hash of the files of each folder
+    or package, by address.
 
     Raises:
-        EncoderError: no such folder, not installed, or not to be found on the hub.
+        EncoderError: no such folder, not installed, or not found on the hub.
     """
-    found = {}
+    hashes = {}
     for network in networks:
         for key, value in network.items():
             if isinstance(value, str) and value.partition(":")[0] in KINDS:
                 network[key] = address = _pinned(value)
                 files = _files(address)
                 if files:
-                    found[address] = _digest(files)
-    return found
+                    hashes[address] = _digest(files)
+    return hashes
 
 
 def changed(encoders: Mapping[str, str]) -> list[str]:
-    """The addresses whose files are others now, or gone."""
+    """The addresses whose files have changed or are missing."""
     now = {}
     for address in encoders:
         try:
@@ -63,7 +63,7 @@ def package_folder(address: str) -> Path:
 
 
 def _files(address: str) -> dict[str, Path]:
-    """The files that are read of an encoder in a folder or a package, by name; none where the address names a revision."""
+    """The files of an encoder in a folder or a package, by name; none where the address names a revision."""
     kind, where = split_address(address)
     if kind != "pkg" and not where.startswith("/"):
         return {}
@@ -93,7 +93,7 @@ def _hash(path: Path, *status: int) -> str:
 
 
 def _pinned(address: str) -> str:
-    """`hf:NAME@REVISION` for a name on the hub without one; any other address as it is."""
+    """Adds the revision to a name on the hub that has none; returns any other address unchanged."""
     kind, where = split_address(address)
     if kind != "hf" or where.startswith("/") or "@" in where:
         return address

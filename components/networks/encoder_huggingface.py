@@ -15,12 +15,12 @@ from components.networks.encoder_address import split_address
 from components.networks.encoder_content import FILES, package_folder
 from components.networks.encoder_errors import EncoderError, not_fetched
 
-# Names that PyTorch and TensorFlow give the same array.
+# The same array's names in PyTorch and TensorFlow.
 _WORDS = ("word_embeddings.weight", "word_embeddings/weight:0")
 
 
 def folder_of(address: str) -> Path:
-    """The folder that holds a `pkg:` or `hf:` encoder, fetched first where the address is a name on the hub.
+    """The folder of a `pkg:` or `hf:` encoder, downloaded first where the address is a name on the hub.
 
     Raises:
         EncoderError: not installed, no such folder, or not fetchable.
@@ -45,7 +45,7 @@ def folder_of(address: str) -> Path:
 class WordPiece(tf.Module):
     """string[batch] to `{"ids": int32[batch, longest]}`, [CLS] … [SEP], at most `length` ids a text.
 
-    The same ids as transformers' BertTokenizer, from ops that can be exported (those of tensorflow_text).
+    Gives the same ids as transformers' BertTokenizer, by ops that can be exported (those of tensorflow_text).
     """
 
     def __init__(self, address: str, tokens: Sequence[str], length: int, start: str, end: str):
@@ -66,7 +66,7 @@ class WordPiece(tf.Module):
 def load(address: str, mapping: str, dropout: float, **settings):
     """A TensorFlow model of transformers with the folder's weights.
 
-    mapping: the table of transformers that says which class is meant, such as "TF_MODEL_MAPPING".
+    mapping: the table of transformers that names the class, such as "TF_MODEL_MAPPING".
 
     Raises:
         EncoderError: the architecture has no such class, or the weights do not fit it.
@@ -119,7 +119,7 @@ def piece_vectors(address: str) -> np.ndarray:
 
 
 def freeze(model, trained: str) -> None:
-    """Leaves trainable what `trained` says of a transformers model: "none", "top N" layers, "layers" or "all"."""
+    """Freezes a transformers model except for what `trained` names: "none", "top N" layers, "layers" or "all"."""
     base = getattr(model, model.base_model_prefix)
     if trained == "none":
         base.trainable = False
@@ -132,7 +132,7 @@ def freeze(model, trained: str) -> None:
 
 
 def last_attention(model: tf_keras.Model) -> tf_keras.Model | None:
-    """From ids to float[batch, heads, tokens, tokens] of the encoder's last layer; None for an encoder that gives none."""
+    """From ids to float[batch, heads, tokens, tokens] of the encoder's last layer; None for an encoder without attentions."""
     for layer in model.layers:
         attentions = getattr(layer.output, "attentions", None)
         if attentions:
@@ -141,9 +141,9 @@ def last_attention(model: tf_keras.Model) -> tf_keras.Model | None:
 
 
 def _load_safetensors(model, path: Path) -> list[str]:
-    """Fills the model from the file; returns which weights of the base the file lacks or has in another shape.
+    """Loads the file into the model; returns the base's weights that the file lacks or has in another shape.
 
-    `from_pretrained` itself fails on such files here: it opens them in a way that this version of the loader does not know.
+    `from_pretrained` itself fails on such files with this version of safetensors.
     """
     from safetensors import safe_open
     from safetensors.numpy import load_file
@@ -153,13 +153,13 @@ def _load_safetensors(model, path: Path) -> list[str]:
     with safe_open(path, framework="np") as opened:
         written_by = (opened.metadata() or {}).get("format", "pt")
     if written_by == "tf":
-        # The names are the variables' own, without the model's.
-        found = {weight.name.split("/", 1)[1]: weight for weight in model.weights}
-        missing = [name for name, weight in found.items() if getattr(arrays.get(name), "shape", None) != weight.shape]
-        for name in set(found) - set(missing):
-            found[name].assign(arrays[name])
+        # The file's names are those of the variables, without the model's prefix.
+        weights = {weight.name.split("/", 1)[1]: weight for weight in model.weights}
+        missing = [name for name, weight in weights.items() if getattr(arrays.get(name), "shape", None) != weight.shape]
+        for name in set(weights) - set(missing):
+            weights[name].assign(arrays[name])
     else:
-        _, told = load_pytorch_state_dict_in_tf2_model(
+        _, loaded = load_pytorch_state_dict_in_tf2_model(
             model,
             arrays,
             tf_inputs=model.dummy_inputs,
@@ -167,7 +167,7 @@ def _load_safetensors(model, path: Path) -> list[str]:
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-        missing = [*told["missing_keys"], *(str(key[0]) for key in told["mismatched_keys"])]
+        missing = [*loaded["missing_keys"], *(str(key[0]) for key in loaded["mismatched_keys"])]
     return [name for name in missing if "classifier" not in name and "pooler" not in name]
 
 

@@ -15,7 +15,7 @@ from components.tf_support import op_allowlist
 
 
 def vocabulary_file(address: str, preprocessor: str = "") -> Path:
-    """Where the preprocessor keeps its WordPiece vocabulary; the file need not exist."""
+    """The path of the preprocessor's WordPiece vocabulary; the file may be missing."""
     assets = _folder(preprocessor_of(address, preprocessor)) / "assets"
     return next(iter(sorted(assets.glob("*.txt"))), assets / "vocab.txt")
 
@@ -36,17 +36,17 @@ class Preprocessor(tf.Module):
 
 
 def outputs(address: str, ids, mask, trained: str) -> dict:
-    """The encoder's answers; see `encoders.outputs`. It is trained as a whole or not at all."""
+    """The encoder's outputs; see `encoder.outputs`. All of it is trained, or none."""
     if trained not in ("none", "all"):
         raise EncoderError(
-            f"a hub: encoder is trained as a whole or not at all. Received: {address}, trained={trained!r}"
+            f"of a hub: encoder all layers are trained or none. Received: {address}, trained={trained!r}"
         )
     layer = tensorflow_hub.KerasLayer(
         str(_folder(split_address(address)[1])), trainable=trained == "all", name="encoder"
     )
     answer = layer({"input_word_ids": ids, "input_mask": mask, "input_type_ids": tf.zeros_like(ids)})
     if not isinstance(answer, dict) or not {"pooled_output", "sequence_output"} <= set(answer):
-        raise EncoderError(f"a hub: encoder answers pooled_output and sequence_output. Received: {address}")
+        raise EncoderError(f"a hub: encoder must return pooled_output and sequence_output. Received: {address}")
     return {
         "sequence_output": answer["sequence_output"],
         "encoder_outputs": list(answer.get("encoder_outputs") or [answer["sequence_output"]]),
@@ -57,10 +57,10 @@ def outputs(address: str, ids, mask, trained: str) -> dict:
 
 
 def _folder(where: str) -> Path:
-    """A SavedModel folder, fetched first where it is an address. Its operations are looked at before anything loads it.
+    """A SavedModel folder, downloaded first where it is an address. Its operations are checked before anything loads it.
 
     Raises:
-        EncoderError: not fetchable, no SavedModel, or one that could touch files or call Python.
+        EncoderError: not fetchable, no SavedModel, or one that could use files or call Python.
     """
     if not where.startswith("/"):
         os.environ["TFHUB_CACHE_DIR"] = str(paths.home() / "encoders")
@@ -74,8 +74,7 @@ def _folder(where: str) -> Path:
         )
     faults, _ = op_allowlist.operations(Path(where))
     if faults:
-        told = "; ".join(faults)
         raise EncoderError(
-            f"{where}: {told}. A pure operation is added to components/tf_support/op_allowlist.py, under review"
+            f"{where}: {'; '.join(faults)}. A pure operation may be added to components/tf_support/op_allowlist.py, after review"
         )
     return Path(where)

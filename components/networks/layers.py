@@ -7,15 +7,15 @@ import tf_keras
 
 
 class WordDropout(tf_keras.layers.Layer):
-    """Hides a share of the words of a training step behind the id `hidden` (1 is the unknown word); padding stays.
+    """Replaces a share of the words of a training step by the id `hidden` (1 is the unknown word); padding stays.
 
-    ids int32[batch, words] to the same. A model that has met unknown words in training copes with tomorrow's names.
+    ids int32[batch, words] to the same. So the model learns to classify texts with unknown words, such as new names.
     """
 
     def __init__(self, rate: float, hidden: int = 1, **keywords):
         super().__init__(**keywords)
         self.hidden = hidden
-        # A layer of its own, because training reseeds dropout layers each epoch, so that a resumed one draws alike.
+        # A dropout layer, because training reseeds these each epoch: a resumed training then draws the same numbers.
         self.keep = tf_keras.layers.Dropout(rate)
 
     def call(self, ids, training=None):
@@ -61,7 +61,7 @@ class AdditivePooling(tf_keras.layers.Layer):
 
     def call(self, values, mask):
         scores = tf.squeeze(self.question(self.hidden(values)), axis=-1)
-        # A masked row's softmax would be uniform if no word were left, so what is not a word is taken out once more.
+        # Masked again: where a row has no word, the softmax alone would be uniform.
         weights = tf.nn.softmax(tf.where(mask, scores, scores.dtype.min)) * tf.cast(mask, scores.dtype)
         return tf.einsum("bw,bwd->bd", tf.cast(weights, values.dtype), values), weights
 
@@ -74,7 +74,7 @@ def to_length(ids: tf.Tensor, length: int) -> tf.Tensor:
 def pair_ids(ids: tf.Tensor, buckets: int) -> tf.Tensor:
     """Each word with its successor, hashed: int32[batch, words] to int32[batch, words], 0 where either is padding.
 
-    The ids' product with two odd constants, wrapped around 32 bits: integer arithmetic, so the same on every machine.
+    Multiplies the ids by two odd constants modulo 2^32: integer arithmetic, equal on every machine.
     """
     following = tf.pad(ids[:, 1:], [[0, 0], [0, 1]])
     mixed = tf.bitwise.bitwise_xor(ids * -1_640_531_527, following * 1_664_525_717)
@@ -84,7 +84,7 @@ def pair_ids(ids: tf.Tensor, buckets: int) -> tf.Tensor:
 
 
 def attention_map(weights: tf.Tensor, ids: tf.Tensor, tokens: Sequence[str]) -> dict[str, tf.Tensor]:
-    """What a family's `build_explainer` answers, from raw weights: without padding, and with the tokens' strings.
+    """The output of a family's `build_explainer`, from raw weights: without padding, and with the tokens' strings.
 
     weights: float[batch, heads, from, length], from = length or 1. ids: int[batch, length], 0 at padding; tokens: by id.
     Returns `tokens` string[batch, length] and `attention` float32[batch, heads, from, length].

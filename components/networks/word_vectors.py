@@ -1,6 +1,6 @@
-"""First vectors for the words of a vocabulary, from what a pre-trained encoder knows of their pieces.
+"""Initial word vectors from a pre-trained encoder's vectors of word pieces.
 
-A word of which a desk's rows tell little (a name, a rare verb) starts near the words it resembles, not at random.
+So a word that is rare in the train rows (a name, a rare verb) starts near similar words and not at random.
 """
 
 import functools
@@ -13,16 +13,16 @@ from components.networks import encoder
 
 DEVIATION = 0.1  # of all numbers; 0.03, 0.1, 0.2 and 0.3 were tried on validation
 WORDS_PER_CALL = 4096
-PIECES = 16  # of a word; what follows is not looked at
+PIECES = 16  # of a word; further ones are ignored
 
 
 def initial(address: str, tokens: Sequence[str], width: int) -> np.ndarray:
-    """float32[tokens, width]: of each word the mean of its pieces' vectors, turned and cut to their `width` main directions.
+    """float32[tokens, width]: the mean of each word's piece vectors, projected on the `width` principal directions of all words.
 
     tokens: padding and the unknown word first; these two start at 0. The same for the same arguments.
 
     Raises:
-        EncoderError: the encoder has no such vectors to read (`encoders.piece_vectors`).
+        EncoderError: the encoder's vectors cannot be read (`encoder.piece_vectors`).
         ValueError: `width` is larger than the encoder's own.
     """
     return _initial(address, tuple(tokens), width)
@@ -35,24 +35,24 @@ def _initial(address: str, tokens: tuple[str, ...], width: int) -> np.ndarray:
         raise ValueError(f"vectors of {address} have {pieces.shape[1]} numbers. Received: width={width}")
     means = _means(address, pieces, tokens[2:])
     centred = means - means.mean(axis=0)
-    # eigh sorts ascending; an eigenvector's sign is free, so it is fixed: its largest number is positive.
+    # eigh sorts ascending; an eigenvector's sign is arbitrary, so its largest number is made positive.
     directions = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :width]
     directions *= np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(width)])
     turned = centred @ directions
-    found = np.zeros((len(tokens), width), np.float32)
-    found[2:] = turned * (DEVIATION / max(float(turned.std()), 1e-12))
-    return found
+    vectors = np.zeros((len(tokens), width), np.float32)
+    vectors[2:] = turned * (DEVIATION / max(float(turned.std()), 1e-12))
+    return vectors
 
 
 def _means(address: str, pieces: np.ndarray, words: Sequence[str]) -> np.ndarray:
     vocabulary = encoder.vocabulary(address)
     tokenizer = encoder.tokenizer(address, vocabulary, PIECES)
     around = [vocabulary.index(token) for token in (encoder.PADDING, encoder.START, encoder.END)]
-    found = np.zeros((len(words), pieces.shape[1]), np.float32)
+    means = np.zeros((len(words), pieces.shape[1]), np.float32)
     for start in range(0, len(words), WORDS_PER_CALL):
         some = list(words[start : start + WORDS_PER_CALL])
         ids = tokenizer(tf.constant(some))["ids"].numpy()
         real = ~np.isin(ids, around)
         count = np.maximum(real.sum(axis=1, keepdims=True), 1)
-        found[start : start + len(some)] = (pieces[ids] * real[:, :, np.newaxis]).sum(axis=1) / count
-    return found
+        means[start : start + len(some)] = (pieces[ids] * real[:, :, np.newaxis]).sum(axis=1) / count
+    return means

@@ -1,10 +1,10 @@
-"""Moves of the pointer that are missing in `promotions.jsonl`: which, what is still known of them, and which stay unknown.
+"""Recovers moves of the champion pointer that `promotions.jsonl` lost.
 
-    registry/<line>/lost_moves.jsonl   moves that nothing in the state folder tells, noted by `newsdesk doctor --repair`
+    registry/<line>/lost_moves.jsonl   moves that cannot be recovered, noted by `newsdesk doctor --repair`
 
-The moves of a line are numbered from 1 without a gap, so a number that is not there was lost. Each run's record, and the origin that
-is kept with each version, holds the champion as the run found it, with the move that made it: a copy of that line of the history.
-A run that released a version made the move after it. Standard library only.
+The moves of a line are numbered from 1 without a gap, so a missing number is a lost move. Each run's record, and the origin of each
+version, holds the champion at the run's start together with the move that made it: a copy of that entry of the history. A run that
+released a version made the next move. Standard library only.
 """
 
 import json
@@ -24,31 +24,31 @@ def missing(line: str) -> list[int]:
 
 
 def unknown(line: str) -> set[int]:
-    """The missing moves that `note` wrote down."""
+    """The numbers of the moves that `note` recorded as lost."""
     return {event["sequence"] for event in fileio.read_json_lines(_path(line))}
 
 
 def known(line: str) -> dict[int, dict]:
-    """The missing moves that runs and versions tell, by number; those that fit the moves beside them."""
-    there = {event["sequence"]: event for event in model_registry.history(line)}
-    told = {number: move for number, move in _told(line).items() if number not in there}
-    wanted = {number: told[number] for number in missing(line) if number in told}
-    return {number: move for number, move in wanted.items() if _fits(move, {**told, **there})}
+    """The missing moves that runs and versions hold, by number; those that are consistent with the moves around them."""
+    recorded = {event["sequence"]: event for event in model_registry.history(line)}
+    copies = {number: move for number, move in _copies(line).items() if number not in recorded}
+    wanted = {number: copies[number] for number in missing(line) if number in copies}
+    return {number: move for number, move in wanted.items() if _fits(move, {**copies, **recorded})}
 
 
 def refill(line: str) -> dict[int, dict]:
-    """Writes what is known of missing moves into the history, in order; returns the moves written."""
+    """Writes the recovered moves into the history, in order, and returns them."""
     with locks.line_lock(line):
-        found = known(line)
-        if found:
-            events = sorted([*model_registry.history(line), *found.values()], key=lambda event: event["sequence"])
+        recovered = known(line)
+        if recovered:
+            events = sorted([*model_registry.history(line), *recovered.values()], key=lambda event: event["sequence"])
             text = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
             fileio.write_text(paths.registry_dir(line) / "promotions.jsonl", text)
-        return found
+        return recovered
 
 
 def note(line: str, numbers: list[int]) -> None:
-    """Writes down that these moves are lost for good."""
+    """Records that these moves cannot be recovered."""
     for number in numbers:
         fileio.append_json(_path(line), {"time": clock.now(), "who": model_registry.user(), "sequence": number})
 
@@ -62,8 +62,8 @@ def _fits(move: Mapping, others: Mapping[int, Mapping]) -> bool:
     return (not before or before["to"] == move["from"]) and (not after or after["from"] == move["to"])
 
 
-def _told(line: str) -> dict[int, dict]:
-    """Every move that runs and versions tell, by number. A copy goes before what a run's release tells of its own move."""
+def _copies(line: str) -> dict[int, dict]:
+    """Every move that runs and versions hold, by number. A copy takes precedence over a move derived from a run's release."""
     copies, released = {}, {}
     for record, card in _records(line):
         pointer = record.get("champion")
@@ -99,24 +99,24 @@ def _read(path):
 
 
 def _release(record: Mapping, pointer: Mapping | None, card: Mapping | None) -> dict | None:
-    """The move by which a run released its version; None where it did not, or where that is not told.
+    """The move by which a run released its version; None where it did not, or where its files do not show it.
 
-    A release moves the pointer only from the champion that its run found, so its number is the next one.
+    A release moves the pointer only from the champion at the run's start, so its number is the next one.
     """
     folder = paths.run_dir(record["run"])
     if card is None:
-        told, verdict = _read(folder / "release.json"), _read(folder / "verdict.json")
-        if not told or told.get("state") != RunState.RELEASED or not verdict:
+        released, verdict = _read(folder / "release.json"), _read(folder / "verdict.json")
+        if not released or released.get("state") != RunState.RELEASED or not verdict:
             return None
         ended = [
             e
             for e in fileio.read_json_lines(folder / "events.jsonl")
             if e["node"] == "Registrar" and e["state"] == NodeState.DONE
         ]
-        version, time = told["version"], ended[0]["time"] if ended else record["created"]
+        version, time = released["version"], ended[0]["time"] if ended else record["created"]
         reason, metrics = "; ".join(verdict["reasons"]), verdict["metrics"]
     else:
-        # A version that waited for a person has a card that names the folder where it waited.
+        # The card of a version that was held names the folder of held versions.
         served = str(paths.serving_dir(record["config"]["line"]) / str(card["version"]))
         if record["config"]["release"] != Release.AUTO or card["folder"] != served:
             return None
@@ -126,5 +126,5 @@ def _release(record: Mapping, pointer: Mapping | None, card: Mapping | None) -> 
         "sequence": pointer["event"]["sequence"] + 1 if pointer else 1, "time": time, "who": UNKNOWN, "kind": Move.RELEASE,
         "from": pointer["version"] if pointer else None, "to": version, "reason": reason,
         "evidence": {"run": record["run"], "metrics": metrics},
-        "restored": "the history lost this move: it is told by its run, who is not known, and the time is that of the node",
+        "restored": "the history lost this move; it was recovered from its run: who is unknown, the time is the node's",
     }  # fmt: skip

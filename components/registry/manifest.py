@@ -1,4 +1,4 @@
-"""What lies in a version's folder, by content: hashes, one digest, and the manifest that every file is compared with.
+"""The content of a version's folder: hashes of its files, one digest over them, and the manifest that lists them.
 
 Standard library only.
 """
@@ -11,24 +11,24 @@ from components.core import fileio
 
 MANIFEST = "manifest.json"
 JUDGED = "files.json"  # in the model gate's blessing
-HELD = "held"  # a version that was held leaves a link there, to where it is served
-# MLflow leaves a note of its own in a folder that it loads by alias; nobody reads it.
+HELD = "held"  # folder of held versions; a promoted one leaves a link there
+# MLflow writes a file of its own into a folder that it loads by alias; nothing reads it.
 _NOT_OURS = {MANIFEST, "registered_model_meta"}  # in a version's own folder, not below it
 
 
 class RegistryError(Exception):
-    """The registry cannot do what was asked; nothing was changed."""
+    """The registry cannot do what was requested; nothing was changed."""
 
 
 class Differs(RegistryError):
-    """Files are not those that they must be."""
+    """Files differ from what they must be."""
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:
-    """sha256 by relative path of every file below `folder`, but for its manifest and MLflow's note.
+    """sha256 by relative path of every file below `folder`, except for its manifest and MLflow's own file.
 
     Raises:
-        RegistryError: a link, which could show another content later.
+        RegistryError: a link, whose target could change.
     """
     hashes = {}
     for path in sorted(folder.rglob("*")):
@@ -45,20 +45,20 @@ def content_digest(hashes: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
-def compare(found: dict[str, str], expected: dict[str, str], where: Path, what: str) -> None:
-    """Compares two sets of hashes by file. where: the folder of `found`; what: what `expected` is, for the message.
+def compare(actual: dict[str, str], expected: dict[str, str], where: Path, what: str) -> None:
+    """Compares two sets of hashes by file. where: the folder of `actual`; what: describes `expected` in the message.
 
     Raises:
         Differs: a file is missing, changed or unknown.
     """
-    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    wrong = sorted(name for name in actual.keys() | expected.keys() if actual.get(name) != expected.get(name))
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise Differs(f"files must match {what}. Received: {where} differs in {', '.join(wrong[:5])}{more}")
 
 
 def write_judged(folder: Path, hashes: dict[str, str]) -> str:
-    """Writes down which files the model gate judged, beside its blessing; returns their digest."""
+    """Records the files that the model gate judged, beside its blessing; returns their digest."""
     digest = content_digest(hashes)
     fileio.write_json(folder / JUDGED, {"digest": digest, "files": hashes})
     return digest
@@ -68,21 +68,21 @@ def judged(folder: Path) -> dict[str, str]:
     """sha256 by relative path of the files that the model gate judged. folder: the blessing's.
 
     Raises:
-        Differs: the blessing names none, or its digest is not theirs.
+        Differs: the blessing lists none, or its digest does not match them.
     """
-    told = fileio.read_json(folder / JUDGED) or {}
-    files = told.get("files") or {}
-    if not files or content_digest(files) != told.get("digest"):
+    record = fileio.read_json(folder / JUDGED) or {}
+    files = record.get("files") or {}
+    if not files or content_digest(files) != record.get("digest"):
         raise Differs(f"a blessing must name the files that were judged. Received: {folder / JUDGED} without them")
     return files
 
 
 def verify(folder: Path) -> dict:
-    """The manifest of a pushed version, after comparing every file with it.
+    """The manifest of a pushed version, after every file was compared with it.
 
     Raises:
-        RegistryError: no manifest, a file is missing, changed or unknown to the manifest, or the folder is a link out of the
-            registry, whose target could change.
+        RegistryError: no manifest; a file is missing, changed or not listed; or the folder is a link outside the held versions,
+            whose target could change.
     """
     if folder.is_symlink() and folder.parent.name != HELD:
         raise RegistryError(f"a served version must be a folder, not a link. Received: {folder} -> {folder.readlink()}")
@@ -91,7 +91,7 @@ def verify(folder: Path) -> dict:
         listed = manifest and manifest["files"]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise RegistryError(
-            f"a version's {MANIFEST} must be whole. Received: {folder} ({type(error).__name__})"
+            f"a version's {MANIFEST} must be complete. Received: {folder} ({type(error).__name__})"
         ) from error
     if not listed:
         raise RegistryError(f"a version must have a {MANIFEST}. Received: {folder} without one")

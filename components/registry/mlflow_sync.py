@@ -1,4 +1,7 @@
-"""MLflow, the catalogue that people browse: it follows the registry's files and is never asked what serves."""
+"""Mirrors the registry into MLflow, for people who browse there. `champion.json`, not MLflow, decides what serves.
+
+`python -m components.registry.mlflow_sync` does what `mlflow db upgrade ADDRESS` does, without a password among the arguments.
+"""
 
 import re
 import time
@@ -7,21 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from components.core import clock, fileio, locks, paths
 from components.registry import mlflow_db, model_registry
 
-ALIASES = ("champion", "previous")  # the ones that follow; a person's own are left alone
+ALIASES = ("champion", "previous")  # the mirrored ones; other aliases are left alone
 
 
 def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
-    """Makes MLflow show a version and the line's aliases; returns MLflow's own version number.
+    """Mirrors a version and the line's aliases; returns MLflow's own version number.
 
-    Doing it twice changes nothing: the version's tag is looked for first. card: as `registry.versions` gives it.
-    aliases: as `registry.aliases` gives them; an alias that nothing bears any more is taken away.
+    Idempotent: a version is searched by its tag first. aliases: as `model_registry.aliases` returns them; one that no version has any
+    more is removed.
     """
     client = _client()
     with locks.line_lock(line, "mlflow"):  # MLflow itself registers the same source twice
-        found = client.search_registered_models(f"name = '{paths.safe_name(line, 'line')}'")
-        if not found:
-            told = f"Newsdesk's line {line}. Versions follow {paths.registry_dir(line)}."
-            found = [client.create_registered_model(line, description=told)]
+        models = client.search_registered_models(f"name = '{paths.safe_name(line, 'line')}'")
+        if not models:
+            description = f"Newsdesk's line {line}. Versions mirror {paths.registry_dir(line)}."
+            models = [client.create_registered_model(line, description=description)]
         known = {
             v.tags.get("newsdesk.version"): int(v.version) for v in client.search_model_versions(f"name = '{line}'")
         }
@@ -31,7 +34,7 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
             )
             known[str(card["version"])] = int(made.version)
         wanted = {name: known[str(n)] for n, names in aliases.items() for name in names if str(n) in known}
-        present = {name: int(number) for name, number in found[0].aliases.items()}
+        present = {name: int(number) for name, number in models[0].aliases.items()}
         for name in ALIASES:
             if name in wanted and present.get(name) != wanted[name]:
                 client.set_registered_model_alias(line, name, str(wanted[name]))
@@ -41,12 +44,12 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
 
 
 def note_removed(line: str, versions: Sequence[int]) -> None:
-    """Says on versions whose folder retention took away that they can no longer be loaded."""
+    """Tags versions whose folder retention removed: they can no longer be loaded."""
     client = _client()
     with locks.line_lock(line, "mlflow"):
-        for found in client.search_model_versions(f"name = '{paths.safe_name(line, 'line')}'"):
-            if found.tags.get("newsdesk.version") in {str(version) for version in versions}:
-                client.set_model_version_tag(line, found.version, "newsdesk.removed", clock.now())
+        for mirrored in client.search_model_versions(f"name = '{paths.safe_name(line, 'line')}'"):
+            if mirrored.tags.get("newsdesk.version") in {str(version) for version in versions}:
+                client.set_model_version_tag(line, mirrored.version, "newsdesk.removed", clock.now())
 
 
 def _client():
@@ -57,7 +60,7 @@ def _client():
 
 
 def _run(client, line: str, card: Mapping) -> str:
-    """The MLflow run that shows a version's settings and metrics, in an experiment named after the line; made once."""
+    """The MLflow run with a version's settings and metrics, in an experiment named after the line; created once."""
     from mlflow.entities import Metric, Param
 
     found = client.get_experiment_by_name(line)
@@ -97,12 +100,12 @@ def metrics(card: Mapping, origin: Mapping) -> dict[str, float]:
 
 
 def named(labels: Iterable[str]) -> dict[str, str]:
-    """A metric's name for each class: what MLflow would refuse, or take for a folder, is `_`; alike ones get a number."""
-    found: dict[str, str] = {}
+    """A metric's name for each class: `_` for characters that MLflow refuses or reads as a folder; a number makes names unique."""
+    names: dict[str, str] = {}
     for number, label in enumerate(labels):
         name = re.sub(r"[^A-Za-z0-9_. -]", "_", label)
-        found[label] = f"{name} {number}" if name in found.values() else name
-    return found
+        names[label] = f"{name} {number}" if name in names.values() else name
+    return names
 
 
 def tags(card: Mapping) -> dict[str, str]:
@@ -122,3 +125,9 @@ def summary(card: Mapping) -> str:
         f"Preset {card['preset']}, seed {card['seed']}, test accuracy {card['metrics']['accuracy']:.4f} "
         f"on {card['metrics']['rows']:,} rows, trained on {card['data']['source']} ({card['data']['rows']:,} rows)."
     )
+
+
+if __name__ == "__main__":
+    from mlflow import db
+
+    db.upgrade.callback(mlflow_db.address())

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from components.core import clock, paths
 from components.core.states import Move
-from components.registry import model_registry
+from components.registry import champion_pointer
+from components.registry.version_folders import card as card_of
 
 
 def judge(line: str, moment: datetime) -> tuple[dict | None, dict | None]:
@@ -21,22 +22,22 @@ def judge(line: str, moment: datetime) -> tuple[dict | None, dict | None]:
     Raises:
         RegistryError: the pointer or the history is damaged.
     """
-    pointer = model_registry.champion(line)
+    pointer = champion_pointer.champion(line)
     if pointer is None or _knows(line, pointer["event"]) < moment:
         return pointer, None
     past = {"sequence": 0, "serves": pointer["version"], "knows": _knows(line, pointer["event"]).isoformat()}
-    for event in reversed(model_registry.history(line)):
-        card = model_registry.card(line, event["to"])
+    for event in reversed(champion_pointer.history(line)):
+        card = card_of(line, event["to"])
         if card and _served_since(line, event) < moment and _served_folder(line, event["to"]).is_dir():
-            then = {"line": line, "version": event["to"], "digest": card["digest"], "event": event}
+            then = {"line": line, "version": event["to"], "digest": card.digest, "event": event}
             return then, {**past, "sequence": event["sequence"]}
     return None, past
 
 
 def _knows(line: str, event: dict) -> datetime:
     """Up to when the version of a move knows the rows; that of a version without a card: when it was made to serve."""
-    card = model_registry.card(line, event["to"])
-    return clock.parse_time(card["data"]["as_of"] if card else event["time"], "time")
+    card = card_of(line, event["to"])
+    return clock.parse_time(card.data["as_of"] if card else event["time"], "time")
 
 
 def _served_since(line: str, event: dict) -> datetime:

@@ -1,4 +1,4 @@
-"""What served when: `newsdesk models --on 2026-11-20` or `--on 2026-11-20T14:30`, answered from the promotions alone.
+"""What served when: `newsdesk models --on 2026-11-20` or `--on 2026-11-20T14:30`, from the promotions alone.
 
 Standard library only.
 """
@@ -11,11 +11,11 @@ from components.core.states import Move
 
 
 def terms(events: list[dict]) -> list[dict]:
-    """How long each promotion stood, oldest first. events: as `registry.history` gives them.
+    """The time that each promotion was in effect, oldest first. events: as `model_registry.history` returns them.
 
-    `version`, `since`, `until` (ISO times in UTC; None: it serves still), `kind`, `who`, `why`, `sequence`. Where moves are missing
-    between two promotions, nobody knows when the first one ended: it has no length, and a term of version None and kind "unknown"
-    stands for the time up to the next one (`since` None: from the beginning).
+    `version`, `since`, `until` (ISO times in UTC; None: it still serves), `kind`, `who`, `why`, `sequence`. Where moves are missing
+    between two promotions, the end of the first is unknown: its `until` is its `since`, and a term of version None and kind "unknown"
+    covers the time up to the next one (`since` None: from the beginning).
     """
     found: list[dict] = []
     if not events:
@@ -46,7 +46,7 @@ def _gap(before: dict | None, event: dict, lost: int) -> dict:
 
 
 def span(asked: str) -> tuple[datetime, datetime]:
-    """First and last moment that are asked about: a whole day in UTC for a date, one moment for a time (UTC without a zone).
+    """First and last moment of a date (a whole day in UTC) or of a time (one moment; UTC without a zone).
 
     Raises:
         config.ConfigError: neither.
@@ -58,7 +58,7 @@ def span(asked: str) -> tuple[datetime, datetime]:
 
 
 def during(events: list[dict], start: datetime, end: datetime) -> list[dict]:
-    """The terms that touch the time from start to end, both included."""
+    """The terms that overlap the time from start to end, both included."""
     found = []
     for term in terms(events):
         since = datetime.fromisoformat(term["since"]) if term["since"] else datetime.min.replace(tzinfo=timezone.utc)

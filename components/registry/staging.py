@@ -8,9 +8,9 @@ from components.core import locks, paths
 
 
 def leftovers(age: float = 0) -> list[Path]:
-    """What lies in `staging/` and belongs to no run that still works: `<run>.<anything>` by its name.
+    """Files and folders in `staging/` that belong to no running run; their names are `<run>.<anything>`.
 
-    age: seconds since something was last put into it, at least.
+    age: least number of seconds since their last change.
     """
     held = [locks.holder(path.parent.name) for path in (paths.home() / "registry").glob("[!.]*/run.lock")]
     working = {claim["run"] for claim in held if claim and claim["lives"]}

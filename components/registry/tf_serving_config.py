@@ -1,14 +1,14 @@
-"""`serving/<line>/models.config`: tells TensorFlow Serving which version of a line to serve, as the champion pointer does.
+"""`serving/<line>/models.config`: the champion pointer as a configuration of TensorFlow Serving.
 
-Left to itself TensorFlow Serving serves the highest integer, and a rollback would change nothing. The file is a
-`ModelServerConfig` in protobuf's text form and lies in the line's serving folder, replaced in one step with each move of the pointer:
+By default TensorFlow Serving serves the highest integer, so a rollback would have no effect. The file is a `ModelServerConfig` in
+protobuf's text format, replaced atomically with each move of the pointer:
 
     tensorflow_model_server --model_config_file=<NEWSDESK_HOME>/serving/<line>/models.config \\
       --model_config_file_poll_wait_seconds=5 --allow_version_labels_for_unavailable_models=true
 
-Labels are asked for by `models/<line>/labels/champion`. A request without a label gets the highest version that is loaded, so
-`previous` is loaded only where its number is the lower one: such a request meets the champion then as well. Without the last flag
-the server refuses a label of a version that it has not loaded yet, which at its start is every one. Standard library only.
+Clients address `models/<line>/labels/champion`. A request without a label gets the highest loaded version, so `previous` is loaded
+only where its number is lower: such a request then gets the champion too. Without the last flag the server refuses labels of
+versions that it has not loaded yet, which at its start are all. Standard library only.
 """
 
 import json
@@ -41,7 +41,7 @@ def text(line: str, folder: Path, champion: int, previous: int | None) -> str:
 
 
 def write(line: str, champion: int, previous: int | None) -> bool:
-    """Makes the file say so; returns whether it said something else. Under the line's lock."""
+    """Writes the file; returns whether it changed. Under the line's lock."""
     wanted, target = text(line, paths.serving_dir(line), champion, previous), path(line)
     if read(line) == wanted:
         return False
@@ -50,7 +50,7 @@ def write(line: str, champion: int, previous: int | None) -> bool:
 
 
 def read(line: str) -> str | None:
-    """The file as it is, None where there is none."""
+    """The file's text, None where there is no file."""
     try:
         return path(line).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -58,6 +58,6 @@ def read(line: str) -> str | None:
 
 
 def _quoted(value: str) -> str:
-    """A string literal of protobuf's text form: bytes beyond ASCII, quotes and control characters as octal escapes."""
+    """A string literal of protobuf's text format: bytes beyond ASCII, quotes and control characters as octal escapes."""
     plain = (chr(b) if 32 <= b < 127 and chr(b) not in "\"\\'" else f"\\{b:03o}" for b in value.encode())
     return f'"{"".join(plain)}"'

@@ -1,30 +1,52 @@
-"""A version's card, `registry/<line>/versions/<N>.json`: how it is made, which ones are damaged, how one is written again.
+"""A version's card, `registry/<line>/versions/<N>.json`: making, checking and repairing it.
 
 Standard library only.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from components.core import clock, errors, fileio, locks, paths, run_record
+from components.core.records import RunRecord, Verdict, VersionCard
+from components.core.states import Decision
 from components.registry import model_registry
 
 
-def card(record: dict, verdict: dict, version: int, folder: Path) -> dict:
-    """What the registry says of a version, from the run's record and the gate's verdict."""
-    config = record["config"]
-    metrics = {name: verdict["metrics"][name] for name in ("accuracy", "interval", "rows", "per_class")}
-    metrics["confidence"] = verdict["metrics"].get("confidence")
-    return {
-        "version": version, "line": config["line"], "preset": config["preset"], "created": clock.now(),
-        "digest": verdict["digest"], "folder": str(folder), "run": record["run"], "seed": config["seed"],
-        "metrics": metrics, "fresh": verdict.get("fresh"), "comparisons": verdict["comparisons"], "warnings": verdict["warnings"], "code": record["code"],
-        "data": {
-            "source": config["source"], "window": config["window"], "as_of": record["as_of"], "hash": record["data_hash"],
-            "rows": record["rows"], "files": len(record["files"]), "milder": dict(config["data"]["checks"]),
-            "reason": config["data"]["reason"],
-        },
-        "mlmd": f"{config['line']}.{record['run']}", "airflow": run_record.airflow_id(record["run"], record.get("trigger", "")),
-    }  # fmt: skip
+def card(record: RunRecord, verdict: Verdict, rows: int, version: int, folder: Path, vocabulary: str) -> VersionCard:
+    """The card of a version. rows: train rows read. vocabulary: the tokenizer's fingerprint."""
+    config = record.config
+    metrics = {name: verdict.metrics[name] for name in ("accuracy", "interval", "rows", "per_class")}
+    for name in ("confidence", "calibration_error", "coverage"):  # verdicts of earlier versions lack some
+        metrics[name] = verdict.metrics.get(name)
+    data = {
+        "source": config.source,
+        "window": config.window,
+        "as_of": record.as_of,
+        "hash": record.data_hash,
+        "rows": rows,
+        "files": len(record.files),
+        "milder": config.milder_checks,
+        "reason": config.data.get("reason", ""),
+    }
+    return VersionCard(
+        version=version,
+        line=config.line,
+        preset=config.preset,
+        created=clock.now(),
+        digest=verdict.digest,
+        folder=str(folder),
+        run=record.run,
+        seed=config.seed,
+        metrics=metrics,
+        fresh=verdict.fresh,
+        comparisons=verdict.comparisons,
+        warnings=verdict.warnings,
+        code=record.code,
+        data=data,
+        mlmd=f"{config.line}.{record.run}",
+        airflow=run_record.airflow_id(record.run, record.trigger),
+        vocabulary=vocabulary,
+    )
 
 
 def damaged(line: str) -> dict[int, errors.DamagedFile]:
@@ -38,16 +60,15 @@ def damaged(line: str) -> dict[int, errors.DamagedFile]:
     return found
 
 
-def repair(line: str, version: int) -> dict:
+def repair(line: str, version: int) -> VersionCard:
     """Writes a damaged or lost card again from `<N>.origin.json`, and returns it.
 
-    Origins of versions from before the card was kept in them lack the measured figures: these come from the run's verdict, or from
-    the promotion's evidence in the history.
+    Origins of early versions hold no card: the metrics then come from the run's verdict, or from the promotion's evidence.
 
     Raises:
-        registry.RegistryError, home.DamagedFile: what it would be made from is gone or damaged as well.
+        RegistryError, DamagedFile: these files are missing or damaged as well.
     """
-    path = paths.registry_dir(line) / "versions" / f"{int(version)}.json"
+    path = model_registry.card_path(line, version)
     origin = fileio.read_json(model_registry.origin_path(line, version))
     if origin is None:
         raise model_registry.RegistryError(
@@ -63,28 +84,30 @@ def repair(line: str, version: int) -> dict:
     return model_registry.card(line, version)
 
 
-def _from_parts(line: str, version: int, origin: dict) -> dict:
-    told, files = origin["record"], origin["files"]
-    record = {**told, "files": files, "rows": sum(file["in"] for file in files if file["split"] == "train")}
+def _from_parts(line: str, version: int, origin: dict) -> VersionCard:
+    record = RunRecord.from_json(
+        {**origin["record"], "files": origin["files"]}, model_registry.origin_path(line, version)
+    )
+    rows = sum(file["in"] for file in record.files if file["split"] == "train")
     folder = model_registry.folder(line, version)
     manifest = (fileio.read_json(folder / model_registry.MANIFEST) if folder else None) or {}
-    verdict = _verdict(line, version, told["run"])
+    verdict = _verdict(line, version, record.run)
     if verdict is None:
         raise model_registry.RegistryError(
-            f"a card needs its version's measured figures. Received: line {line!r}, version {version}: neither the verdict of run "
-            f"{told['run']} nor a promotion with evidence is kept; restore the card from a backup"
+            f"a card needs its version's measured metrics. Received: line {line!r}, version {version}: neither the verdict of run "
+            f"{record.run} nor a promotion with evidence is kept; restore the card from a backup"
         )
-    verdict = {"digest": manifest.get("digest", ""), **verdict}
-    made = card(record, verdict, version, folder or paths.serving_dir(line) / str(version))
     vocabulary = (origin.get("vocabulary") or {}).get("fingerprint", "")
-    return {**made, "created": manifest.get("pushed") or told["created"], "vocabulary": vocabulary}
+    made = card(record, verdict, rows, version, folder or paths.serving_dir(line) / str(version), vocabulary)
+    return replace(
+        made, created=manifest.get("pushed") or record.created, digest=made.digest or manifest.get("digest", "")
+    )
 
 
-def _verdict(line: str, version: int, run: str) -> dict | None:
-    kept = fileio.read_json(paths.run_dir(run) / "verdict.json")
+def _verdict(line: str, version: int, run: str) -> Verdict | None:
+    kept = Verdict.read(paths.run_dir(run) / "verdict.json")
     if kept:
         return kept
-    moves = [
-        event for event in model_registry.history(line) if event["to"] == version and event["evidence"].get("metrics")
-    ]
-    return {"metrics": moves[0]["evidence"]["metrics"], "comparisons": {}, "warnings": []} if moves else None
+    evidence = (event["evidence"] for event in model_registry.history(line) if event["to"] == version)
+    metrics = next((each["metrics"] for each in evidence if each.get("metrics")), None)
+    return Verdict(Decision.BLESSED, [], metrics) if metrics else None

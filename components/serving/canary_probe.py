@@ -1,9 +1,9 @@
-"""Asks a SavedModel questions as a stranger would: TensorFlow and nothing of this project. Run by `canary.py`.
+"""Queries a SavedModel as a consumer does: with TensorFlow and without this project. `canary.py` runs it as a process.
 
 argv: the folder of installed libraries. stdin: JSON {"model", "labels", "texts", "champion" (a folder or null), "text_ops"
 (whether either graph holds tensorflow_text's operations)}. stdout: one line of JSON with `faults` (list of text), `label_ids`
-(one a text), `p50_ms`, `p99_ms` (one text at a time, warm) and `champion` (its p50_ms and p99_ms, by turns with the candidate's;
-null where there is none).
+(one a text), `p50_ms`, `p99_ms` (one text at a time, warm) and `champion` (its p50_ms and p99_ms, measured in turns with the
+candidate's; null where there is none).
 """
 
 import contextlib
@@ -16,11 +16,11 @@ import time
 PROJECT = ("components", "pipelines", "dags")
 SIGNATURES = ("classify", "serving_default")
 SIZES = (1, 2, 3, 8, 31, 32, 64, 128, 256)  # texts a batch
-ALIKE = 8  # texts whose answer alone must be that in a batch
+ALIKE = 8  # texts that are queried alone and in a batch, and must get the same answer
 ONE_BY_ONE = 50  # timed single requests a round
-ROUNDS = 3  # other work on the machine only ever adds time, so the quickest round is the model's own
+ROUNDS = 3  # the fastest round counts: other work on the machine only adds time
 LONGEST = 60  # seconds of timing after which no further round begins
-REFUSED = {"faults": [], "label_ids": [], "p50_ms": 0.0, "p99_ms": 0.0, "champion": None}
+EMPTY_REPORT = {"faults": [], "label_ids": [], "p50_ms": 0.0, "p99_ms": 0.0, "champion": None}
 
 
 def main() -> None:
@@ -44,46 +44,47 @@ def report_on(np, tf, question: dict) -> dict:
     try:
         model = tf.saved_model.load(question["model"])
     except Exception as error:  # a damaged model fails in many ways
-        return {**REFUSED, "faults": [f"the model must load. Received: {_short(error)}"]}
-    found = sorted(getattr(model, "signatures", {}))
-    if not set(SIGNATURES) <= set(found):
-        told = ", ".join(found) or "none"
-        return {**REFUSED, "faults": [f"the model must have the signatures {', '.join(SIGNATURES)}. Received: {told}"]}
+        return {**EMPTY_REPORT, "faults": [f"the model must load. Received: {_short(error)}"]}
+    signatures = sorted(getattr(model, "signatures", {}))
+    if not set(SIGNATURES) <= set(signatures):
+        received = ", ".join(signatures) or "none"
+        rule = f"the model must have the signatures {', '.join(SIGNATURES)}"
+        return {**EMPTY_REPORT, "faults": [f"{rule}. Received: {received}"]}
     try:
         texts = question["texts"] or ["a text"]
         report = ask_everything(np, tf, model, question["labels"], texts)
         if not report["faults"]:
             report |= timed(np, tf, model, _champion(tf, question.get("champion")), texts)
         return report
-    except Exception as error:  # whatever it is, the model is not fit to serve
-        return {**REFUSED, "faults": [f"the model must answer. Received: {_short(error)}"]}
+    except Exception as error:  # a model that raises must not serve
+        return {**EMPTY_REPORT, "faults": [f"the model must answer. Received: {_short(error)}"]}
 
 
 def _champion(tf, folder: str | None):
-    """The model that serves now; None where there is none, or none that loads: that is no fault of the candidate."""
+    """The model that serves now; None where there is none or where it does not load, which is no fault of the candidate."""
     with contextlib.suppress(Exception):
         return tf.saved_model.load(folder) if folder else None
 
 
 def timed(np, tf, model, champion, texts: list[str]) -> dict:
-    """`p50_ms` and `p99_ms` of single requests, and the champion's, each asked in turn so that both meet the same machine."""
-    asked = {"model": model.signatures["classify"]}
+    """`p50_ms` and `p99_ms` of single requests, and the champion's; requests alternate, so that both meet the same load."""
+    models = {"model": model.signatures["classify"]}
     if champion is not None and "classify" in champion.signatures:
-        asked["champion"] = champion.signatures["classify"]
-    best, begun = {name: [float("inf")] * 2 for name in asked}, time.perf_counter()
+        models["champion"] = champion.signatures["classify"]
+    best, begun = {name: [float("inf")] * 2 for name in models}, time.perf_counter()
     for number in range(ROUNDS + 1):
-        times = {name: [] for name in asked}
+        times = {name: [] for name in models}
         for text in (texts * ONE_BY_ONE)[:ONE_BY_ONE]:
-            for name, classify in asked.items():
+            for name, classify in models.items():
                 start = time.perf_counter()
                 classify(text=tf.constant([text]))["probabilities"].numpy()
                 times[name].append((time.perf_counter() - start) * 1000)
-        for name in asked if number else ():  # the first round only warms up
+        for name in models if number else ():  # the first round only warms up
             best[name] = [min(a, float(np.percentile(times[name], q))) for a, q in zip(best[name], (50, 99))]
         if number and time.perf_counter() - begun > LONGEST:
             break
-    told = {name: dict(zip(("p50_ms", "p99_ms"), found)) for name, found in best.items()}
-    return {**told["model"], "champion": told.get("champion")}
+    report = {name: dict(zip(("p50_ms", "p99_ms"), quantiles)) for name, quantiles in best.items()}
+    return {**report["model"], "champion": report.get("champion")}
 
 
 def _short(error: Exception) -> str:
@@ -94,8 +95,8 @@ def ask_everything(np, tf, model, labels: list[str], texts: list[str]) -> dict:
     """The report on a model that loads and has its signatures."""
     classify, faults = model.signatures["classify"], []
 
-    def ask(asked):
-        return {name: value.numpy() for name, value in classify(text=tf.constant(asked)).items()}
+    def ask(batch):
+        return {name: value.numpy() for name, value in classify(text=tf.constant(batch)).items()}
 
     for size in SIZES:
         answer = ask((texts * (size // len(texts) + 1))[:size])
@@ -107,7 +108,7 @@ def ask_everything(np, tf, model, labels: list[str], texts: list[str]) -> dict:
             faults.append(f"probabilities must be [{size}, {len(labels)}], label_id int64. Received: {shape}, {kind}")
             break
     if faults:
-        return {**REFUSED, "faults": faults}
+        return {**EMPTY_REPORT, "faults": faults}
     answer = ask(texts)
     alone = [ask([text])["probabilities"][0] for text in texts[:ALIKE]]
     if not np.allclose(alone, answer["probabilities"][:ALIKE], atol=1e-4, equal_nan=True):
@@ -121,8 +122,8 @@ def ask_everything(np, tf, model, labels: list[str], texts: list[str]) -> dict:
     named = {(int(i), label.decode("utf-8", "replace")) for i, label in zip(answer["label_id"], answer["label"])}
     wrong = sorted(pair for pair in named if not 0 <= pair[0] < len(labels) or labels[pair[0]] != pair[1])
     if wrong:
-        told = ", ".join(f"{label!r} for {i}" for i, label in wrong)
-        faults.append(f"label must name label_id in the order {', '.join(labels)}. Received: {told}")
+        received = ", ".join(f"{label!r} for {i}" for i, label in wrong)
+        faults.append(f"label must name label_id in the order {', '.join(labels)}. Received: {received}")
     for odd in ("", " ", "\0", "x" * 100_000, "日本 \u202e 🙂", b"\xff\xfe\x80"):
         if not np.isfinite(ask([odd])["probabilities"]).all():
             faults.append(f"any text must be answered. Received: {odd[:10]!r}")
@@ -131,13 +132,19 @@ def ask_everything(np, tf, model, labels: list[str], texts: list[str]) -> dict:
     served = model.signatures["serving_default"](tf.constant([example.SerializeToString()]))
     if not np.allclose(served["probabilities"].numpy(), answer["probabilities"][:1], atol=1e-4):
         faults.append("serving_default and classify must agree")
-    with contextlib.suppress(Exception):  # TensorFlow names the reason by several classes; any refusal will do
-        classify(text=tf.constant([1.0]))
+    if not _raises(lambda: classify(text=tf.constant([1.0]))):
         faults.append("classify must refuse numbers")
-    with contextlib.suppress(Exception):
-        model.signatures["serving_default"](tf.constant(["not an example"]))
+    if not _raises(lambda: model.signatures["serving_default"](tf.constant(["not an example"]))):
         faults.append("serving_default must refuse what is no tf.Example")
-    return {**REFUSED, "faults": faults, "label_ids": answer["label_id"].tolist()}
+    return {**EMPTY_REPORT, "faults": faults, "label_ids": answer["label_id"].tolist()}
+
+
+def _raises(call) -> bool:
+    try:
+        call()
+    except Exception:  # TensorFlow raises several classes; any of them is a refusal
+        return True
+    return False
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How MLflow loads a pushed version. A copy of this file lies in each version's `code/`, so it needs TensorFlow and pandas only.
+"""Loads a pushed version for MLflow. Each version has a copy of this file in `code/`, so it needs TensorFlow and pandas only.
 
 `mlflow.pyfunc.load_model("models:/LINE@champion").predict(...)` takes a DataFrame with the column `text`
 and returns a DataFrame with `label`, `label_id` and `probabilities`, as the signature `classify` gives them.
 """
 
-BATCH = 512  # rows a call into the graph; a large model would not fit into memory with thousands
+BATCH = 512  # rows a call into the graph; limits a large model's memory
 
 
 class Classifier:

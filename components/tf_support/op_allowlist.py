@@ -81,7 +81,7 @@ _FOLDERS = ("variables", "assets", "assets.extra")
 
 
 def look(folder: Path, max_mb: float) -> tuple[list[str], bool]:
-    """(what forbids loading a SavedModel, whether it needs tensorflow_text). Reads, and runs nothing.
+    """(reasons against loading a SavedModel, whether it needs tensorflow_text). Only reads files.
 
     max_mb: most that the folder may hold, in 10^6 bytes.
     """
@@ -102,7 +102,7 @@ def look(folder: Path, max_mb: float) -> tuple[list[str], bool]:
 
 
 def operations(folder: Path) -> tuple[list[str], bool]:
-    """The same for the graph alone: (what forbids loading it, whether it needs tensorflow_text)."""
+    """The same for the graph alone."""
     faults: list[str] = []
     model = saved_model_pb2.SavedModel()
     try:
@@ -115,9 +115,9 @@ def operations(folder: Path) -> tuple[list[str], bool]:
         faults.append(f"a SavedModel must hold one graph. Received: {len(model.meta_graphs)}")
     ops = set()
     for graph in model.meta_graphs:
-        found, seen = _graph(graph)
-        faults += found
-        ops |= seen
+        graph_faults, graph_ops = _graph(graph)
+        faults += graph_faults
+        ops |= graph_ops
     return faults, bool(ops & TEXT)
 
 
@@ -133,7 +133,7 @@ def _graph(meta: meta_graph_pb2.MetaGraphDef) -> tuple[list[str], set[str]]:
         elif node.op == _FROM_FILE:
             allowed = where in functions and len(node.input) > 1 and _is_asset(meta, functions, where, node.input[1])
         else:
-            # The saver's functions by name as well: a graph could call them where nobody saves.
+            # Checks calls of the saver's functions as well: a graph could call them outside of saving.
             allowed = node.op in ALLOWED or node.op in TEXT or node.op in functions
         if not allowed:
             found.add(f"{node.op}, in {where or 'the graph'}")
@@ -219,12 +219,12 @@ def _writes_to_prefix(function, node: node_def_pb2.NodeDef) -> bool:
 
 
 def _data(node: node_def_pb2.NodeDef) -> list[str]:
-    """A node's inputs without those that only say what runs first."""
+    """A node's data inputs, without its control inputs."""
     return [name for name in node.input if not name.startswith("^")]
 
 
 def _is_asset(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping, where: str, tensor: str, depth: int = 0) -> bool:
-    """Whether a file name inside a function is, by every way into it, an asset of the model itself.
+    """Whether a file name inside a function is, for every caller, an asset of the model itself.
 
     A name comes in as an argument: as a capture that the loader binds, or from each node that calls the function. A model that was
     loaded and exported again has one function more around each of its own.
@@ -253,7 +253,7 @@ def _is_asset(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping, where: str,
 
 
 def _is_bound_asset(meta: meta_graph_pb2.MetaGraphDef, number: int) -> bool:
-    """Whether an object that the loader hands to a function is an asset in the model's folder."""
+    """Whether an object that the loader passes to a function is an asset in the model's folder."""
     bound = meta.object_graph_def.nodes[number]
     return bound.WhichOneof("kind") == "asset" and _inside(meta.asset_file_def[bound.asset.asset_file_def_index])
 

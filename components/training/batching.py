@@ -1,4 +1,4 @@
-"""Texts to compact integer arrays once, and arrays to batches of alike length each epoch."""
+"""Encodes texts as compact integer arrays once, and makes batches of rows of similar length each epoch."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from components.tf_support.no_autotune import PARALLEL_CALLS, untuned
 
 TEXTS_PER_CALL = 1024
-# Rows are sorted by length within so many batches: nearly all of the gain of a full sort, and batches stay mixed.
+# Rows are sorted by length within this many batches: nearly the gain of a full sort, with batches still random.
 BATCHES_PER_SORT = 32
 
 
@@ -44,7 +44,7 @@ def lengths(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def shuffled(sizes: np.ndarray, batch_size: int, seed: int) -> list[np.ndarray]:
-    """Row numbers of each batch of one epoch: shuffled, alike in length, every row once; only one batch may be short."""
+    """Row numbers of each batch of one epoch: shuffled, of similar length, every row once; only one batch may be short."""
     random = np.random.default_rng(seed)
     order = random.permutation(len(sizes))
     window = batch_size * BATCHES_PER_SORT

@@ -1,4 +1,4 @@
-"""One checkpoint of a training in a folder: written aside and renamed, so that its existence means that it is complete."""
+"""The latest checkpoint of a training: written under another name, then renamed, so that what exists is complete."""
 
 import json
 import os
@@ -40,21 +40,21 @@ class Store:
         (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
         aside.rename(final)
-        for other in self._found():
+        for other in self._existing():
             if other != final:
                 shutil.rmtree(other, ignore_errors=True)
 
     def restore(self) -> tuple[list[dict], list[np.ndarray]]:
         """(history, best weights) of this training's checkpoint, its state loaded; two empty lists when there is none."""
-        for found in self._found():
-            state = json.loads((found / "state.json").read_text(encoding="utf-8"))
+        for folder in self._existing():
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             if state["fingerprint"] != self.fingerprint:
                 continue
-            self.checkpoint.read(str(found / "training")).assert_existing_objects_matched()
-            with np.load(found / "best.npz", allow_pickle=False) as saved:
+            self.checkpoint.read(str(folder / "training")).assert_existing_objects_matched()
+            with np.load(folder / "best.npz", allow_pickle=False) as saved:
                 return state["history"], [saved[name] for name in sorted(saved.files)]
         return [], []
 
-    def _found(self) -> list[Path]:
+    def _existing(self) -> list[Path]:
         folders = [path for path in self.folder.glob("epoch-*") if path.name[6:].isdigit()]
         return sorted(folders, key=lambda path: int(path.name[6:]), reverse=True)

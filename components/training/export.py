@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401, it makes the ops known that some tokenizers consist of
+import tensorflow_text  # noqa: F401, registers the ops of some tokenizers
 import tf_keras
 from tensorflow.core.protobuf import fingerprint_pb2
 
-from components.tf_support.autograph_patch import spare_keras
+from components.tf_support.autograph_patch import exclude_keras_from_autograph
 
 SCORING_BATCH = 512
 
@@ -26,17 +26,17 @@ def export(
 
     Signatures, both answering `label` string[batch], `label_id` int64[batch], `probabilities` float32[batch, classes]:
     `classify` takes `text` string[batch], `serving_default` takes `examples` string[batch], serialised tf.Examples with the
-    bytes feature `feature` (a missing one is the empty text). Any bytes are answered.
+    bytes feature `feature` (a missing one is the empty text). Any bytes are accepted.
     With an `explainer` (a family's `build_explainer`) there is a third, `explain`, which takes `text` string[batch] and adds to
     the three answers `tokens` string[batch, length] and `attention` float32[batch, heads, from, length].
 
     Raises ValueError when labels and the model's classes differ in number.
     """
-    spare_keras()
+    exclude_keras_from_autograph()
     if len(labels) != model.output_shape[-1]:
         raise ValueError(f"There is one label a class ({model.output_shape[-1]}). Received: labels={list(labels)}")
     module = tf.Module(name="classifier")
-    # Only weights and tokenizer are kept: a Keras model would write its layers, and its loader would look for their classes.
+    # Only weights and tokenizer are exported: a Keras model would write its layers, and its loader would need their classes.
     module.weights, module.tokenizer = list(model.weights), tokenizer
 
     def answer(texts: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -63,7 +63,7 @@ def export(
 
 
 def _without_random_id(path: Path) -> None:
-    """Newer TensorFlow writes a random `uuid` beside the hashes of a SavedModel: equal models would differ in it, byte for byte."""
+    """Removes the random `uuid` that newer TensorFlow writes into a SavedModel: equal models must be equal byte for byte."""
     if not path.exists():
         return
     fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
@@ -75,7 +75,7 @@ def _without_random_id(path: Path) -> None:
 def predict(model_dir: str | Path, texts: Sequence[bytes | str], batch: int = SCORING_BATCH) -> np.ndarray:
     """Probabilities float32[rows, classes] through the SavedModel's `classify`, in the texts' order.
 
-    Rows go in by length, so that a batch is padded little; the answer does not depend on it.
+    Batches hold texts of similar length, so that there is little padding; the probabilities do not depend on it.
     """
     classify = tf.saved_model.load(str(model_dir)).signatures["classify"]
     raw = [text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text) for text in texts]

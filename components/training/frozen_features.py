@@ -1,4 +1,4 @@
-"""What a frozen encoder makes of the rows, computed once and kept by content, so that only a head is left to train."""
+"""A frozen encoder's outputs for the rows, computed once and cached by content, so that only a head has to be trained."""
 
 import hashlib
 import json
@@ -8,17 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 import tf_keras
 
-from components.core import fileio, paths
+from components.core import fileio, paths, progress
 from components.training import batching
 
-# A family's settings that say nothing of its body: other heads are tried on the same features.
+# A family's settings that do not change its body: heads with other values use the same features.
 HEAD = ("hidden", "dropout", "word_dropout", "encoder_dropout")
 BATCH = 64
 REPORTS = 20
 
 
 def frozen(model: tf_keras.Model) -> tuple[tf_keras.Model, tf_keras.Model] | None:
-    """(body, head) of a model that is made of these two and has nothing to train in its body, else None."""
+    """(body, head) of a model that consists of these two and whose body has no trainable weights, else None."""
     parts = {layer.name: layer for layer in model.layers}
     if not {"body", "head"} <= set(parts) or parts["body"].trainable_weights:
         return None
@@ -26,9 +26,9 @@ def frozen(model: tf_keras.Model) -> tuple[tf_keras.Model, tf_keras.Model] | Non
 
 
 def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping) -> dict[str, np.ndarray]:
-    """`{"features": float32[rows, width]}` of encoded rows, from NEWSDESK_HOME/cache/features where they were computed before.
+    """`{"features": float32[rows, width]}` of encoded rows, from NEWSDESK_HOME/cache/features where they are cached.
 
-    They are kept under a hash of the body's weights, the precision it computes in, the family's settings of it and the rows.
+    The key is a hash of the body's weights, its precision, its settings and the rows.
     """
     path = paths.home() / "cache" / "features" / f"{_key(body, arrays, network)}.npy"
     if path.is_file():
@@ -36,13 +36,15 @@ def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping)
     sizes = batching.lengths(arrays)
     batches = batching.by_length(sizes, BATCH)
     answers = np.empty((len(sizes), body.output_shape[-1]), np.float32)
-    started, told = time.monotonic(), 0
+    started, told, clock = time.monotonic(), 0, progress.Clock()
     for number, (rows, inputs) in enumerate(zip(batches, batching.dataset(arrays, sizes, batches, None), strict=True)):
         answers[rows] = body.predict_on_batch(inputs)
         if number * REPORTS // len(batches) > told:
             told = number * REPORTS // len(batches)
             done = number * BATCH
             rate = done / (time.monotonic() - started)
+            left = clock.seconds_left(done, len(sizes))
+            progress.write(stage="features", done=done, total=len(sizes), rows_per_second=rate, seconds_left=left)
             print(f"features of {done:,} of {len(sizes):,} rows ({rate:,.0f} rows/s)", flush=True)
     with fileio.replacing(path) as file:
         np.save(file, answers)

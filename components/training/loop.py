@@ -1,4 +1,4 @@
-"""Training, once for all families: batches, loss, optimizer, schedule, stopping, checkpoints. What it trains is a family's."""
+"""The training loop of all families: batches, loss, optimizer, schedule, stopping, checkpoints. Families define the network."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 from scipy.special import softmax
 
-from components.tf_support.autograph_patch import spare_keras
+from components.tf_support.autograph_patch import exclude_keras_from_autograph
 from components.training import batching, calibration, checkpoints, frozen_features, warm_start
 
 Rows = tuple[np.ndarray, np.ndarray]
@@ -42,31 +42,31 @@ def fit(
     `descend`; then calibrated on eval as `training["calibrate"]` says (`components.training.calibration`).
 
     train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval chooses the epoch and calibrates.
-    training: see `pipelines.config.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments goes on
-    from it and ends as if never interrupted. report(epochs done, epochs, metrics so far, rows a second): about ten times an
-    epoch with `loss` and `accuracy`, at its end (a whole number) also with `val_loss`, `val_accuracy`.
-    start: a model's weights to go on from (`components.training.warm_start`); without them the network starts fresh.
+    training: see `pipelines.config.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments resumes
+    from it, with the same result as without the interruption. report(epochs done, epochs, metrics so far, rows a second): about ten
+    times an epoch with `loss` and `accuracy`, at its end (an integer) also with `val_loss`, `val_accuracy`.
+    start: a model's weights to start from (`components.training.warm_start`); without them the network is initialised anew.
     history: one dict an epoch: epoch, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, rows_per_second. The epoch
     whose weights are kept also has `final_loss`, `final_accuracy`, the finished model's on eval, and `final_calibration_error`.
 
     Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
     """
     _check(train, eval, classes)
-    spare_keras()
+    exclude_keras_from_autograph()
     tf_keras.utils.set_random_seed(seed)
     own = getattr(family, "fit", None) or partial(descend, family)
     model, tokenizer, history = own(tokens, network, training, seed, train, eval, classes, workdir, report, start)
-    asked = answers(model, tokenizer, eval[0])
-    # A run that an earlier version recorded says nothing of calibration.
+    eval_logits = answers(model, tokenizer, eval[0])
+    # Records of earlier versions do not have this setting.
     mode = training.get("calibrate", "none")
     if mode != "none":
-        (scale,), offsets = calibration.fit([asked], eval[1], mode == "offsets")
-        model, asked = calibration.calibrated(model, scale, offsets), asked * scale + offsets
-    finished = scores(asked, eval[1])
+        (scale,), offsets = calibration.fit([eval_logits], eval[1], mode == "offsets")
+        model, eval_logits = calibration.calibrated(model, scale, offsets), eval_logits * scale + offsets
+    finished = scores(eval_logits, eval[1])
     best_epoch(history).update(
         final_loss=finished["val_loss"],
         final_accuracy=finished["val_accuracy"],
-        final_calibration_error=calibration.expected_error(softmax(asked, axis=1), eval[1]),
+        final_calibration_error=calibration.expected_error(softmax(eval_logits, axis=1), eval[1]),
     )
     return model, tokenizer, history
 
@@ -179,9 +179,9 @@ def answers(model: tf_keras.Model, tokenizer: Callable, texts: np.ndarray) -> np
         lambda batch: model(tokenizer(batch), training=False), input_signature=[tf.TensorSpec([None], tf.string)]
     )
     parts = [ask(texts[order[at : at + SCORING_BATCH]]).numpy() for at in range(0, len(order), SCORING_BATCH)]
-    found = np.empty((len(order), parts[0].shape[1]), np.float32)
-    found[order] = np.concatenate(parts)
-    return found
+    ordered = np.empty((len(order), parts[0].shape[1]), np.float32)
+    ordered[order] = np.concatenate(parts)
+    return ordered
 
 
 def scores(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -232,7 +232,7 @@ def _optimizer(training: Mapping, steps: int) -> tf_keras.optimizers.Optimizer:
 
 
 def _reseed(model: tf_keras.Model, seed: int) -> None:
-    """Makes an epoch's dropout depend on `seed` alone: neither weights nor Keras 2's checkpoints hold a generator's state."""
+    """Makes an epoch's dropout depend on `seed` alone, because Keras 2's checkpoints do not hold a generator's state."""
     for number, layer in enumerate(model.submodules):
         generator = getattr(getattr(layer, "_random_generator", None), "_generator", None)
         if generator is not None:
@@ -245,7 +245,7 @@ def best_epoch(history: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def final_accuracy(history: Sequence[Mapping[str, float]]) -> float:
-    """The finished model's accuracy on eval; of a history that an earlier version wrote, the kept epoch's."""
+    """The finished model's accuracy on eval; for histories of earlier versions that of the kept epoch."""
     return best_epoch(history).get("final_accuracy", best_epoch(history)["val_accuracy"])
 
 
@@ -266,7 +266,7 @@ def _check(train: Rows, eval: Rows, classes: int) -> None:
 
 
 def _fingerprint(family, tokens, network, training, seed, train, eval, start) -> str:
-    """What must be the same for a checkpoint to be this training's."""
+    """A hash of everything that identifies a training: a checkpoint with another one is not resumed."""
     digest = hashlib.sha256(
         json.dumps([family.__name__, list(tokens), dict(network), dict(training), seed], sort_keys=True).encode()
     )

@@ -5,6 +5,7 @@ A module of its own, because TFX reloads the one that holds `run_fn` each time, 
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -12,12 +13,15 @@ from pathlib import Path
 
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.core import paths
+from components.core import paths, progress
 from components.data import tfrecords as records
 from components.models import explainer
 from components.models import family as family_named
 from components.registry import model_registry
 from components.training import export, loop, tensorboard, vocabulary, warm_start
+
+SHOWN = ("loss", "accuracy", "val_loss", "val_accuracy")
+LOG_EVERY = 60  # seconds between lines of the log within a long epoch
 
 
 def train(
@@ -31,13 +35,15 @@ def train(
     """
     started = time.monotonic()
     train_rows = records.load(examples_uri, "train")
-    hindered = warm_start.hindrance(before, family, network) if before else None
+    hindered = warm_start.incompatibility_reason(before, family, network) if before else None
     model, built, epochs = loop.fit(
-        family_named(family), tokens, network, settings, seed,
-        train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _report,
+        family_named(family, network), tokens, network, settings, seed,
+        train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _Report(len(train_rows[0]), settings),
         warm_start.weights(before) if before and not hindered else (),
     )  # fmt: skip
-    export.export(model_dir, built, model, labels, explainer=explainer(family_named(family), model, tokens, network))
+    export.export(
+        model_dir, built, model, labels, explainer=explainer(family_named(family, network), model, tokens, network)
+    )
     vocabulary.save(warm_start.note(model_dir, family, network), tokens)
     return {
         "epochs": epochs,
@@ -48,9 +54,26 @@ def train(
     }
 
 
-def _report(epoch: float, epochs: int, metrics: Mapping, rows_per_second: float) -> None:
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    print(f"epoch {epoch:.1f} of {epochs}: {shown} ({rows_per_second:,.0f} rows/s)", flush=True)
+class _Report:
+    """What `loop.fit` calls: every report goes to the run's progress file, each epoch's end to the log, else one a minute."""
+
+    def __init__(self, rows: int, settings: Mapping):
+        self.steps = math.ceil(rows / int(settings["batch_size"])) if settings.get("batch_size") else 0
+        self.clock, self.logged = progress.Clock(), time.monotonic()
+
+    def __call__(self, epoch: float, epochs: int, metrics: Mapping, rows_per_second: float) -> None:
+        within = epoch % 1
+        figures = {
+            "epoch": round(epoch, 3), "epochs": epochs, "rows_per_second": round(rows_per_second, 1),
+            "seconds_left": self.clock.seconds_left(epoch, epochs),
+            **{name: float(metrics[name]) for name in SHOWN if name in metrics},
+        }  # fmt: skip
+        if self.steps:
+            figures |= {"step": round(within * self.steps) if within else self.steps, "steps": self.steps}
+        progress.write(**figures)
+        if not within or time.monotonic() - self.logged > LOG_EVERY:
+            print(progress.text(figures), flush=True)
+            self.logged = time.monotonic()
 
 
 def run_fn(fn_args: FnArgs) -> None:

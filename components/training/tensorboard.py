@@ -1,4 +1,4 @@
-"""A training's history as TensorBoard reads it: `tensorboard --logdir` on any folder above shows one run a training."""
+"""Writes a training's history for TensorBoard: `tensorboard --logdir` on any parent folder shows each training as a run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -22,7 +22,7 @@ def adapt(family: str, network: Mapping, texts: np.ndarray) -> list[str]:
     """
     if not len(texts):
         raise ValueError("a vocabulary needs train rows. Received: 0 rows")
-    return family_named(family).build_vocabulary(
+    return family_named(family, network).build_vocabulary(
         untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)), network
     )
 

@@ -1,7 +1,7 @@
-"""Going on from the champion: its vocabulary and its weights, for a candidate of the same family and network.
+"""Warm start from the champion: its vocabulary and weights, for a candidate of the same family and network.
 
-The exported folder carries both: the weights in the SavedModel, the vocabulary and what built it in `assets.extra/`, which
-TensorFlow Serving does not read.
+The exported folder holds both: the weights in the SavedModel, the vocabulary and the settings of the network in `assets.extra/`,
+which TensorFlow Serving does not read.
 """
 
 import json
@@ -17,35 +17,35 @@ FOLDER, BUILT = "assets.extra", "newsdesk.json"
 
 
 def note(model_dir: Path, family: str, network: Mapping) -> Path:
-    """Puts into an exported model what built it; returns the folder, into which its vocabulary goes as well."""
+    """Writes family and network settings into an exported model; returns the folder, where its vocabulary belongs as well."""
     folder = Path(model_dir, FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / BUILT).write_text(json.dumps({"family": family, "network": dict(network)}, sort_keys=True))
     return folder
 
 
-def hindrance(model_dir: Path, family: str, network: Mapping) -> str | None:
-    """Why a candidate cannot go on from this model, in plain words; None when it can."""
+def incompatibility_reason(model_dir: Path, family: str, network: Mapping) -> str | None:
+    """Why a candidate cannot start from this model; None where it can."""
     try:
         built = json.loads(Path(model_dir, FOLDER, BUILT).read_text())
     except FileNotFoundError:
-        return "the champion does not say how it was built"
+        return "the champion's folder does not hold its settings"
     if built["family"] != family:
         return f"the champion is of the family {built['family']}"
     other = sorted(key for key in {*network, *built["network"]} if network.get(key) != built["network"].get(key))
-    # The tokens there are decide a table's size, and dropout has no weights.
+    # The tokens themselves decide a table's size, and dropout has no weights.
     other = [key for key in other if key != "vocabulary" and "dropout" not in key]
     return f"the champion's network has another {', '.join(other)}" if other else None
 
 
 def weights(model_dir: Path) -> list[np.ndarray]:
-    """The model's weights in the order of its network's, without those that are fitted anew each time."""
-    found = tf.saved_model.load(str(model_dir)).weights
-    return [weight.numpy() for weight in found if not weight.name.startswith(FITTED)]
+    """The model's weights in the network's order, without those that are fitted after each training."""
+    loaded = tf.saved_model.load(str(model_dir)).weights
+    return [weight.numpy() for weight in loaded if not weight.name.startswith(FITTED)]
 
 
 def merged(fresh: Sequence[np.ndarray], old: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The champion's weights in the shapes of a fresh network; rows that it lacks (new tokens) stay as they are in the fresh one.
+    """The champion's weights in the shapes of a new network; rows that it lacks (new tokens) keep the new network's values.
 
     Raises ValueError when the two are not one network.
     """

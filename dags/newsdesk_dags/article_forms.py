@@ -2,7 +2,8 @@
 
 from airflow.sdk import Param
 
-from newsdesk_dags.form_parts import END, WINDOW, line_field
+from newsdesk_dags.form_parts import limits, line_field
+from pipelines.config.settings import END, MonitorSettings
 
 _PATH = rf"^/(?!(.*/)?\.\.(/|{END}))[^\x00-\x1f\x7f]*"
 
@@ -24,9 +25,7 @@ def monitor_form(line: str, folder: str, window: str) -> dict[str, Param]:
             title="Window",
             description_md="Dated folders to look at: **all**, **last 30d**, or one day as **YYYY-MM-DD**.",
             section="Articles",
-            type="string",
-            maxLength=64,
-            pattern=WINDOW,
+            **limits(MonitorSettings, "window"),
         ),
         "line": line_field(line, "Model"),
     }

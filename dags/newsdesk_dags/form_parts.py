@@ -1,4 +1,4 @@
-"""What all trigger forms share: patterns, the field for a line, and the check in the task.
+"""What all trigger forms share: the limits of a setting, the field for a line, and the check in the task.
 
 Airflow checks a form's values when a run is asked for, but lets unknown keys of its `conf` pass, and `airflow dags trigger`
 writes past the web application.
@@ -10,11 +10,27 @@ from typing import Any
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipelines.config import settings
+from components.core import paths
+from pipelines.config.base import Settings
+from pipelines.config.settings import END
 
-# In a JSON schema `$` also matches before a last line end, in Python but not in a browser.
-END = r"$(?!\n)"
-WINDOW = rf"^({settings.WINDOW}){END}"
+_LIMITS = (
+    "type",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+)
+
+
+def limits(model: type[Settings], name: str) -> dict[str, Any]:
+    """The limits of a setting as a JSON schema, for a `Param`: its type, range, pattern or list of values."""
+    schema = model.model_json_schema()["properties"][name]
+    return {key: schema[key] for key in _LIMITS if key in schema}
 
 
 def line_field(line: str, section: str) -> Param:
@@ -25,7 +41,7 @@ def line_field(line: str, section: str) -> Param:
         description_md="The registered model, such as **news**.",
         section=section,
         type="string",
-        pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,199}}{END}",
+        pattern=rf"^{paths.NAME.pattern}{END}",
     )
 
 

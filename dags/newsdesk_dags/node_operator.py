@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from components.core.run_record import run_of
 from components.core.states import ExitCode, is_bad
+from newsdesk_dags import graph
 from newsdesk_dags.lost_runs import lost
 from newsdesk_dags.run_form import request_of
 from pipelines.config import run_config
@@ -145,6 +146,7 @@ def build_tasks(
             groups[node.group] = TaskGroup(group_id=node.group, prefix_group_id=False)
         tasks[node.name] = NodeOperator(
             task_id=node.name,
+            task_display_name=f"{node.name}: {node.title}" if node.title else node.name,
             node=node.name,
             task_group=groups[node.group],
             # A node with an upstream that may be skipped runs without it, but never past a failed one.
@@ -154,18 +156,20 @@ def build_tasks(
             **({"pool": HEAVY_POOL} if node.heavy else {}),
             **{**common, **more.get(node.name, {})},
         )
+    edges = graph.direct(flow)
     for node in flow:
-        for name in node.upstream:
+        for name in sorted(edges[node.name]):
             tasks[name] >> tasks[node.name]
     end = NodeOperator(
         task_id=close,
+        task_display_name=f"{close}: write the outcome, free the line",
         node=close,
         execution_timeout=timedelta(minutes=5),
         doc_md="Writes how the run ended and gives the line back. Runs after every run, and is as red or green as the run is.",
         **{**common, **more.get(close, {})},
     )
-    # On every node, not on the last ones: a failure marks those as done while another branch still runs.
-    list(tasks.values()) >> end.as_teardown(on_failure_fail_dagrun=True)
+    # Not on the last node alone: a failure marks that one as done while another branch still runs.
+    [tasks[name] for name in graph.last(edges)] >> end.as_teardown(on_failure_fail_dagrun=True)
     return {**tasks, close: end}
 
 

@@ -65,7 +65,7 @@ def resolved(params: Mapping[str, Any], conf: Mapping[str, Any] | None) -> dict:
     if (version is None) != (action == "rollback"):
         rule = "version must be empty for a rollback and a number for everything else"
         raise run_config.ConfigError(f"{rule}. Received: action={action!r}, version={version!r}")
-    target = model_registry.before(line) if action == "rollback" else version
+    target = model_registry.rollback_target(line) if action == "rollback" else version
     if target is None:
         raise model_registry.RegistryError(
             f"a rollback needs a version that served before. Received: line {line!r} has none"

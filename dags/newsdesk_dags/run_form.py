@@ -9,10 +9,10 @@ from typing import Any
 from airflow.sdk import Param
 
 from components.core import clock
-from newsdesk_dags.form_parts import END, WINDOW, refuse_unknown
+from newsdesk_dags.form_parts import limits, refuse_unknown
 from pipelines.config import run_config
 from pipelines.config.presets import PRESETS
-from pipelines.config.settings import Schedule
+from pipelines.config.settings import END, Schedule
 
 SOURCE = rf"^(demo|tfds(:[A-Za-z0-9_/.-]{{1,100}})?|/(?!(.*/)?\.\.(/|$))[^\x00-\x1f\x7f]*){END}"
 # Runs that cover an interval of the time table; every other run is about the moment it was asked for.
@@ -22,7 +22,6 @@ _BY_ASSET = "asset_triggered"
 
 def form(schedule: Schedule) -> dict[str, Param]:
     """The trigger form. schedule: gives the defaults."""
-    text = {"type": "string", "maxLength": 1024}
     presets = "\n".join(f"- **{preset.name}**: {preset.summary}" for preset in PRESETS.values())
     return {
         "source": Param(
@@ -30,7 +29,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
             title="Source",
             description_md="**demo**, **tfds**, or the absolute path of a folder with CSV, TSV, JSONL or Parquet files.",
             section="Data",
-            **text,
+            **limits(run_config.Request, "source"),
             minLength=1,
             pattern=SOURCE,
         ),
@@ -39,16 +38,14 @@ def form(schedule: Schedule) -> dict[str, Param]:
             title="Window",
             description_md="Dated folders to read: **all**, **last 30d**, or one day as **YYYY-MM-DD**.",
             section="Data",
-            **text,
-            pattern=WINDOW,
+            **limits(Schedule, "window"),
         ),
         "preset": Param(
             schedule.preset,
             title="Model",
             description_md=f"The preset to train; what each has reached stands on its card in **pipelines/config/presets.py**.\n\n{presets}",
             section="Model",
-            type="string",
-            enum=list(PRESETS),
+            **limits(Schedule, "preset"),
         ),
         "set": Param(
             {},
@@ -67,17 +64,15 @@ def form(schedule: Schedule) -> dict[str, Param]:
             section="Training",
             # Airflow's own number field turns what it cannot take into something else, unsaid. With two types the form has a text
             # field, which is red where the text is neither, and sends a wrong number as it is; then Airflow refuses the run.
-            type=["integer", "number"],
+            **{**limits(Schedule, "seed"), "type": ["integer", "number"]},
             multipleOf=1,
-            minimum=0,
-            maximum=2**31 - 1,
         ),
         "force": Param(
             False,
             title="Force",
             description="Train again even if nothing changed since the last run.",
             section="Training",
-            type="boolean",
+            **limits(run_config.Request, "force"),
         ),
         "release": Param(
             None,
@@ -86,7 +81,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
             "Where the line's settings say nothing, it is **auto**; a backfill never releases.",
             section="Release",
             type=["null", "string"],
-            enum=[None, *run_config.RELEASES],
+            enum=[None, *limits(Schedule, "release")["enum"]],
             values_display={"null": "as the line's settings say"},
         ),
     }

@@ -24,10 +24,10 @@ def application():
     from airflow.api_fastapi.core_api.security import requires_access_dag
     from fastapi import Depends, FastAPI, HTTPException, Request
     from fastapi.responses import FileResponse, HTMLResponse, Response
-    from views import files, models_page, render, run_page
 
     from components.core.run_record import run_of
     from pipelines.airflow_stack import stack_state
+    from pipelines.reports import models_page, page_files, render, run_page
 
     app = FastAPI(
         title="Newsdesk",
@@ -88,11 +88,11 @@ def application():
 
     @app.get("/runs/{run_id}/{kind}")
     def run_document(request: Request, run_id: str, kind: str) -> HTMLResponse:
-        found = _known(files.of_run, run_id, kind)
-        name = files.first(kind, found) if found else None
+        found = _known(page_files.of_run, run_id, kind)
+        name = page_files.first(kind, found) if found else None
         if name is None:
             return nothing(request, "Run report", "This run has no such page.")
-        title = files.title(kind)
+        title = page_files.title(kind)
         back = (f"/runs/{run_id}", "Run report")
         return shown(
             request, "document.html", title=title, back=back, of=run_id, source=f"/runs/{run_id}/{kind}/{name}"
@@ -100,40 +100,40 @@ def application():
 
     @app.get("/models/{line}/{version:int}/{kind}")
     def version_document(request: Request, line: str, version: int, kind: str) -> HTMLResponse:
-        found = _known(files.of_version, line, version, kind)
+        found = _known(page_files.of_version, line, version, kind)
         if not found:
             return nothing(request, "Models", "This version has no such page.")
-        name, title = files.first(kind, found), files.title(kind)
+        name, title = page_files.first(kind, found), page_files.title(kind)
         source, back = f"/models/{line}/{version}/{kind}/{name}", (f"/models/{line}", "Models")
         return shown(request, "document.html", title=title, back=back, of=f"{line} {version}", source=source)
 
     @app.get("/lines/{line}/{kind}")
     def line_document(request: Request, line: str, kind: str) -> HTMLResponse:
-        found = _known(files.of_line, line, kind)
+        found = _known(page_files.of_line, line, kind)
         if not found:
             return nothing(request, "Models", "This line has no such page.")
-        name, title = files.first(kind, found), files.title(kind)
+        name, title = page_files.first(kind, found), page_files.title(kind)
         source, back = f"/lines/{line}/{kind}/{name}", (f"/models/{line}", "Models")
         return shown(request, "document.html", title=title, back=back, of=line, source=source)
 
     @app.get("/lines/{line}/{kind}/{name}")
     def line_file(line: str, kind: str, name: str) -> Response:
-        return sent(_known(files.of_line, line, kind), name)
+        return sent(_known(page_files.of_line, line, kind), name)
 
     @app.get("/runs/{run_id}/{kind}/{name:path}")
     def run_file(run_id: str, kind: str, name: str) -> Response:
-        return sent(_known(files.of_run, run_id, kind), name)
+        return sent(_known(page_files.of_run, run_id, kind), name)
 
     @app.get("/models/{line}/{version:int}/{kind}/{name:path}")
     def version_file(line: str, version: int, kind: str, name: str) -> Response:
-        return sent(_known(files.of_version, line, version, kind), name)
+        return sent(_known(page_files.of_version, line, version, kind), name)
 
     def sent(found: dict | None, name: str) -> Response:
         path = (found or {}).get(name)
         if path is None:
             raise HTTPException(404, "no such file")
         headers = {**HEADERS, "Content-Security-Policy": FILE_POLICY}
-        return FileResponse(path, media_type=files.TYPES[path.suffix], headers=headers)
+        return FileResponse(path, media_type=page_files.TYPES[path.suffix], headers=headers)
 
     @app.get("/style.css")
     def style() -> Response:

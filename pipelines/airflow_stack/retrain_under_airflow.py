@@ -2,7 +2,7 @@
 
 Reads what to run from the environment, so that no value passes through a shell: SOURCE (`demo`, `tfds` or a folder), WINDOW,
 PRESET, SET (`key=value` words), SEED, RELEASE, FORCE. With the stack up and the DAG switched on the run goes there, over
-REST; else `airflow dags test` runs it here. Standard library only.
+REST; else `airflow dags test` runs it here.
 """
 
 import json
@@ -26,6 +26,7 @@ from pipelines.airflow_stack.stack import DAG_ID
 from pipelines.config import run_config
 from pipelines.config.lines import check_folder
 from pipelines.runner import node_process, runs
+from pipelines.runner.progress_display import ProgressDisplay
 
 KEPT_LOGS = 20
 _LOGGER = "airflow.task.operators"
@@ -85,21 +86,24 @@ def _flag(text: str) -> bool:
 
 
 class Followed:
-    """New lines of an events file since the last look, printed as they come."""
+    """New lines of an events file since the last look, printed as they come, and how far the node is that works now."""
 
     def __init__(self, path: Path):
         self.path, self.seen, self.run = path, 0, ""
+        self.display = ProgressDisplay(sys.stdout)
 
     def look(self) -> None:
         events = fileio.read_json_lines(self.path)
         for event in events[self.seen :]:
             self.run = event["run"]
-            if event["state"] in _SHOWN:
-                print(
-                    f"  {event['state']:8} {event['node']:17} {event['seconds']:7.1f} s  {event['headline']}",
-                    flush=True,
+            if event["state"] == NodeState.RUNNING:
+                self.display.running(f"  {event['node']:17}", self.run, event["node"])
+            elif event["state"] in _SHOWN:
+                self.display.ended(
+                    f"  {event['state']:8} {event['node']:17} {event['seconds']:7.1f} s  {event['headline']}"
                 )
         self.seen = len(events)
+        self.display.look()
 
 
 def test_here(conf: dict, log: Path) -> tuple[bool, str]:
@@ -168,10 +172,11 @@ def trigger_there(rest: Rest, conf: dict) -> tuple[bool, str]:
 
 
 def _follow(events: Followed, running: Callable[[], bool], pause: float = 0.3) -> None:
-    while running():
+    with events.display:
+        while running():
+            events.look()
+            time.sleep(pause)
         events.look()
-        time.sleep(pause)
-    events.look()
 
 
 def stack_for_run() -> Rest | None:

@@ -50,8 +50,7 @@ def commands() -> dict[str, list[str]]:
         **{name: airflow_settings.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
         "mlflow": [
             str(mlflow), "server", "--host", airflow_settings.bind_address(), "--port", str(airflow_settings.mlflow_port()),
-            "--workers", "1", "--backend-store-uri", mlflow_db.address(),
-            "--artifacts-destination", str(root / "mlflow-artifacts"),
+            "--workers", "1", "--artifacts-destination", str(root / "mlflow-artifacts"),
         ],
     }  # fmt: skip
 
@@ -228,11 +227,18 @@ def _schedule_line() -> str:
 
 
 def _mlflow_env() -> dict[str, str]:
-    return {**environment(), "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return {
+        **environment(),
+        "MLFLOW_BACKEND_STORE_URI": mlflow_db.address(),  # not an argument, which everybody sees: it may hold a password
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
 
 
 def _upgrade_mlflow(program: str, uri: str) -> None:
     call = [program, "db", "upgrade", uri]
+    if not uri.startswith("sqlite"):  # no password among the arguments, which everybody sees
+        call = [tfx_python(), "-m", "components.registry.mlflow_sync"]
     ended = subprocess.run(call, env=_mlflow_env(), cwd=paths.REPOSITORY, capture_output=True, text=True)
     airflow_settings.check_ended(call, ended)
 

@@ -23,15 +23,15 @@ def command(repair, free, stop_server, as_json) -> int:
     from pipelines.runner import node_client
 
     if stop_server:
-        print(f"node servers stopped: {node_client.stop() or 'none ran'}")
+        print(f"node servers stopped: {node_client.stop() or 'none was running'}")
         return 0
     if repair or free:
-        for done, says in doctor.repair([free] if free else []):
-            print(f"{'mended' if done else 'LEFT':<7}{says}", file=sys.stderr if as_json else sys.stdout)
-    findings = [{"what": what, "ok": ok, "says": says} for what, ok, says in doctor.findings()]
+        for done, message in doctor.repair([free] if free else []):
+            print(f"{'fixed' if done else 'LEFT':<7}{message}", file=sys.stderr if as_json else sys.stdout)
+    findings = [{"what": what, "ok": ok, "says": message} for what, ok, message in doctor.findings()]
     if as_json:
         print(json.dumps(findings, indent=1))
     else:
         for finding in findings:
-            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28}{finding['says']}")
+            print(f"{'ok' if finding['ok'] else 'WRONG':<7}{finding['what']:<28} {finding['says']}")
     return 0 if all(finding["ok"] for finding in findings) else 1

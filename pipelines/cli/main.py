@@ -25,6 +25,7 @@ SECTIONS = {
     },
     "Use a model": {
         "predict": (f"{_HERE}predict:command", "label texts or a file, with probabilities"),
+        "serve": (f"{_HERE}serve:command", "answer over HTTP with the champion, as TensorFlow Serving does"),
         "explain": (f"{_HERE}explain:command", "show which words the model looks at, as PNG and HTML"),
     },
     "Versions": {

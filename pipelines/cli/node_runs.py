@@ -13,6 +13,7 @@ from components.core import paths
 from components.core.states import ExitCode, NodeState
 from pipelines.flow import Node
 from pipelines.runner import node_process
+from pipelines.runner.progress_display import ProgressDisplay
 
 
 def run_nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
@@ -20,56 +21,48 @@ def run_nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | Non
     log = paths.ensure() / "runs" / run_id / "run.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     print(f"run {run_id}, log {log}", file=sys.stderr)
-    for number, node in enumerate(nodes, 1):
-        code, result = run_node(node.name, run_id, request, log, f"[{number:>2}/{len(nodes)}] {node.name}")
-        if code not in (ExitCode.DONE, ExitCode.SKIPPED):
-            reasons = [f"{node.name} ended with exit code {code}; see {log}"]
-            return {"state": NodeState.FAILED, "reasons": reasons, **result}
+    with ProgressDisplay(sys.stderr) as display:
+        for number, node in enumerate(nodes, 1):
+            title, started = f"[{number:>2}/{len(nodes)}] {node.name}", time.monotonic()
+            display.running(f"{title:<24}", run_id, node.name)
+            with _looking(display):
+                code, result = run_node(node.name, run_id, request, log)
+            state, seconds = result.get("state", NodeState.FAILED), time.monotonic() - started
+            display.ended(f"{title:<26}{state:<9}{seconds:>6.1f} s  {result.get('headline', '')[:200]}")
+            if code not in (ExitCode.DONE, ExitCode.SKIPPED):
+                reasons = [f"{node.name} ended with exit code {code}; see {log}"]
+                return {"state": NodeState.FAILED, "reasons": reasons, **result}
     return None
 
 
-def run_node(node: str, run_id: str, request: dict, log: Path | None = None, title: str = "") -> tuple[int, dict]:
-    """Runs one node as Airflow does, its log appended to the run's log file; returns exit code and JSON result.
-
-    title: shown before the node's state; empty shows nothing.
-    """
+def run_node(node: str, run_id: str, request: dict, log: Path | None = None) -> tuple[int, dict]:
+    """Runs one node as Airflow does, its log appended to the run's log file; returns exit code and JSON result."""
     command = node_process.command(node, run_id, request, owner=os.getpid(), python=sys.executable)
-    started = time.monotonic()
-    with open(log or os.devnull, "a", encoding="utf-8") as file, _shown(title, started) as progress:
+    with open(log or os.devnull, "a", encoding="utf-8") as file:
 
         def log_line(line: str) -> None:
             file.write(line + "\n")
             file.flush()
-            if line.startswith("epoch "):
-                progress[0] = line
 
-        code, result = node_process.run(command, log_line)
-    if title:
-        seconds = time.monotonic() - started
-        _line(
-            f"{title:<26}{result.get('state', NodeState.FAILED):<9}{seconds:>6.1f} s  {result.get('headline', '')[:200]}\n"
-        )
-    return code, result
+        return node_process.run(command, log_line)
 
 
 @contextlib.contextmanager
-def _shown(title: str, started: float) -> Iterator[list[str]]:
-    """On a terminal, shows the node and the progress line in the list that it gives."""
-    progress, ended = [""], threading.Event()
+def _looking(display: ProgressDisplay) -> Iterator[None]:
+    """Keeps the display current while a node works."""
+    ended = threading.Event()
 
-    def show() -> None:
+    def look() -> None:
         while not ended.wait(0.5):
-            _line(f"{title:<26}{'running':<9}{time.monotonic() - started:>6.1f} s  {progress[0][:90]}")
+            display.look()
 
-    thread = threading.Thread(target=show, daemon=True)
-    if title and sys.stderr.isatty():
-        thread.start()
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
     try:
-        yield progress
+        yield
     finally:
         ended.set()
-        if thread.ident:
-            thread.join()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -85,9 +78,3 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _line(text: str) -> None:
-    """Replaces the current line on a terminal; elsewhere just writes."""
-    sys.stderr.write(("\r\x1b[2K" if sys.stderr.isatty() else "") + text)
-    sys.stderr.flush()

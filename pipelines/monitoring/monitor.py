@@ -5,7 +5,7 @@ once; its warnings follow from the kept figures by the limits of today.
 
     monitor/<line>/history.jsonl                        one line a batch scored
                   /told.jsonl                           the warnings that a notice has gone out for, see `pipelines.monitoring.drift_notices`
-    monitor/<line>/report.html, drift.png               the history as a page
+    monitor/<line>/report.html                          the history as a page
     monitor/<line>/<date>.<key>/predictions.parquet     one row an article
                                /quarantine.csv          rows that cannot be read
                                /queue.csv               texts to label, see `newsdesk label`
@@ -184,7 +184,7 @@ class Scorer:
         report = {
             "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
             "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **said,
-            "expected_confidence": expected, "limits": dataclasses.asdict(settings), "queue": len(questions),
+            "expected_confidence": expected, "limits": settings.model_dump(), "queue": len(questions),
             "warnings": batch_check.warnings(said, batch.rows, expected, settings),
             "files": [file.to_json() for file in files], "asked": [batch.articles[question.at].key for question in questions],
         }  # fmt: skip
@@ -199,23 +199,17 @@ class Scorer:
             os.rename(aside, root / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        fileio.sync_folder(root)
+        fileio.sync(root)
         fileio.append_json(root / "history.jsonl", batch_files.in_history(report))
         return root / name
 
 
 def draw(line: str, root: Path) -> None:
-    """Writes the pictures and the page of a line's history."""
+    """Writes the page of a line's history."""
     from pipelines.reports import drift
 
     history = fileio.read_json_lines(root / "history.jsonl")
-    pictures = drift.pictures(history)
-    for theme, png in pictures.items():
-        path = root / ("drift.png" if theme == "light" else "drift.dark.png")
-        aside = path.with_name(f".{path.name}")
-        aside.write_bytes(png)
-        os.replace(aside, path)
-    fileio.write_text(root / "report.html", drift.page(line, history, pictures))
+    fileio.write_text(root / "report.html", drift.page(line, history))
 
 
 def headline(found: list[dict], new: int) -> str:

@@ -1,7 +1,7 @@
-"""`newsdesk doctor`: what is installed, reachable, writable and in step, and what is wrong; `--repair` mends what a crash left.
+"""`newsdesk doctor`: checks the installation and the state folder; `--repair` repairs state left by a crash.
 
-A check is a function that yields what it looked at, whether that is well, and what there is to say: what is wrong, where, and
-the command that mends it. One that fails is a finding like any other, so the rest is checked nevertheless.
+A check is a function that yields what it checked, whether it is well, and a message: what is wrong, where, and the command
+that repairs it. A check that raises is reported as a finding, and the other checks still run.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -9,12 +9,12 @@ from functools import partial
 
 from components.core import errors, paths
 from components.registry import model_registry
-from pipelines.operations import doctor_databases, doctor_line, doctor_state
+from pipelines.operations import doctor_databases, doctor_line, doctor_line_repairs, doctor_state
 from pipelines.operations.doctor_state import Finding, Mended
 
 
 def findings() -> Iterator[Finding]:
-    """What was looked at, whether it is well, and what there is to say; the configuration first."""
+    """What was checked, whether it is well, and a message; the configuration first."""
     yield from _guarded("configuration", doctor_state.configuration)
     usable = True
     for finding in _guarded("state folder", doctor_state.state_folder):
@@ -36,15 +36,15 @@ def findings() -> Iterator[Finding]:
 def _guarded(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
-    except Exception as error:  # whatever is broken, the other checks are made
-        yield what, False, f"could not be checked: {_said(error)}"
+    except Exception as error:  # the other checks still run
+        yield what, False, f"could not be checked: {_message(error)}"
 
 
 def repair(free: Collection[str] = ()) -> Iterator[Mended]:
-    """Frees locks of dead runs, sets damaged files aside, removes leftovers, ends servers that do not answer, and brings pointer,
-    history, folders, MLMD and MLflow back in step. What it cannot mend it says (False), and goes on.
+    """Frees locks of dead runs, sets damaged files aside, removes leftovers and sockets of servers that do not answer, and makes
+    pointer, history, folders, MLMD and MLflow consistent. What it cannot repair it reports (False) and continues.
 
-    free: lines that a silent run shall give back, whether or not its scheduler is down.
+    free: lines to free from a silent run, even if its scheduler runs.
     """
     try:
         paths.ensure()
@@ -54,11 +54,11 @@ def repair(free: Collection[str] = ()) -> Iterator[Mended]:
     for mend in (*doctor_state.REPAIRS, *doctor_databases.REPAIRS):
         yield from _attempted("", mend)
     for line in model_registry.lines():
-        for mend in (partial(doctor_line.free_lock, asked=line in free), *doctor_line.REPAIRS):
+        for mend in (partial(doctor_line_repairs.free_lock, asked=line in free), *doctor_line_repairs.REPAIRS):
             failed = False
-            for done, says in _attempted(f"{line}: ", partial(mend, line)):
+            for done, message in _attempted(f"{line}: ", partial(mend, line)):
                 failed = failed or not done
-                yield done, says
+                yield done, message
             if failed:
                 break
     yield from _attempted("", doctor_state.clear_staging)
@@ -67,11 +67,11 @@ def repair(free: Collection[str] = ()) -> Iterator[Mended]:
 def _attempted(where: str, mend: Callable[[], Iterator[Mended]]) -> Iterator[Mended]:
     try:
         yield from mend()
-    except Exception as error:  # whatever cannot be mended, the rest is
-        yield False, where + _said(error)
+    except Exception as error:  # the other repairs still run
+        yield False, where + _message(error)
 
 
-def _said(error: Exception) -> str:
-    """Errors that speak for themselves as they are, others with their kind."""
+def _message(error: Exception) -> str:
+    """The text of errors that are written for people; of others the type too."""
     plain = isinstance(error, (errors.HomeError, model_registry.RegistryError, OSError)) and str(error)
     return str(error) if plain else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""What `newsdesk doctor` checks of the machine and of the whole state folder, and what `--repair` mends there."""
+"""What `newsdesk doctor` checks of the machine and of the whole state folder, and what `--repair` repairs there."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from pipelines.airflow_stack import airflow_settings, stack_state
 from pipelines.config import run_config
 from pipelines.runner import line_folder, node_client
 
-Finding = tuple[str, bool, str]  # what was looked at, whether it is well, and what there is to say
-Mended = tuple[bool, str]  # whether it was mended, and what there is to say
+Finding = tuple[str, bool, str]  # what was checked, whether it is well, a message
+Mended = tuple[bool, str]  # whether it was repaired, a message
 
 PACKAGES = (
     "tensorflow", "tf-keras", "tfx", "tensorflow-text", "tensorflow-hub", "tensorflow-datasets", "great-expectations", "mlflow",
@@ -27,9 +27,10 @@ def configuration() -> Iterator[Finding]:
     path = paths.home() / "newsdesk.toml"
     faults = list(_configuration_faults())
     for fault in faults:
-        yield "configuration", False, f"{path}: {fault}. Correct the file, then `newsdesk doctor` looks again"
+        where = "the file" if str(path) in fault else path
+        yield "configuration", False, f"{fault}. Correct {where}, then run `newsdesk doctor` again"
     if not faults:
-        yield "configuration", True, str(path) if path.exists() else f"no {path}: the defaults, for the demo"
+        yield "configuration", True, str(path) if path.exists() else f"no {path}; the defaults are used"
 
 
 def line_folders() -> Iterator[Finding]:
@@ -37,14 +38,14 @@ def line_folders() -> Iterator[Finding]:
     try:
         lines = set(run_config.settings())
     except (ValueError, OSError):
-        lines = set()  # `configuration` says why
+        lines = set()  # `configuration` reports it
     for line in sorted(lines | set(model_registry.lines())):
         try:
-            found = list(line_folder.faults(line, run_config.labels_of(line)))
+            faults = list(line_folder.faults(line, run_config.labels_of(line)))
         except run_config.ConfigError as error:
-            found = [str(error)]
-        for fault in found:
-            yield f"data_schemas/{line}", False, f"{fault}. Correct the file; no run of the line starts before"
+            faults = [str(error)]
+        for fault in faults:
+            yield f"data_schemas/{line}", False, f"{fault}. Correct the file; until then no run of the line starts"
 
 
 def _configuration_faults() -> Iterator[str]:
@@ -70,8 +71,8 @@ def state_folder() -> Iterator[Finding]:
     free = shutil.disk_usage(root).free
     yield "state folder", True, f"{root}, {free / 1e9:.1f} GB free"
     if free < LITTLE:
-        says = f"{root} has {free / 1e6:.0f} MB free, a run needs {LITTLE / 1e6:.0f} MB or more; `newsdesk clean` and `make clean` free some"
-        yield "disk", False, says
+        message = f"{root} has {free / 1e6:.0f} MB free; a run needs at least {LITTLE / 1e6:.0f} MB. Free some with `newsdesk clean` or `make clean`"
+        yield "disk", False, message
 
 
 def packages() -> Iterator[Finding]:
@@ -79,77 +80,82 @@ def packages() -> Iterator[Finding]:
         try:
             yield name, True, version(name)
         except PackageNotFoundError:
-            yield name, False, "not installed here; `make retrain` sets up what is missing"
+            yield name, False, "not installed; run `make setup`"
 
 
 def airflow_environment() -> Iterator[Finding]:
     path = airflow_settings.airflow_bin() / "airflow"
-    yield "Airflow environment", path.exists(), str(path) if path.exists() else f"no {path}; `make retrain` sets it up"
+    yield "Airflow environment", path.exists(), str(path) if path.exists() else f"{path} is missing; run `make setup`"
 
 
 def airflow_parts() -> Iterator[Finding]:
-    """Parts that `make up` started and that ended without `make down`."""
+    """The parts of the stack, if `make up` started it."""
     yield from stack_state.findings()
 
 
 def permissions() -> Iterator[Finding]:
-    found = _open_to_others()
-    if found:
-        says = f"{len(found)} files and folders can be written by every user of this machine, such as {found[0]}"
-        yield "permissions", False, f"{says}; --repair takes that away"
+    open_paths = _open_to_others()
+    if open_paths:
+        message = (
+            f"every user of this machine can write to {len(open_paths)} files and folders, such as {open_paths[0]}"
+        )
+        yield "permissions", False, f"{message}; --repair removes that permission"
 
 
 def _open_to_others() -> list[Path]:
-    """What everybody may write to; nobody else gets into a root that is this user's alone."""
+    """Files and folders that every user may write to; none if only this user can enter the state folder."""
     root = paths.home()
     if not root.stat().st_mode & 0o007:
         return []
-    there = (
+    inside = (
         path
         for name in ("registry", "serving", "artifacts", "runs", "staging", "airflow")
         for path in (root / name).rglob("*")
     )
-    found = [path for path in (root, *root.iterdir(), *there) if not path.is_symlink()]
-    return sorted({path for path in found if path.stat().st_mode & _OTHERS_WRITE})
+    all_paths = [path for path in (root, *root.iterdir(), *inside) if not path.is_symlink()]
+    return sorted({path for path in all_paths if path.stat().st_mode & _OTHERS_WRITE})
 
 
 def close_to_others() -> Iterator[Mended]:
-    found = _open_to_others()
-    for path in found:
+    open_paths = _open_to_others()
+    for path in open_paths:
         path.chmod(path.stat().st_mode & 0o7777 & ~_OTHERS_WRITE)
-    if found:
-        yield True, f"{len(found)} files and folders can no longer be written by every user, such as {found[0]}"
+    if open_paths:
+        yield (
+            True,
+            f"every user could write to {len(open_paths)} files and folders, such as {open_paths[0]}; now only you can",
+        )
 
 
 def node_servers() -> Iterator[Finding]:
     servers = node_client.status()
-    for told in servers:
-        if "error" in told:
-            yield "node server", False, f"{told['socket']}: {told['error']}; --repair removes it"
+    for server in servers:
+        if "error" in server:
+            yield "node server", False, f"{server['socket']}: {server['error']}; --repair removes it"
         else:
-            says = f"pid {told['pid']}, {told['age']} s old, {told['served']} nodes served, {told['running']} running, "
-            yield "node server", True, f"{says}{told['memory'] / 1e6:.0f} MB, {told['files']} open files"
+            work = f"pid {server['pid']}, {server['age']} s old, {server['served']} nodes served, {server['running']} running, "
+            yield "node server", True, f"{work}{server['memory'] / 1e6:.0f} MB, {server['files']} open files"
     if not servers:
-        yield "node server", True, "none runs; the next node starts one"
+        yield "node server", True, "not running; the next node starts it"
 
 
 def remove_dead_servers() -> Iterator[Mended]:
-    for told in node_client.status():
-        if "error" in told:
-            node_client.remove(Path(told["socket"]))
-            yield True, f"removed {told['socket']}"
+    for server in node_client.status():
+        if "error" in server:
+            node_client.remove(Path(server["socket"]))
+            yield True, f"removed {server['socket']}"
 
 
 # --- JSON files ------------------------------------------------------------------------------------------------------
 
 
 def damaged_files() -> Iterator[Finding]:
-    for _, says in _damaged():
-        yield "damaged file", False, says
+    for _, message in _damaged():
+        yield "damaged file", False, message
 
 
 def _damaged() -> Iterator[tuple[Path, str]]:
-    """Files of JSON that hold none, outside what a line's own checks read."""
+    """JSON files that cannot be read, except those that a line's own checks read."""
     root = paths.home()
     for pattern in (
         "registry/*/*.json*",
@@ -167,13 +173,13 @@ def _damaged() -> Iterator[tuple[Path, str]]:
 
 
 def _replaceable(path: Path) -> bool:
-    """Whether a file can be set aside; what the registry's own repairs write again cannot."""
+    """Whether a damaged file may be set aside; files that the registry's repairs write again may not."""
     in_registry = path.is_relative_to(paths.home() / "registry")
     return path.suffix == ".jsonl" or not in_registry
 
 
 def repair_files() -> Iterator[Mended]:
-    """Sets damaged files aside; of a file of lines, those that can be read stay."""
+    """Sets damaged files aside; a file of JSON lines keeps the readable ones."""
     for path, _ in list(_damaged()):
         if not _replaceable(path):
             continue
@@ -182,10 +188,10 @@ def repair_files() -> Iterator[Mended]:
             whole = [line for line in path.read_bytes().split(b"\n")[:-1] if _is_json(line)]
             shutil.copy2(path, aside)
             fileio.write_text(path, "".join(f"{line.decode()}\n" for line in whole))
-            yield True, f"{path} keeps {len(whole)} readable lines; as it was: {aside}"
+            yield True, f"kept {len(whole)} readable lines of {path}; the damaged file is {aside}"
         else:
             os.rename(path, aside)
-            yield True, f"{path} is set aside as {aside}"
+            yield True, f"moved {path} to {aside}"
 
 
 def _is_json(line: bytes) -> bool:

@@ -106,7 +106,7 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
     """What there is on a line. store: as `mlmd.connect` gives it."""
     now = now or datetime.now(timezone.utc)
     named = {name: number for number, names in model_registry.aliases(line).items() for name in names}
-    best = model_registry.best(line)
+    best = model_registry.best_released(line)
     if best:
         named["best"] = best["version"]
     left = {}
@@ -203,7 +203,7 @@ def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
         with locks.line_lock(line):
             decided = plan(look(line, now, store), policy)
             decided = replace(decided, remove=measured(decided.remove))
-            model_registry.tell_server(line)  # a file that a crash left behind must not name what goes now
+            model_registry.write_serving_config(line)  # a file that a crash left behind must not name what goes now
             for item in decided.remove:
                 if item.kind in ("version", "held"):
                     _set_aside(line, name, item)
@@ -219,7 +219,7 @@ def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
 def _set_aside(line: str, name: str, item: Item) -> None:
     """One rename out of the serving tree, and a line that says so. Under `line_lock`."""
     os.rename(item.path, paths.staging_dir() / f"{name}.{item.name}")
-    fileio.sync_folder(item.path.parent)
+    fileio.sync(item.path.parent)
     link = model_registry.held_dir(line) / item.name
     if link.is_symlink():
         link.unlink()

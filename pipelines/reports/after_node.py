@@ -33,7 +33,7 @@ def _data_verdict(run_id: str, artifacts: Mapping[str, str]) -> None:
 
     verdict = fileio.read_json(folder / "verdict.json")
     profile, champion = (_read(verdict["profiles"][whose]) for whose in ("run", "champion"))
-    pictures = data_charts.draw(folder, profile, champion) if profile and profile["train"]["rows"] else []
+    pictures = data_charts.pictures(profile, champion) if profile and profile["train"]["rows"] else []
     page = data_verdict.page(verdict, verdict["account"], pictures, verdict["docs"])
     fileio.write_text(folder / "verdict.html", page)
 
@@ -41,10 +41,10 @@ def _data_verdict(run_id: str, artifacts: Mapping[str, str]) -> None:
 def _learning_curves(run_id: str, artifacts: Mapping[str, str]) -> None:
     folder = Path(artifacts["model_run"])
     history = _read(folder / "history.json")
-    if history and not (folder / "curves.png").exists():
+    if history and not (folder / "curves.html").exists():
         from pipelines.reports import learning_curves
 
-        learning_curves.draw(history["epochs"], folder / "curves.png")
+        fileio.write_text(folder / "curves.html", learning_curves.page(history))
 
 
 def model_verdict(run_id: str, artifacts: Mapping[str, str]) -> None:
@@ -56,6 +56,8 @@ def model_verdict(run_id: str, artifacts: Mapping[str, str]) -> None:
     labels = shown.pop("labels")
     if shown["data"]:
         shown["data"]["page"] = os.path.normpath(folder / shown["data"]["page"])
+    rows = model_verdict.rows_as_csv(labels, shown.get("mistakes", ()), shown["differing"])
+    fileio.write_text(folder / model_verdict.CSV, rows)
     fileio.write_text(folder / "verdict.html", model_verdict.page(verdict, labels, **shown))
 
 

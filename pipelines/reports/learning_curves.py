@@ -1,27 +1,49 @@
-"""The learning curves of a training as a picture."""
+"""The learning curves of a training, for every page that shows them."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from components.training.loop import best_epoch
+from pipelines.reports import charts, render
 
 
-def draw(history: Sequence[Mapping[str, float]], path: str | Path) -> None:
-    """A PNG with loss and accuracy an epoch, training and validation, and the epoch whose weights were kept."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+def curves(
+    epochs: Sequence[Mapping], within: Sequence[Mapping] = (), rows: int | None = None, seconds: float | None = None
+) -> dict | None:
+    """`accuracy` and `loss` as charts, `epochs`, the `kept` one (none while a training is open), its `best` validation accuracy.
 
-    # Without pyplot: it would hold state and pick a window system.
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    epochs = [row["epoch"] for row in history]
-    for axes, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), ("nats", "share of rows"), strict=True):
-        axes.plot(epochs, [row[name] for row in history], marker="o", label="training (dropout, smoothed labels)")
-        axes.plot(epochs, [row[f"val_{name}"] for row in history], marker="o", label="validation")
-        if history:
-            axes.axvline(best_epoch(history)["epoch"], color="grey", linestyle=":", label="kept")
-        axes.set(xlabel="epoch", ylabel=f"{name} ({unit})")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend()
-    figure.savefig(str(path), dpi=120)
+    epochs: one dict an epoch, as the Trainer's `history.json` has them. within: the training's own progress, `epoch` (a
+    fraction), `loss` and `accuracy` each; where it is given, the curve of training is drawn through it. None without any point.
+    """
+    epochs = [row for row in epochs if isinstance(row, Mapping)]
+    if not epochs and not within:
+        return None
+    ends = [row.get("epoch", at + 1) for at, row in enumerate(epochs)]
+    kept = max(range(len(epochs)), key=lambda at: _rank(epochs[at])) if epochs else None
+
+    def chart(name: str, unit: str):
+        trained = within or [{"epoch": end, name: row.get(name)} for end, row in zip(ends, epochs)]
+        series = [
+            {"name": "training", "kind": "a", "points": [(row.get("epoch"), row.get(name)) for row in trained]},
+            {"name": "validation", "kind": "b", "points": [(end, row.get(f"val_{name}")) for end, row in zip(ends, epochs)]},
+        ]  # fmt: skip
+        last = max([end for end in (*ends, *(row.get("epoch") for row in within)) if charts.finite(end)], default=1)
+        labels = [(number, str(number)) for number in range(0 if within else 1, int(last) + 1)]
+        return charts.line_chart(series, labels, f"{name} an epoch, {unit}", [] if kept is None else [ends[kept]])
+
+    return {
+        "accuracy": chart("accuracy", "share of rows"), "loss": chart("loss", "nats"), "epochs": len(epochs),
+        "kept": None if kept is None else ends[kept],
+        "best": None if kept is None else epochs[kept].get("final_accuracy", epochs[kept].get("val_accuracy")),
+        "rows": rows, "seconds": seconds,
+    }  # fmt: skip
+
+
+def page(history: Mapping) -> str:
+    """history: the Trainer's `history.json`."""
+    found = curves(history["epochs"], rows=history.get("rows"), seconds=history.get("seconds"))
+    return render.document("curves.html", curves=found)
+
+
+def _rank(row: Mapping) -> tuple[float, float]:
+    """As the training chooses the epoch to keep: highest validation accuracy, then lowest validation loss."""
+    accuracy, loss = row.get("val_accuracy"), row.get("val_loss")
+    return accuracy if charts.finite(accuracy) else -1.0, -loss if charts.finite(loss) else float("-inf")

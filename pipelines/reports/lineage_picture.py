@@ -1,6 +1,6 @@
-"""The lineage drawn: a run's nodes in the order in which they read each other's artifacts, as one SVG. Standard library only."""
+"""The lineage drawn: a run's nodes in the order in which they read each other's artifacts, as one SVG."""
 
-import html
+from markupsafe import Markup
 
 WIDE, HIGH, APART, BETWEEN = 150, 48, 24, 26  # of a box, between two of a column, between two columns; SVG units
 
@@ -19,41 +19,37 @@ def parents(node: dict, nodes: list[dict]) -> list[str]:
     return sorted({made[a["id"]] for a in node["inputs"] if a["id"] in made and made[a["id"]] != node["node"]})
 
 
-def picture(nodes: list[dict]) -> str:
-    """A self-contained SVG that follows the page's colours."""
-    found = columns(nodes)
-    tall = max(len(column) for column in found)
+def picture(nodes: list[dict]) -> Markup:
+    """An SVG that takes the page's colours."""
+    levels = columns(nodes)
+    tall = max(len(column) for column in levels)
     place = {
         node["node"]: (x * (WIDE + BETWEEN), (y + (tall - len(column)) / 2) * (HIGH + APART))
-        for x, column in enumerate(found)
+        for x, column in enumerate(levels)
         for y, node in enumerate(column)
     }
-    width = len(found) * (WIDE + BETWEEN) - BETWEEN
-    height = tall * (HIGH + APART)
-    lines = "".join(_line(place[name], place[node["node"]]) for node in nodes for name in parents(node, nodes))
-    boxes = "".join(_box(place[node["node"]], node) for node in nodes)
-    return (
-        f'<div class=wide><svg viewBox="-4 -4 {width + 8} {height + 8}" role=img aria-label="nodes and what they read" '
-        f'style="min-width:{width * 0.62:.0f}px;width:100%;height:auto;font:14px system-ui">{lines}{boxes}</svg></div>\n'
-    )
+    parts = [_line(place[name], place[node["node"]]) for node in nodes for name in parents(node, nodes)]
+    parts += [_box(place[node["node"]], node) for node in nodes]
+    return Markup(
+        '<svg class="graph" viewBox="-4 -4 {w} {h}" role="img" aria-label="nodes and what they read">{parts}</svg>'
+    ).format(w=len(levels) * (WIDE + BETWEEN) - BETWEEN + 8, h=tall * (HIGH + APART) + 8, parts=Markup("").join(parts))
 
 
-def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
+def _line(start: tuple[float, float], end: tuple[float, float]) -> Markup:
     x, y, to_x, to_y = start[0] + WIDE, start[1] + HIGH / 2, end[0], end[1] + HIGH / 2
     bend = max(30, (to_x - x) / 2)
-    return (
-        f'<path d="M{x:.0f} {y:.0f}C{x + bend:.0f} {y:.0f} {to_x - bend:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}" fill="none" '
-        'stroke="var(--mark)" stroke-opacity=".45"/>'
-    )
+    return Markup(
+        '<path class="edge" d="M{x:.0f} {y:.0f}C{a:.0f} {y:.0f} {b:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"/>'
+    ).format(x=x, y=y, a=x + bend, b=to_x - bend, to_x=to_x, to_y=to_y)
 
 
-def _box(at: tuple[float, float], node: dict) -> str:
+def _box(at: tuple[float, float], node: dict) -> Markup:
     x, y = at
-    cached = ' stroke-dasharray="5 3"' if node["state"] == "CACHED" else ""
-    name, state = html.escape(node["node"]), html.escape(node["state"].lower())
-    return (
-        f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDE}" height="{HIGH}" rx="6" fill="Canvas" stroke="var(--mark)"{cached}/>'
-        f'<text x="{x + WIDE / 2:.0f}" y="{y + 20:.0f}" text-anchor="middle" fill="currentColor" font-weight="600">{name}</text>'
-        f'<text x="{x + WIDE / 2:.0f}" y="{y + 38:.0f}" text-anchor="middle" fill="currentColor" font-size="12.5">'
-        f"#{node['id']} {state}</text>"
-    )
+    return Markup(
+        '<rect class="{kind}" x="{x:.0f}" y="{y:.0f}" width="{w}" height="{h}" rx="6"/>'
+        '<text x="{middle:.0f}" y="{first:.0f}" class="middle name">{name}</text>'
+        '<text x="{middle:.0f}" y="{second:.0f}" class="middle">#{id} {state}</text>'
+    ).format(
+        kind="box cached" if node["state"] == "CACHED" else "box", x=x, y=y, w=WIDE, h=HIGH, middle=x + WIDE / 2,
+        first=y + 20, second=y + 38, name=node["node"], id=node["id"], state=node["state"].lower(),
+    )  # fmt: skip

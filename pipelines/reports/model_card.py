@@ -3,18 +3,17 @@
     registry/<line>/versions/<N>.card.md    and .card.html, written when a version is registered and when the pointer moves to or
     from it, from `<N>.json` (the version's record) and `<N>.origin.json` (how it was made)
 
-Sections after Mitchell et al. 2019, doi:10.1145/3287560.3287596. Standard library only.
+Sections after Mitchell et al. 2019, doi:10.1145/3287560.3287596.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from components.core import fileio, paths
+from components.core.intervals import wilson
 from components.registry import mlflow_db, model_registry
 from pipelines.reports import page_blocks
 
-_Z95 = 1.959964
 LIMITS = (
     "English news articles of the kind it was trained on: a title and a short description. Other languages, other genres and "
     "long texts were not measured.",
@@ -108,7 +107,7 @@ def content(card: Mapping, origin: Mapping, events: list[dict], aliases: list[st
     yield (
         "code",
         (
-            f'import mlflow\nimport pandas as pd\n\nmlflow.set_tracking_uri("{mlflow_db.address()}")\n'
+            f'import mlflow\nimport pandas as pd\n\nmlflow.set_tracking_uri("{mlflow_db.shown()}")\n'
             f'model = mlflow.pyfunc.load_model("models:/{line}@champion")\n'
             'model.predict(pd.DataFrame({"text": ["Striker signs for United"]}))'
         ),
@@ -177,7 +176,7 @@ def _quality(card: Mapping, origin: Mapping):
     for number, label in enumerate(labels):
         recall = metrics["per_class"].get(label)
         of = sum(counts[number]) if counts else 0
-        between = "{:.4f} to {:.4f}".format(*interval(recall, of)) if of and recall is not None else "not recorded"
+        between = "{:.4f} to {:.4f}".format(*wilson(recall, of)) if of and recall is not None else "not recorded"
         rows.append((label, f"{of:,}" if of else "", "" if recall is None else f"{recall:.4f}", between))
     yield "table", ("share right", "test rows", "share", "95% interval"), rows
     for name, found in card["comparisons"].items():
@@ -205,14 +204,6 @@ def _quality(card: Mapping, origin: Mapping):
             "text",
             f"One text is answered in {canary['p50_ms']:.1f} ms (half of them) to {canary['p99_ms']:.1f} ms (99 of 100).",
         )
-
-
-def interval(share: float, rows: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953), as the gate gives it for all rows."""
-    z = _Z95
-    centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _mb(amount: int | None) -> str:

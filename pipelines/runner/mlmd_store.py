@@ -1,6 +1,8 @@
 """What ML Metadata knows of a line's runs, read without TFX: executions, artifacts, and which run uses what.
 
-Needs the package ml_metadata (0.2 s to import), which the Airflow environment lacks: `connect` gives None there.
+The database is PostgreSQL where `NEWSDESK_METADATA_DATABASE` names one, else a SQLite file in the state folder. `connection_config`
+is the only place that says so. Needs the package ml_metadata (0.2 s to import), which the Airflow environment lacks: `connect`
+gives None there.
 """
 
 import contextlib
@@ -8,58 +10,91 @@ import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from components.core import fileio, paths, sqlite_files
-
-# Which column of ml_metadata's tables points to which; those that others point to come first.
-_REFERENCES = (
-    ("Event", "execution_id", "Execution"), ("Event", "artifact_id", "Artifact"), ("EventPath", "event_id", "Event"),
-    ("Association", "execution_id", "Execution"), ("Association", "context_id", "Context"),
-    ("Attribution", "artifact_id", "Artifact"), ("Attribution", "context_id", "Context"),
-    ("ExecutionProperty", "execution_id", "Execution"), ("ArtifactProperty", "artifact_id", "Artifact"),
-    ("ContextProperty", "context_id", "Context"),
-)  # fmt: skip
+from components.registry import postgresql
+from pipelines.runner import mlmd_sqlite
+from pipelines.runner.mlmd_sqlite import database as database
 
 
 class DatabaseDamaged(Exception):
     """The database cannot be read; the message names it and the command that sets it aside."""
 
 
-def database() -> Path:
-    return paths.home() / "metadata.sqlite"
+def server() -> postgresql.Database | None:
+    """The PostgreSQL database, None where the SQLite file serves."""
+    return postgresql.configured(postgresql.METADATA)
+
+
+def shown() -> str:
+    """The database's address for people."""
+    return str(server() or database())
+
+
+def connection_config(path: Path | None = None, create: bool = False):
+    """How ml_metadata and TFX connect; with the password, so it stays in memory.
+
+    path: the SQLite file, where it is not the one in the state folder. create: makes that file.
+    """
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    config, postgres = pb.ConnectionConfig(), None if path else server()
+    if postgres:
+        fields = {
+            "host": postgres.host,
+            "port": str(postgres.port),
+            "user": postgres.user,
+            "password": postgres.password,
+        }
+        config.postgresql.MergeFrom(pb.PostgreSQLDatabaseConfig(**fields, dbname=postgres.name, skip_db_creation=True))
+        if postgres.sslmode:
+            config.postgresql.ssloption.sslmode = postgres.sslmode
+        return config
+    modes = pb.SqliteMetadataSourceConfig
+    config.sqlite.filename_uri = str(path or database())
+    config.sqlite.connection_mode = modes.READWRITE_OPENCREATE if create else modes.READWRITE
+    return config
 
 
 def connect():
     """The metadata store, or None where there is no database or no package to read it with."""
-    if sqlite_files.empty(database()) or find_spec("ml_metadata") is None:
+    if find_spec("ml_metadata") is None or (not server() and sqlite_files.empty(database())):
         return None
     from ml_metadata import metadata_store
-    from ml_metadata.proto import metadata_store_pb2 as pb
 
-    return metadata_store.MetadataStore(_config(database(), pb.SqliteMetadataSourceConfig.READWRITE))
-
-
-def _config(path: Path, mode: int):
-    from ml_metadata.proto import metadata_store_pb2 as pb
-
-    config = pb.ConnectionConfig()
-    config.sqlite.filename_uri = str(path)
-    config.sqlite.connection_mode = mode
-    return config
+    return metadata_store.MetadataStore(connection_config())
 
 
 def ensure() -> int:
-    """Makes the database where it is missing or empty; returns the execution id it starts above, 0 where it was there.
+    """Makes the database's tables where they are missing; returns the execution id it starts above, 0 where they were there.
 
     TFX names output folders by the execution's id. After a loss, ids from 1 would overwrite what earlier executions made.
 
     Raises:
-        DatabaseDamaged: it is there and is no database.
+        DatabaseDamaged: it is there and is no database, or the server does not answer.
     """
+    postgres = server()
+    return _ensure_tables(postgres) if postgres else _ensure_file()
+
+
+def _ensure_tables(postgres: postgresql.Database) -> int:
+    from ml_metadata import metadata_store
+
+    trouble = postgresql.fault(postgres)
+    if trouble:
+        raise DatabaseDamaged(f"ML Metadata's database must answer. Received: {postgres}: {trouble}")
+    with _one_at_a_time():
+        if postgresql.query(postgres, "SELECT to_regclass('mlmdenv') IS NOT NULL")[0][0]:
+            return 0
+        metadata_store.MetadataStore(connection_config())
+        return start_above_folders()
+
+
+def _ensure_file() -> int:
     if not sqlite_files.empty(database()):
         try:
             last_id()  # SQLite compares the file's size with its header at the first read
@@ -71,22 +106,27 @@ def ensure() -> int:
             ) from error
         return 0
     from ml_metadata import metadata_store
-    from ml_metadata.proto import metadata_store_pb2 as pb
 
-    paths.ensure()
-    with open(paths.home() / ".metadata.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _one_at_a_time():
         if not sqlite_files.empty(database()):  # another process was first
             return 0
         with tempfile.TemporaryDirectory(
             dir=paths.staging_dir(), prefix="metadata.", ignore_cleanup_errors=True
         ) as aside:
             made, above = Path(aside) / database().name, highest_folder()
-            metadata_store.MetadataStore(_config(made, pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE))
-            _start_above(made, above)
+            metadata_store.MetadataStore(connection_config(made, create=True))
+            mlmd_sqlite.start_above(made, above)
             os.replace(made, database())
-        fileio.sync_folder(database().parent)
+        fileio.sync(database().parent)
     return above
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    paths.ensure()
+    with open(paths.home() / ".metadata.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def highest_folder() -> int:
@@ -97,25 +137,31 @@ def highest_folder() -> int:
 
 def last_id() -> int:
     """The highest execution id that the database has given out."""
-    with contextlib.closing(sqlite3.connect(f"{database().as_uri()}?mode=ro", uri=True, timeout=60)) as file:
-        found = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'").fetchone()
-    return int(found[0]) if found else 0
+    postgres = server()
+    if not postgres:
+        return mlmd_sqlite.last_id()
+    [(last, given)] = postgresql.query(postgres, "SELECT last_value, is_called FROM execution_id_seq")
+    return last if given else 0
 
 
 def start_above_folders() -> int:
     """Makes the database give out ids above every artifact folder; returns the id it goes on from."""
-    above = highest_folder()
-    _start_above(database(), above)
+    above, postgres = highest_folder(), server()
+    if not postgres:
+        mlmd_sqlite.start_above(database(), above)
+    elif above > last_id():
+        postgresql.query(postgres, "SELECT setval('execution_id_seq', %s)", (above,))
     return above
 
 
-def _start_above(path: Path, number: int) -> None:
-    """Sets the counter that SQLite keeps for AUTOINCREMENT (https://www.sqlite.org/autoinc.html); never lowers it."""
-    with contextlib.closing(sqlite3.connect(path, timeout=60)) as file, file:
-        if not file.execute(
-            "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'Execution'", (number,)
-        ).rowcount:
-            file.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('Execution', ?)", (number,))
+def mend() -> int:
+    """Removes rows that point to nothing, which a full disk leaves in a SQLite file; returns how many there were."""
+    return 0 if server() else mlmd_sqlite.mend()
+
+
+def dangling() -> bool:
+    """Whether `mend` would find something."""
+    return not server() and mlmd_sqlite.dangling()
 
 
 def executions(store, line: str, run: str) -> list[dict]:
@@ -194,42 +240,6 @@ def close(store, ids: Sequence[int]) -> None:
         execution.last_known_state = pb.Execution.FAILED
     if found:
         store.put_executions(found)
-
-
-def mend() -> int:
-    """Removes rows of the database that point to nothing; returns how many there were.
-
-    On a full disk SQLite withdraws the whole transaction, and ml_metadata 1.16 writes the rest of it nevertheless: events and
-    associations of an execution that does not exist. The next execution gets its number, and could not be registered.
-    """
-    if sqlite_files.empty(database()):
-        return 0
-    with contextlib.closing(sqlite3.connect(database(), timeout=60, isolation_level=None)) as file:
-        left = _dangling(file)
-        # Looked for first: a deletion locks the database, even one that finds nothing.
-        return sum(file.execute(f"DELETE {rows}").rowcount for rows in left if _any(file, rows))
-
-
-def dangling() -> bool:
-    """Whether `mend` would find something."""
-    if sqlite_files.empty(database()):
-        return False
-    with contextlib.closing(sqlite3.connect(f"{database().as_uri()}?mode=ro", uri=True, timeout=60)) as file:
-        return any(_any(file, rows) for rows in _dangling(file))
-
-
-def _dangling(file: sqlite3.Connection) -> list[str]:
-    """SQL for the rows of each table that point to nothing."""
-    there = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [
-        f"FROM {table} WHERE {column} NOT IN (SELECT id FROM {target})"  # noqa: S608  # names from the table above
-        for table, column, target in _REFERENCES
-        if {table, target} <= there
-    ]
-
-
-def _any(file: sqlite3.Connection, rows: str) -> bool:
-    return file.execute(f"SELECT 1 {rows} LIMIT 1").fetchone() is not None
 
 
 def vanished(store, line: str) -> list[str]:

@@ -1,11 +1,10 @@
-"""The caller's side of the warm node server, `pipelines/runner/node_server.py`: find it, start it, hand it a node, or do without it.
+"""The client of the warm node server, `node_server.py`: finds it, starts it, hands it a node, or runs the node without it.
 
-`call` hands over its own stdin, stdout and stderr, forwards signals and returns the node's exit code. Whenever that does not
-work it says so in one line and runs the node itself.
+`call` passes its own stdin, stdout and stderr to the server, forwards signals and returns the node's exit code. If the server
+cannot be used, it logs one line and runs the node itself.
 
-The socket lies in a private folder with a short path (a Unix socket's is limited to 107 bytes) and is named after state
-folder and code, so a changed code, lock file or environment finds no server and starts its own; the old one leaves when
-idle. Standard library only.
+The socket is in a private folder with a short path (a Unix socket's path is limited to 107 bytes) and is named after the state
+folder and the code. Changed code, packages or environment therefore start a new server; the old one exits when idle.
 """
 
 import contextlib
@@ -24,22 +23,24 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 from components.core import errors, paths
 
 START = 180.0  # seconds for the server to import everything
-ANSWER = 30.0  # seconds for a living server to take a request; it may be importing something meanwhile
+ANSWER = 30.0  # seconds for a living server to accept a request; it may be busy importing
 MESSAGE = 1 << 20  # bytes of one message
 
 
 class NoServer(Exception):
-    """The server cannot be reached; the message is the one line that says why."""
+    """The server cannot be reached; the message says why in one line."""
 
 
 def folder() -> Path:
-    """The private folder of this user's sockets.
+    """The private folder of this user's sockets; made if it is missing.
 
     Raises:
-        NoServer: it cannot be made, or belongs to somebody else.
+        NoServer: it cannot be made, or another user owns it.
     """
     path = Path(os.environ.get("NEWSDESK_SOCKETS") or Path(tempfile.gettempdir(), f"newsdesk-{os.getuid()}"))
     try:
@@ -59,12 +60,12 @@ def home_key() -> str:
 
 
 def code_key(environ: Mapping[str, str]) -> str:
-    """A hash of all that the server imported: our code, the lock file, the installed packages, what libraries read from the environment."""
+    """A hash of what the server imported: the project's code, the installed packages and the variables that libraries read."""
     digest = hashlib.sha256(sys.executable.encode())
     for name in ("components", "pipelines"):
         for path in sorted((paths.REPOSITORY / name).rglob("*.py")):
             digest.update(path.read_bytes())
-    # Names and versions of what is installed. The folder's own time changes whenever Python compiles a module in it.
+    # Names and versions of what is installed. The folder's own time would change whenever Python compiles a module in it.
     for name in sorted(path.name for path in Path(sysconfig.get_paths()["purelib"]).glob("*.dist-info")):
         digest.update(f"{name}\n".encode())
     for name in sorted(environ):
@@ -78,30 +79,30 @@ def socket_path() -> Path:
 
 
 def call(argv: list[str], otherwise: Callable[[], int]) -> int:
-    """Runs a node's command line in the server and returns its exit code; `otherwise` runs it here if there is none."""
+    """Runs a node's command line in the server and returns its exit code; calls `otherwise` if there is no server."""
     try:
         connection = _connect_or_start()
     except (NoServer, errors.HomeError, OSError) as reason:
-        _say(f"{reason}; this node imports for itself")
+        _say(f"unavailable ({reason}); running this node in its own process, which is about 20 s slower")
         return otherwise()
     with connection:
         request = {"op": "run", "argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
         try:
-            # Descriptors go to a server that answers only: in a hung one's queue they would keep our output open for ever.
+            # Only a server that answers gets the descriptors: in the queue of a hung one they would keep our output open for ever.
             send(connection, {"op": "hello"})
             receive(connection, ANSWER)
             send(connection, request, fds=[0, 1, 2])
-            receive(connection, ANSWER)  # taken: from here on the node is the server's
+            receive(connection, ANSWER)  # accepted: from here on the server runs the node
         except (OSError, ValueError, NoServer):
             with contextlib.suppress(OSError):
-                socket_path().unlink()  # a hung server gets no more callers; it leaves once it sees that
-            _say("does not answer; this node imports for itself")
+                socket_path().unlink()  # a hung server gets no more callers; it exits when it notices
+            _say("does not answer; running this node in its own process, which is about 20 s slower")
             return otherwise()
         return _wait(connection)
 
 
 def start() -> None:
-    """Makes sure that a server is there for the nodes to come.
+    """Makes sure that a server runs for the nodes to come.
 
     Raises:
         NoServer: it cannot be started.
@@ -125,7 +126,7 @@ def _wait(connection: socket.socket) -> int:
     try:
         return receive(connection, None)["exit"]
     except (OSError, ValueError, NoServer):
-        _say("it ended while this node was running; the attempt counts as failed")
+        _say("ended while this node was running; the attempt counts as failed")
         return 1
     finally:
         for number, handler in before.items():
@@ -134,14 +135,14 @@ def _wait(connection: socket.socket) -> int:
 
 def _connect_or_start() -> socket.socket:
     path = socket_path()
-    found = connect(path)
-    if found:
-        return found
+    connection = connect(path)
+    if connection:
+        return connection
     with open(path.with_suffix(".start"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two callers at once, one starts the server and the other finds it
-        found = connect(path)
-        if found:
-            return found
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two simultaneous callers, one starts the server and the other finds it
+        connection = connect(path)
+        if connection:
+            return connection
         paths.ensure()
         _say("starting; it imports TensorFlow and TFX once for all nodes (about 20 s)")
         with open(paths.home() / "node_server.log", "ab") as log:
@@ -151,16 +152,16 @@ def _connect_or_start() -> socket.socket:
             )  # fmt: skip
         end = time.monotonic() + START
         while time.monotonic() < end:
-            found = connect(path)
-            if found:
-                return found
+            connection = connect(path)
+            if connection:
+                return connection
             if process.poll() is not None:
                 raise NoServer(
-                    f"did not start (exit code {process.returncode}, see {paths.home() / 'node_server.log'})"
+                    f"it did not start (exit code {process.returncode}, see {paths.home() / 'node_server.log'})"
                 )
             time.sleep(0.1)
         process.kill()
-        raise NoServer(f"did not start within {START:.0f} s")
+        raise NoServer(f"it did not start within {START:.0f} s")
 
 
 def connect(path: Path) -> socket.socket | None:
@@ -194,29 +195,29 @@ def receive(connection: socket.socket, timeout: float | None) -> dict:
     connection.settimeout(timeout)
     data = connection.recv(MESSAGE)
     if not data:
-        raise NoServer("closed the connection")
+        raise NoServer("it closed the connection")
     return json.loads(data)
 
 
 def ask(path: Path, op: str) -> dict:
-    """Asks a server for its "status" or tells it to "stop".
+    """Sends a server the operation "status" or "stop" and returns its answer.
 
     Raises:
-        NoServer: nobody answers there.
+        NoServer: nothing answers there.
     """
     connection = connect(path)
     if not connection:
-        raise NoServer("nobody listens")
+        raise NoServer("no server listens there")
     with connection:
         try:
             send(connection, {"op": op})
             return receive(connection, ANSWER)
         except OSError as error:
-            raise NoServer("does not answer") from error
+            raise NoServer("the server does not answer") from error
 
 
 def servers() -> list[Path]:
-    """Sockets of all servers of this state folder, of whatever code version."""
+    """Sockets of all servers of this state folder, for any version of the code."""
     try:
         return sorted(folder().glob(f"{home_key()}-*.sock"))
     except NoServer:
@@ -224,18 +225,18 @@ def servers() -> list[Path]:
 
 
 def status() -> list[dict]:
-    """What each server of this state folder says of itself; one that does not answer is listed with `error`."""
-    told = []
+    """The status of each server of this state folder; `error` for one that does not answer."""
+    answers = []
     for path in servers():
         try:
-            told.append({"socket": str(path), **ask(path, "status")})
+            answers.append({"socket": str(path), **ask(path, "status")})
         except NoServer as error:
-            told.append({"socket": str(path), "error": str(error)})
-    return told
+            answers.append({"socket": str(path), "error": str(error)})
+    return answers
 
 
 def stop(grace: float = 30.0) -> list[int]:
-    """Ends all servers of this state folder; one that does not obey is killed. Returns their process ids."""
+    """Stops all servers of this state folder; kills one that does not stop in `grace` seconds. Returns their pids."""
     ended = []
     for path in servers():
         pid = _pid_of(path)
@@ -253,7 +254,7 @@ def stop(grace: float = 30.0) -> list[int]:
 
 
 def remove(path: Path) -> None:
-    """Takes away what a server leaves in the socket folder."""
+    """Removes the files of a server from the socket folder."""
     for suffix in (".sock", ".start", ".pid"):
         path.with_suffix(suffix).unlink(missing_ok=True)
 
@@ -266,8 +267,7 @@ def _pid_of(path: Path) -> int | None:
 
 
 def _is_server(pid: int) -> bool:
-    """Whether this process id is still a node server: ids are reused."""
-    with contextlib.suppress(OSError):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" and b"pipelines.runner.node_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    """Whether this pid is still a node server: pids are reused."""
+    with contextlib.suppress(psutil.Error):
+        return "pipelines.runner.node_server" in psutil.Process(pid).cmdline()  # a zombie has no command line
     return False

@@ -27,6 +27,8 @@ _KEPT = (
     # By name, not by "NEWSDESK_": NEWSDESK_SMTP_PASSWORD is the scheduler's alone.
     *("NEWSDESK_COLD", "NEWSDESK_EVENTS", "NEWSDESK_HOME", "NEWSDESK_SERVER_IDLE"),
     *("NEWSDESK_SOCKETS", "NEWSDESK_TFX_PYTHON"),
+    # With passwords: the nodes are who writes to these databases.
+    *("NEWSDESK_METADATA_DATABASE", "NEWSDESK_MLFLOW_DATABASE"),
 )
 # An address with a user's name or password in it stays behind.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -70,14 +72,13 @@ def start(call: list[str], output: Any, errors: Any = subprocess.PIPE) -> subpro
 
     The group stays in the caller's session, so that whoever ends the session finds it.
     """
-    caller, follow = os.getpid(), _follow_parent() if sys.platform == "linux" else None
+    caller, die_with_caller = os.getpid(), end_with_parent()
 
     def prepare():
         os.setpgid(0, 0)
-        if follow:
-            follow()
-            if os.getppid() != caller:  # the caller died before the line above
-                os._exit(ExitCode.FAILED)
+        die_with_caller()
+        if os.getppid() != caller:  # the caller died before the line above
+            os._exit(ExitCode.FAILED)
 
     return subprocess.Popen(  # preexec_fn: Python 3.10 has no other way to set the group or the signal
         call,
@@ -108,8 +109,10 @@ def warm_up() -> Iterator[None]:
             process.wait()
 
 
-def _follow_parent() -> Callable[[], Any]:
-    """A call that makes the kernel send SIGTERM when the parent is gone, even by SIGKILL: no node outlives its task."""
+def end_with_parent() -> Callable[[], Any]:
+    """A call that makes the kernel send SIGTERM to this process when its parent ends, even by SIGKILL; does nothing but on Linux."""
+    if sys.platform != "linux":
+        return lambda: None
     prctl = ctypes.CDLL(None).prctl
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 

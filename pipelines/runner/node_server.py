@@ -1,54 +1,52 @@
-"""The warm node server: TFX is imported once, and each node runs in a forked child of that process.
+"""The warm node server: imports TFX once and runs each node in a forked child process.
 
-It takes requests on a private Unix socket (see `pipelines/runner/node_client.py`), gives each child the caller's descriptors, folder,
-environment and a process group of its own, and tells the caller the exit code. It leaves when idle, when its code is no
-longer the code, and when its socket is gone. An accelerator, never a requirement.
+It accepts requests on a private Unix socket (see `node_client.py`), forks a child for each (`node_child.py`) and sends the exit
+code back. It exits when idle, when the source code changes, and when its socket is gone. Optional: nodes also run without it.
 
-`python -m pipelines.runner.node_server start | status | stop` starts, looks at and ends the servers of this state folder.
+`python -m pipelines.runner.node_server start | status | stop` starts, shows and stops the servers of this state folder.
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
 import os
-import resource
 import selectors
 import shutil
 import signal
 import socket
 import struct
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.runner import node_client
+import psutil
+
+from pipelines.runner import node_child, node_client
 
 IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server leaves
-CHILDREN = 4  # nodes at a time; more wait for their turn
+CHILDREN = 4  # nodes at a time; others wait
 GRACE = 60.0  # seconds between SIGTERM and SIGKILL for a node whose caller is gone
-# What some nodes need and all can have for nothing, imported while the first node works.
+# What only some nodes need: imported while the first node works, so that later children have it at no cost.
 _EXTRAS = ("great_expectations", "mlflow", "matplotlib.pyplot", "mlflow.store.tracking.sqlalchemy_store")
 
 
 @dataclass
 class _Job:
-    """One node: its caller's connection, the child's process id and temporary folder, and when it was told to end (monotonic seconds)."""
+    """One node: its caller's connection, the child's pid and temporary folder, and when it was asked to stop (monotonic seconds)."""
 
     connection: socket.socket
     request: dict
     fds: list[int]
     pid: int = 0
-    told: float = 0.0
+    asked_to_stop: float = 0.0
     temporary: str = ""
 
 
 class Server:
-    """Takes requests, forks a child for each, and tells the caller its exit code. One thread, so that forking is safe."""
+    """Accepts requests, forks a child for each, and sends the caller its exit code. Single-threaded, so that forking is safe."""
 
     def __init__(self, path: Path, prepare: Callable[[], None], run: Callable[[list[str]], int]):
         self.path, self.run = path, run
@@ -56,10 +54,10 @@ class Server:
         self.connections: set[socket.socket] = set()
         self.served, self.started, self.used, self.stopping = 0, time.monotonic(), time.monotonic(), False
         self.extras = list(_EXTRAS)
-        self.environ = dict(os.environ)  # as callers have it: importing the libraries changes it
+        self.environ = dict(os.environ)  # as callers see it: importing the libraries changes it
         prepare()
         gc.collect()
-        gc.freeze()  # the collector must not touch, and so copy, pages that children share
+        gc.freeze()  # the collector would write to pages that children share, and so copy them
         self.selector = selectors.DefaultSelector()
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer)
@@ -74,11 +72,11 @@ class Server:
         self.listener.setblocking(False)
         self.inode = aside.stat().st_ino
         path.with_suffix(".pid").write_text(str(os.getpid()))
-        os.rename(aside, path)  # callers find a socket that listens, or none
+        os.rename(aside, path)  # callers find a listening socket or none
         self.selector.register(self.listener, selectors.EVENT_READ, "listener")
 
     def serve(self) -> None:
-        """Works until idle too long, told to stop, out of date or replaced."""
+        """Runs until it is idle for too long, stopped, out of date or replaced."""
         while self.jobs or not (self.stopping or self._unwanted()):
             busy = any(job.pid for job in self.jobs)
             wait = 0.0 if self.extras and busy else 1.0 if self.jobs else min(5.0, IDLE)
@@ -95,16 +93,14 @@ class Server:
             self._kill_overdue()
             if self.extras and busy:
                 with contextlib.suppress(ImportError):
-                    importlib.import_module(
-                        self.extras.pop(0)
-                    )  # while a node works; later children have it for nothing
+                    importlib.import_module(self.extras.pop(0))
         with contextlib.suppress(OSError):
             if self.path.stat().st_ino == self.inode:
                 self.path.unlink()
                 self.path.with_suffix(".pid").unlink()
 
     def _unwanted(self) -> bool:
-        """Nothing to do for long, or the socket is no longer ours, or the code changed since the import."""
+        """Whether it was idle for too long, the socket is no longer its own, or the code changed since the import."""
         if time.monotonic() - self.used > IDLE:
             return True
         try:
@@ -115,7 +111,7 @@ class Server:
     def _end(self, number, frame) -> None:
         self.stopping = True
         for job in self.jobs:
-            self._tell(job)
+            self._ask_to_stop(job)
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -139,7 +135,7 @@ class Server:
         if not data:
             self._forget(connection)
             if job:
-                self._tell(job)  # the caller is gone: its node ends
+                self._ask_to_stop(job)  # the caller is gone
             return
         try:
             if len(fds) == 4:
@@ -147,7 +143,7 @@ class Server:
             else:
                 self._command(connection, json.loads(data), job)
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            # Not this protocol, or descriptors that did not arrive. The nodes of other callers work on.
+            # Not this protocol, or descriptors that did not arrive. The nodes of other callers continue.
             print(f"node server: unreadable request, {type(error).__name__}: {error}", flush=True)
             for fd in fds:
                 with contextlib.suppress(OSError):
@@ -156,7 +152,7 @@ class Server:
                 self._forget(connection)
 
     def _take(self, connection: socket.socket, fds: list[int]) -> None:
-        """Queues the node that a caller asks for; its request travels as a file behind the last descriptor."""
+        """Queues the node that a caller requests; the request is a file behind the last descriptor."""
         with os.fdopen(fds.pop(), "rb") as file:
             file.seek(0)
             request = json.load(file)
@@ -179,17 +175,17 @@ class Server:
         elif message["op"] == "stop":
             self.stopping = True
             for each in self.jobs:
-                self._tell(each)
+                self._ask_to_stop(each)
             self._answer(connection, {"pid": os.getpid()})
         else:
             raise ValueError(f"no such operation, or no node to send it to: {str(message)[:80]}")
 
     def _status(self) -> dict:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        process = psutil.Process()
         return {
             "pid": os.getpid(), "age": round(time.monotonic() - self.started), "served": self.served,
             "running": sum(bool(job.pid) for job in self.jobs), "waiting": sum(not job.pid for job in self.jobs),
-            "memory": pages * resource.getpagesize(), "files": len(os.listdir("/proc/self/fd")),
+            "memory": process.memory_info().rss, "files": process.num_fds(),
         }  # fmt: skip
 
     def _answer(self, connection: socket.socket, message: dict) -> None:
@@ -205,55 +201,20 @@ class Server:
     def _start_waiting(self) -> None:
         for job in list(self.jobs):
             if job.pid == 0 and sum(bool(other.pid) for other in self.jobs) < CHILDREN:
-                if job.told or self.stopping:
+                if job.asked_to_stop or self.stopping:
                     self._finish(job, 128 + signal.SIGTERM)
                     continue
-                job.temporary = _temporary(job.request["env"])
+                job.temporary = node_child.temporary_folder(job.request["env"])
                 job.pid = os.fork()
                 if job.pid == 0:
-                    self._child(job)
+                    signal.set_wakeup_fd(-1)
+                    ours = [self.listener, *self.connections]
+                    node_child.become_node(job.request, job.fds, job.temporary, ours, self.run)
                 with contextlib.suppress(OSError):
-                    os.setpgid(job.pid, job.pid)  # parent and child both say so: whoever comes first
+                    os.setpgid(job.pid, job.pid)  # parent and child both do it: whichever comes first
                 for fd in job.fds:
                     os.close(fd)
                 job.fds = []
-
-    def _child(self, job: _Job) -> None:
-        """Becomes the node: the caller's descriptors, folder and environment, a process group of its own."""
-        code = 1
-        try:
-            os.setpgid(0, 0)
-            _end_with_parent()
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            for target, fd in enumerate(job.fds):
-                os.dup2(fd, target)
-            for fd in job.fds:
-                if fd > 2:
-                    os.close(fd)
-            self.listener.close()
-            for connection in self.connections:
-                connection.close()
-            os.chdir(job.request["cwd"])
-            os.environ.clear()
-            os.environ.update(job.request["env"])
-            if job.temporary:
-                os.environ["TMPDIR"] = job.temporary
-            tempfile.tempdir = None  # asked for anew from the environment
-            code = self.run(job.request["argv"])
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        except BaseException:
-            import traceback
-
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(OSError, ValueError):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
 
     def _reap(self) -> None:
         while True:
@@ -265,7 +226,7 @@ class Server:
                 return
             for job in [job for job in self.jobs if job.pid == pid]:
                 self.served += 1
-                self._signal(job, signal.SIGKILL)  # grandchildren that outlived their node
+                self._signal(job, signal.SIGKILL)  # grandchildren that outlived the node
                 self._finish(job, os.waitstatus_to_exitcode(state))
 
     def _finish(self, job: _Job, code: int) -> None:
@@ -278,37 +239,20 @@ class Server:
         self._answer(job.connection, {"exit": code if code >= 0 else 128 - code})
         self._forget(job.connection)
 
-    def _tell(self, job: _Job) -> None:
-        if not job.told:
-            job.told = time.monotonic()
+    def _ask_to_stop(self, job: _Job) -> None:
+        if not job.asked_to_stop:
+            job.asked_to_stop = time.monotonic()
             self._signal(job, signal.SIGTERM)
 
     def _kill_overdue(self) -> None:
         for job in self.jobs:
-            if job.told and time.monotonic() - job.told > GRACE:
+            if job.asked_to_stop and time.monotonic() - job.asked_to_stop > GRACE:
                 self._signal(job, signal.SIGKILL)
 
     def _signal(self, job: _Job, number: int) -> None:
         if job.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(job.pid, number)
-
-
-def _temporary(env: Mapping[str, str]) -> str:
-    """A temporary folder for one node, where its caller keeps such; empty where it cannot be made.
-
-    A node's process ends without Python's exit handlers, which would remove what libraries leave there.
-    """
-    try:
-        return tempfile.mkdtemp(prefix="newsdesk-node-", dir=env.get("TMPDIR") or None)
-    except OSError:
-        return ""
-
-
-def _end_with_parent() -> None:
-    """Makes the kernel send SIGTERM when the server is gone, even by SIGKILL: no node works on unseen."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG, linux/prctl.h
 
 
 def _prepare() -> None:

@@ -13,6 +13,7 @@ import hashlib
 from datetime import datetime, timezone
 
 from components.core import clock, fileio, locks, paths, run_record
+from components.core.records import RunRecord, Verdict
 from components.core.states import Decision, NodeState, Release, RunState
 from components.networks import encoder_content
 from components.registry import model_registry, past_champion
@@ -26,7 +27,7 @@ class Changed(run_record.RunError):
     """What a node computes with is no longer what its run was opened with."""
 
 
-def check_unchanged(record: dict, node: Node) -> None:
+def check_unchanged(record: RunRecord, node: Node) -> None:
     """Holds the code and, for the nodes that read them, the encoders against the run's record.
 
     Called before a node starts and before its result counts: a result of other code under this run's cache keys would be
@@ -35,17 +36,17 @@ def check_unchanged(record: dict, node: Node) -> None:
     Raises:
         Changed: they differ; the message names what.
     """
-    if "code_files" not in record:
-        raise Changed(f"the run was opened by another version of Newsdesk. Received: {record['run']}. Start a new run")
-    changed = node_code.changed(record["code_files"])
+    if not record.code_files:
+        raise Changed(f"the run was opened by another version of Newsdesk. Received: {record.run}. Start a new run")
+    changed = node_code.changed(record.code_files)
     if node.group == "model":
-        changed += encoder_content.changed(record["encoders"])
+        changed += encoder_content.changed(record.encoders)
     if changed:
         shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        raise Changed(f"changed since run {record['run']} was opened: {shown}. Put it back, or start a new run")
+        raise Changed(f"changed since run {record.run} was opened: {shown}. Put it back, or start a new run")
 
 
-def open_run(run_id: str, request: run_config.Request, owner: int | None = None) -> dict:
+def open_run(run_id: str, request: run_config.Request, owner: int | None = None) -> RunRecord:
     """Takes the line, resolves the request to files and fixes the record; a run that is open already is continued.
 
     Raises:
@@ -53,9 +54,9 @@ def open_run(run_id: str, request: run_config.Request, owner: int | None = None)
         config.ConfigError, sources.SourceError: the request cannot be met.
     """
     paths.ensure()
-    record = fileio.read_json(paths.run_dir(run_id) / "run.json")
+    record = RunRecord.read(paths.run_dir(run_id) / "run.json")
     if record:
-        locks.take_line(record["config"]["line"], run_id, owner)
+        locks.take_line(record.line, run_id, owner)
         return record
     run = run_config.resolve(request, run_config.settings())
     locks.take_line(run.line, run_id, owner)
@@ -66,7 +67,7 @@ def open_run(run_id: str, request: run_config.Request, owner: int | None = None)
         raise
 
 
-def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request) -> dict:
+def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request) -> RunRecord:
     """Resolves a run's files, champion and code, and writes them down for all its nodes."""
     from components.data import sources
 
@@ -100,8 +101,9 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
         "encoders": encoders,
         **node_code.snapshot(),
     }
-    fileio.write_json(paths.run_dir(run_id) / "run.json", record)
-    return record
+    path = paths.run_dir(run_id) / "run.json"
+    fileio.write_json(path, record)
+    return RunRecord.from_json(record, path)
 
 
 def refuse(run_id: str, reasons: list[str]) -> None:
@@ -116,12 +118,12 @@ def close_run(run_id: str) -> dict:
     Returns `state` (a `RunState`), `reasons`, `pushed`, `version`, and where there is one the `node` that ended the run.
     """
     folder = paths.run_dir(run_id)
-    record = fileio.read_json(folder / "run.json")
+    record = RunRecord.read(folder / "run.json")
     if record is None:
         return _without_version(run_id, RunState.FAILED, ["the run never opened"])
     outcome = outcome_of(run_id)
     fileio.write_json(folder / "outcome.json", outcome)
-    locks.free_line(record["config"]["line"], run_id)
+    locks.free_line(record.line, run_id)
     return outcome
 
 
@@ -131,7 +133,7 @@ def outcome_of(run_id: str) -> dict:
     last = {}
     for event in fileio.read_json_lines(folder / "events.jsonl"):
         last[event["node"]] = event
-    verdict = fileio.read_json(folder / "verdict.json")
+    verdict = Verdict.read(folder / "verdict.json")
     release = fileio.read_json(folder / "release.json")
     for node_state, run_state in _ENDED_BY_NODE.items():
         event = next((event for event in last.values() if event["state"] == node_state), None)
@@ -139,10 +141,10 @@ def outcome_of(run_id: str) -> dict:
             reasons = event.get("reasons") or [event["headline"]]
             return {**_without_version(run_id, run_state, reasons), "node": event["node"]}
     if release:
-        return {"run": run_id, "pushed": True, "reasons": verdict["reasons"], "metrics": verdict["metrics"], **release}
+        return {"run": run_id, "pushed": True, "reasons": verdict.reasons, "metrics": verdict.metrics, **release}
     if verdict:
-        outcome = _without_version(run_id, RunState(verdict["decision"]), verdict["reasons"])
-        return {**outcome, "metrics": verdict["metrics"]}
+        outcome = _without_version(run_id, RunState(verdict.decision), verdict.reasons)
+        return {**outcome, "metrics": verdict.metrics}
     return _without_version(run_id, RunState.FAILED, ["the run did not reach a verdict"])
 
 

@@ -20,6 +20,7 @@ from tfx.orchestration.portable import execution_publish_utils, launcher, runtim
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.core.records import RunRecord
 from components.core.states import NodeState
 from pipelines import retraining
 from pipelines.flow import NODES
@@ -41,20 +42,20 @@ class Launched:
     uris: dict = field(default_factory=dict)
 
 
-def launch(record: dict, name: str, again: bool = False) -> Launched:
+def launch(record: RunRecord, name: str, attempt: str = "", again: bool = False) -> Launched:
     """Runs one node of a run, or takes its result from the cache.
 
-    again: the node ended well before in this run and shall run anew, without the cache.
+    attempt: which start of the node this is. again: the node ended well before in this run and shall run anew, without the cache.
 
     Raises:
         NodeFailed: an input is missing or was not produced. Whatever the node itself raises comes through.
         runs.Changed: the node computed with other code or another encoder than its run was opened with.
     """
-    ir = compiler.Compiler().compile(retraining.pipeline(record))
-    run_context = f"{record['config']['line']}.{record['run']}"
+    ir = compiler.Compiler().compile(retraining.pipeline(record, attempt))
+    run_context = f"{record.line}.{record.run}"
     runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_context})
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == name)
-    cached = NODES[name].cached and not again and not record["config"]["force"]
+    cached = NODES[name].cached and not again and not record.config.force
     node.execution_options.caching_options.enable_cache = cached
     deployment = runner_utils.extract_local_deployment_config(ir)
     connection = metadata.Metadata(connection_config(deployment))

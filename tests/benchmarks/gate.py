@@ -10,7 +10,6 @@ them. The table of a folder goes to `tests/benchmarks/GATE.md`, anything else to
 """
 
 import argparse
-import dataclasses
 import hashlib
 import json
 import os
@@ -192,7 +191,7 @@ def rows_of(bench: Bench) -> gate_pairs.Rows:
         bench.truth,
         slices(bench.truth, words_in(bench.texts), LABELS),
         bench.cases,
-        dataclasses.asdict(run_config.GateConfig()),
+        run_config.GateConfig().model_dump(),
     )
 
 

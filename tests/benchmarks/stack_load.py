@@ -5,6 +5,7 @@ By hand, in the Airflow environment: `.venv-airflow/bin/python tests/benchmarks/
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,23 +20,29 @@ from pipelines.airflow_stack import airflow_settings, stack_state  # noqa: E402
 
 BUSY = "while True: pass"
 REQUEST = {"source": "demo", "preset": "bag"}
+OPEN = {"running", "queued"}
 
 
 def main(minutes: float, kills: int) -> dict:
-    """The figures of one test; kills: how many parts get SIGKILL, one after the other."""
-    folders = tempfile.TemporaryDirectory(prefix="newsdesk-load-", ignore_cleanup_errors=True)
-    with folders as folder, stack_kit.running(Path(folder), "") as stack:
+    """The figures of one test; kills: how many parts get SIGKILL, one after the other. The state folder stays if something went wrong."""
+    folder = Path(tempfile.mkdtemp(prefix="newsdesk-load-"))
+    with stack_kit.running(folder, "") as stack:
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 2)]
         try:
-            found = _watch(stack, minutes * 60, kills)
+            figures = _watch(stack, minutes * 60, kills)
         finally:
             for process in busy:
                 process.kill()
                 process.wait()
-        found["database is locked"] = _locked()
-        found["started again"] = {part.name: part.restarts for part in stack_state.parts() if part.restarts}
-        found["still running"] = _still_running(stack, found["runs"])
-        return found
+        figures["database is locked"] = _locked()
+        figures["restarts"] = {part.name: part.restarts for part in stack_state.parts() if part.restarts}
+        figures["states of runs"] = _states(stack, figures["runs"])
+        figures["still running"] = [run for run, state in figures["states of runs"].items() if state in OPEN]
+    if figures["died unasked"] or figures["still down"] or figures["still running"]:
+        figures["kept"] = str(folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return figures
 
 
 def _watch(stack, seconds: float, kills: int) -> dict:
@@ -66,16 +73,15 @@ def _watch(stack, seconds: float, kills: int) -> dict:
     }
 
 
-def _still_running(stack, runs: list[str]) -> list[str]:
-    """Runs that do not end although the machine is quiet now."""
-    limit, states = time.monotonic() + stack_kit.PATIENCE, {}
+def _states(stack, runs: list[str]) -> dict[str, str]:
+    """The runs' states once all have ended, or after the patience for one run for each of them: they run one after the other."""
+    limit, states = time.monotonic() + stack_kit.PATIENCE * len(runs), {}
     while time.monotonic() < limit:
         states = {run: _patiently(lambda run=run: stack.rest.state("news_retrain", run)) for run in runs}
-        if not {"running", "queued"} & set(states.values()):
+        if not OPEN & set(states.values()):
             break
         time.sleep(2)
-    print(json.dumps(states), file=sys.stderr)
-    return [run for run, state in states.items() if state in ("running", "queued")]
+    return states
 
 
 def _patiently(call, tries: int = 60):

@@ -1,7 +1,5 @@
 """The gate's bench: which pairs it takes, how a seed is made worse by exactly so many points, and what is told."""
 
-import dataclasses
-
 import gate_pairs
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ ROWS = gate_pairs.Rows(
     TRUTH,
     slices(TRUTH, np.arange(2000) * 7 % 40, ["World", "Sports", "Business", "Sci/Tech"]),
     [],
-    dataclasses.asdict(GateConfig()),
+    GateConfig().model_dump(),
 )
 
 

@@ -81,7 +81,7 @@ def test_the_champion_is_timed_beside_it(node):
 def test_without_held_out_rows_it_does_not_pass(node, monkeypatch):
     monkeypatch.setattr(canary, "probe", lambda *_: {**FINE, "label_ids": [0]})
     infra, report, files = node(rows=0)
-    assert report["reasons"] == ["there must be held-out rows to ask. Received: 0"]
+    assert report["reasons"] == ["there must be held-out rows to query. Received: 0"]
     assert files == ["INFRA_NOT_BLESSED", "report.json"]
     assert infra.get_int_custom_property("blessed") == 0
 
@@ -160,7 +160,7 @@ def test_a_model_with_another_signature_is_refused(tmp_path):
 
 def test_a_slow_model_is_refused():
     assert canary.judge({**FINE, "p99_ms": 1500.0}, TRUTH, published.LIMITS) == [
-        "the slowest answers take 1500 ms, over 1000 ms"
+        "p99 latency is 1500 ms, over the limit of 1000 ms"
     ]
 
 
@@ -177,9 +177,7 @@ def test_a_model_much_slower_than_the_champion_is_refused_once_people_would_noti
     beside = champion and {"p50_ms": champion / 2, "p99_ms": champion}
     reasons = canary.judge({**FINE, "p99_ms": p99, "champion": beside}, TRUTH, published.LIMITS)
     assert reasons == (
-        [
-            "the slowest answers take 150 ms (half of them 1 ms), over 3 times the champion's 40 ms beside it (half 20 ms)"
-        ]
+        ["p99 latency is 150 ms (p50 1 ms), over 3 times the champion's, measured beside it: 40 ms (p50 20 ms)"]
         if refused
         else []
     )

@@ -1,6 +1,5 @@
 """Each check is shown to stop, to warn and to pass; the verdict is their worst, with place, number and limit."""
 
-import dataclasses
 import json
 import re
 
@@ -13,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components import data_gate
 from components.core import fileio, paths
+from components.core.records import RunRecord
 from components.data import tfrecords as records
 from components.data_quality import check_settings, checks
 from components.data_quality.checks import check, configured, decide
@@ -20,7 +20,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.reports import data_verdict
 
-LIMITS = dataclasses.asdict(run_config.DataConfig())
+LIMITS = run_config.DataConfig().model_dump()
 
 
 def account(**changed):
@@ -131,11 +131,8 @@ def test_good_rows_pass_with_a_page_pictures_and_data_docs(judged):
         "expect",
     }
     page = (judged.folder / "verdict.html").read_text()
-    for name in ("lengths", "classes", "drift", "words"):
-        assert f'src="{name}.png"' in page and f'srcset="{name}.dark.png"' in page
-        assert (
-            (judged.folder / f"{name}.png").stat().st_size > 5_000 < (judged.folder / f"{name}.dark.png").stat().st_size
-        )
+    for caption in ("Words in a text", "Class balance by span", "Distance of each span", "Words that gained most"):
+        assert re.search(rf"<h3>{caption}[^<]*</h3><figure[^>]*><svg", page)
     assert "1 not read" in page and "2026-11-23/: still being written" in page
     (docs,) = re.findall(r"<code>(gx/[^<]+)</code>", page)
     assert 'href="gx/' not in page
@@ -274,23 +271,30 @@ def test_a_profile_that_changed_after_registration_is_an_error(good, newsdesk_ho
     champion = champion_of(good)
     data_gate.registry_profile("news", 1).write_text("{}")
     with pytest.raises(
-        model_registry.RegistryError, match=r"a version's profile must stay as it was. Received: .*1.profile.json"
+        model_registry.RegistryError, match=r"a version's profile must not change. Received: .*1.profile.json"
     ):
         data_gate.champion_profile("news", champion)
     assert data_gate.champion_profile("news", None) is None
 
 
 def test_what_the_gate_knows_of_the_champion_comes_from_its_card(newsdesk_home):
-    record = {"config": {"line": "news", "source": "s", "window": "all"}, "data_hash": "h", "champion": None}
-    assert data_gate.origin_of(record) == ({"source": "s", "window": "all", "ignored": []}, None)
+    record = {
+        "run": "r",
+        "config": {"line": "news", "source": "s", "window": "all"},
+        "data_hash": "h",
+        "champion": None,
+    }
+    assert data_gate.origin_of(RunRecord.from_json(record)) == ({"source": "s", "window": "all", "ignored": []}, None)
     card = {"version": 3, "data": {"source": "s", "window": "all", "rows": 5, "hash": "g", "files": 2}}
     fileio.write_json(paths.registry_dir("news") / "versions" / "3.json", card)
     record["champion"] = {"version": 3}
     known = {"version": 3, "source": "s", "window": "all", "rows": 5}
-    assert data_gate.origin_of(record)[1] == {**known, "profile": ""}
+    assert data_gate.origin_of(RunRecord.from_json(record))[1] == {**known, "profile": ""}
     path = data_gate.registry_profile("news", 3)
     path.write_text(json.dumps({}))
-    assert data_gate.origin_of(record)[1] == {**known, "profile": fileio.file_hash(path)}
+    assert data_gate.origin_of(RunRecord.from_json(record))[1] == {**known, "profile": fileio.file_hash(path)}
     assert [c["version"] for c in model_registry.versions("news")] == [3], "a profile is not taken for a card"
     record["data_hash"] = "g"
-    assert data_gate.origin_of(record)[1] is None, "the champion's own files are compared with themselves"
+    assert data_gate.origin_of(RunRecord.from_json(record))[1] is None, (
+        "the champion's own files are compared with themselves"
+    )

@@ -117,7 +117,9 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
     folder = source(tmp_path / "s")
     files = listed(folder)
     (folder / "train.csv").write_bytes(as_csv(articles(601)))
-    with pytest.raises(SourceError, match=r"a listed file must stay as it was. Received: .*train.csv had sha256"):
+    with pytest.raises(
+        SourceError, match=r"a listed file must not change during a run. Received: .*train.csv had sha256"
+    ):
         ingester.read_file(next(f for f in files if f["split"] == "train"), FORM)
     (folder / "train.csv").unlink()
     with pytest.raises(SourceError, match="now no such file"):

@@ -9,7 +9,7 @@ import pytest
 from gate_kit import evaluated, gate  # noqa: F401  # fixtures
 
 from components import model_gate
-from components.core import paths
+from components.core import intervals, paths
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests, diagnostics, gate_rules, paired_tests, seen_rows
 from components.evaluation.slices import slices
@@ -104,7 +104,7 @@ def test_holm_stops_at_the_first_test_that_fails():
 
 def test_the_interval_of_a_share_is_wilson_s():
     # 81 of 263, from Newcombe 1998, table I: 0.2553 to 0.3662.
-    assert paired_tests.interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert intervals.wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert paired_tests.interval(1.0, 10)[1] == pytest.approx(1.0)
     assert paired_tests.interval(0.0, 10)[0] == 0.0
 
@@ -537,6 +537,20 @@ def test_calibration_is_the_share_right_among_rows_of_alike_sureness():
         {"sure": pytest.approx(0.55), "right": 1.0, "rows": 1},
         {"sure": pytest.approx(0.93), "right": pytest.approx(2 / 3), "rows": 3},
     ]
+
+
+def test_mistakes_are_the_rows_of_each_wrong_cell_the_surest_first_and_a_bounded_number(monkeypatch):
+    monkeypatch.setattr(diagnostics, "KEPT_OF_A_CELL", 2)
+    truth = np.array([0, 0, 0, 0, 1, 1])
+    ours = np.array([[0.4, 0.6], [0.1, 0.9], [0.3, 0.7], [0.9, 0.1], [0.2, 0.8], [0.8, 0.2]])
+    texts = [b"a", b"b", b"c", b"right", b"right too", b"d"]
+    first, second = diagnostics.mistakes(texts, truth, ours, ["World", "Sports"], ours[:, ::-1])
+    assert (first["true"], first["said"], first["count"]) == (0, 1, 3)
+    assert first["rows"] == [
+        {"text": "b", "sure": 0.9, "champion": "World"}, {"text": "c", "sure": 0.7, "champion": "World"}
+    ]  # fmt: skip
+    assert (second["true"], second["said"], second["count"], second["rows"][0]["text"]) == (1, 0, 1, "d")
+    assert diagnostics.mistakes(texts, truth, ours, ["World", "Sports"])[0]["rows"][0]["champion"] is None
 
 
 def test_disagreements_are_all_rows_called_differently_the_surest_mistakes_first():

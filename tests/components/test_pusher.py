@@ -300,7 +300,7 @@ def test_a_file_that_the_gate_did_not_see_is_a_refusal_that_names_it(work):
 
 
 def test_a_model_that_the_canary_did_not_ask_is_refused(work):
-    assert "canary must have asked" in work(asked="0" * 64).get_string_custom_property("refused")
+    assert "canary must have queried" in work(asked="0" * 64).get_string_custom_property("refused")
 
 
 def test_a_byte_tampered_in_staging_is_refused_by_name():

@@ -191,6 +191,21 @@ def test_a_tampered_byte_of_a_pushed_model_is_a_refusal_that_names_the_file_and_
     assert not (paths.run_dir(RUN) / "release.json").exists()
 
 
+def test_a_released_run_that_was_cleared_and_trained_another_model_keeps_what_it_released(run, told, tmp_path):
+    run()
+    champion, card = model_registry.champion(LINE), model_registry.card(LINE, 2)
+
+    def train_again(folder):
+        digest = manifest.write_judged(tmp_path / "blessing", model_registry.folder_hashes(published.model("swapped")))
+        verdict = fileio.read_json(paths.run_dir(RUN) / "verdict.json")
+        fileio.write_json(paths.run_dir(RUN) / "verdict.json", {**verdict, "digest": digest})
+
+    registered = run(between=train_again)
+    assert json.loads(registered.value)["state"] == "released"
+    assert "trained again is not published" in registered.get_string_custom_property("headline")
+    assert (model_registry.champion(LINE), model_registry.card(LINE, 2)) == (champion, card)
+
+
 def test_another_model_under_a_whole_manifest_is_refused(run, told):
     """The folder and its manifest were changed together, so that they agree."""
 
@@ -219,7 +234,9 @@ def test_a_registrar_that_wakes_up_after_another_run_took_the_line_moves_no_poin
 
 
 def test_an_attempt_that_outlived_its_worker_moves_no_pointer_once_a_later_one_has_started(run, told):
-    with pytest.raises(locks.Superseded, match=r"attempt 0.1 at Registrar of run run-2, while attempt 0.2 has started"):
+    with pytest.raises(
+        locks.Superseded, match=r"attempt 0.1 at Registrar of run run-2 published nothing, because attempt 0.2"
+    ):
         run(attempt="0.1", between=lambda folder: locks.take_line(LINE, RUN, None, "Registrar", "0.2"))
     assert model_registry.champion(LINE)["version"] == 1
     run(attempt="0.2")
@@ -245,7 +262,7 @@ def test_when_mlflow_fails_after_the_pointer_moved_the_release_stands_and_says_s
             raise ConnectionError("no answer")
 
     monkeypatch.setattr(mlflow_sync, "follow", once)
-    assert "MLflow does not follow yet" in run().get_string_custom_property("headline")
+    assert "MLflow is not up to date" in run().get_string_custom_property("headline")
     assert model_registry.champion(LINE)["version"] == 2
 
 

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo
 from conftest import REPOSITORY
-from newsdesk_dags import run_form
+from newsdesk_dags import graph, run_form
 from newsdesk_dags.node_operator import CLOSE
 from newsdesk_dags.retrain_dag import retrain_dag
 from newsdesk_dags.run_form import form
@@ -21,7 +21,7 @@ from newsdesk_dags.run_form import form
 from pipelines.config import run_config
 from pipelines.config.lines import retrain_dags
 from pipelines.config.settings import Schedule
-from pipelines.flow import FLOW, NODES
+from pipelines.flow import FLOW
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def test_the_tasks_are_the_rows_of_the_flow_table_and_a_close(dag):
 @pytest.mark.parametrize("node", FLOW, ids=lambda node: node.name)
 def test_a_task_has_the_edges_group_and_rule_of_its_row(dag, node):
     task = dag.get_task(node.name)
-    assert task.upstream_task_ids == set(node.upstream)
+    assert task.upstream_task_ids == graph.direct(FLOW)[node.name]
+    assert task.task_display_name == f"{node.name}: {node.title}" and node.title
     assert task.task_group.group_id == node.group
     assert task.trigger_rule == ("none_failed" if node.optional else "all_success")
     assert task.pool == ("heavy" if node.heavy else "default_pool")
@@ -46,7 +47,7 @@ def test_a_task_has_the_edges_group_and_rule_of_its_row(dag, node):
 def test_close_is_a_teardown_that_waits_for_every_node_and_can_fail_the_run(dag):
     close = dag.get_task(CLOSE)
     assert close.is_teardown and close.on_failure_fail_dagrun
-    assert close.upstream_task_ids == set(NODES)
+    assert close.upstream_task_ids == set(graph.last(graph.direct(FLOW)))
 
 
 def test_every_task_has_a_time_limit_and_retries_with_back_off(dag):

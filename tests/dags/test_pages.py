@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from components.core import fileio, run_record
+from components.core import fileio, progress, run_record
 from components.core import paths as state
 from components.registry import model_registry
 from pipelines.airflow_stack import stack_state
@@ -249,7 +249,7 @@ def test_drift_is_shown_where_the_monitor_has_written_it(get, published):
     }  # fmt: skip
     fileio.append_json(state.monitor_dir("news") / "history.jsonl", row)
     text = get("/models/news").text
-    assert "words drift &lt;script&gt;" in text and "0.200" in text and 'class="limit"' in text
+    assert "words drift &lt;script&gt;" in text and "0.200" in text and 'class="line a dashed"' in text
 
 
 def test_a_run_report_is_found_by_airflows_own_run_id(get, published):
@@ -279,6 +279,22 @@ def test_the_report_of_an_open_run_looks_again_and_that_of_a_closed_one_does_not
     (state.run_dir(run_record.run_id_from(RUN)) / "outcome.json").unlink()
     text = get(report()).text
     assert "refresh" in text and "Running" in text
+
+
+def test_the_report_of_a_training_run_draws_its_curves_as_they_grow_and_says_how_long_it_takes(get, published):
+    folder = state.run_dir(run_record.run_id_from(RUN))
+    (folder / "outcome.json").unlink()
+    run_record.add_event(folder.name, "Trainer", "running")
+    shutil.rmtree(published / "artifacts" / "news" / "trained")
+    before = get(report()).text
+    with progress.to(progress.file(folder.name, "Trainer")):
+        for number in range(1, 6):
+            progress.write(epoch=number / 10, epochs=2, loss=1.0, accuracy=0.5, seconds_left=42)
+    text = get(report()).text
+    assert (
+        "Trainer: epoch 0.5 of 2 (42 s left), loss 1.0000, accuracy 0.5000" in text and "Trainer: epoch" not in before
+    )
+    assert text.count('<circle class="a"') == 10 and '<circle class="a"' not in before
 
 
 def test_a_refused_run_gives_each_reason_once_and_says_what_serves(get, published):

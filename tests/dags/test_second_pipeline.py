@@ -42,7 +42,7 @@ def dag():
 
 def test_its_tasks_edges_groups_and_rules_come_from_its_own_table(dag):
     assert list(dag.task_dict) == ["Fetch", "Clean", "Forecast", "tidy"]
-    assert dag.get_task("Forecast").upstream_task_ids == {"Fetch", "Clean"}
+    assert dag.get_task("Forecast").upstream_task_ids == {"Clean"}  # which waits for Fetch
     assert dag.get_task("Forecast").trigger_rule == "none_failed"
     assert [dag.get_task(name).pool for name in ("Clean", "Forecast")] == ["default_pool", "heavy"]
     assert dag.get_task("Clean").task_group.group_id == "input"

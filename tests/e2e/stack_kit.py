@@ -36,7 +36,8 @@ class Stack:
 
     def make(self, verb):
         call = [sys.executable, "-m", "pipelines.airflow_stack.stack", verb]
-        return subprocess.run(call, cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(call, cwd=paths.REPOSITORY, capture_output=True, text=True)
+        assert done.returncode == 0, f"`make {verb}` failed:\n{done.stdout}{done.stderr}"
 
     def up(self):
         self.make("up")
@@ -85,10 +86,10 @@ class Stack:
         self.rest.trigger(dag, run, conf)
         return self.ended(dag, run)
 
-    def clear(self, dag, run, task):
-        """Clears a task with all that follows it, as a person does in the UI, and says how the run ends then."""
+    def clear(self, dag, run, *tasks, downstream=True):
+        """Clears tasks, with all that follows them, as a person does in the UI, and returns how the run ends then."""
         body = {
-            "dag_run_id": run, "task_ids": [task], "include_downstream": True, "dry_run": False, "only_failed": False,
+            "dag_run_id": run, "task_ids": tasks, "include_downstream": downstream, "dry_run": False, "only_failed": False,
         }  # fmt: skip
         self.ask("POST", f"{dag}/clearTaskInstances", body)
         return self.ended(dag, run)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import stack_kit
 
-from components.core import fileio, paths, run_record
+from components.core import fileio, locks, paths, run_record
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings
 from pipelines.airflow_stack.rest_client import RestError
@@ -260,4 +260,13 @@ def test_each_task_of_a_run_can_be_cleared_and_the_run_ends_as_before(stack, sch
         assert stack.clear("news_retrain", run, node) == "success"
         assert outcome(run)["state"] == "released"
         assert model_registry.champion("news") == before
+        assert locks.holder("news") is None
     assert launched(run).count("Pusher") >= 5
+
+
+def test_a_single_task_cleared_without_what_follows_leaves_the_line_free(stack, scheduled):
+    assert stack.trigger("news_retrain", "single", {}) == "success"
+    assert stack.clear("news_retrain", "single", "Tokenizer", downstream=False) == "success"
+    assert launched("single").count("Tokenizer") == 2
+    assert locks.holder("news") is None
+    assert stack.trigger("news_retrain", "after-single", {}) == "success"

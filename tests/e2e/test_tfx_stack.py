@@ -1,8 +1,7 @@
 """A running Airflow with real TFX: new data, drift and the labels it asks for, two runs at once, a stack killed in the middle of
-a training, every task cleared.
+a training, tasks cleared.
 
-What must hold is asked of Airflow, of ML Metadata and of the registry. Takes a quarter of an
-hour: `make stack-test`.
+The tests check Airflow, ML Metadata and the registry. Each can run alone. Takes about ten minutes: `make stack-test`.
 """
 
 import collections
@@ -14,11 +13,10 @@ import subprocess
 import pytest
 import stack_kit
 
-from components.core import fileio, paths, run_record
+from components.core import fileio, locks, paths, run_record
 from components.core.states import ExitCode
 from components.registry import model_registry
 from pipelines.config.run_config import LABELS
-from pipelines.flow import FLOW
 from pipelines.runner import node_process
 
 pytestmark = [
@@ -26,7 +24,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not shutil.which(node_process.tfx_python()), reason="the TFX environment is not installed"),
 ]
-DAG, LINE, DAYS = "news_retrain", "news-demo", ("2026-01-27", "2026-01-28", "2026-01-30")
+DAG, LINE, DAYS = "news_retrain", "news-demo", ("2026-01-27", "2026-01-28")
 DRIFTED, LABELLED = "2026-02-07", "2026-02-08"
 # The next 29 February, so that only what the tests do starts a run. A small model on a few thousand invented articles falls behind
 # the baseline and behind other seeds by chance: these tests are not about the gate, so its tests get a low level and a wide margin.
@@ -59,9 +57,9 @@ def executions(run):
     )
     call = [node_process.tfx_python(), "-c", code, LINE, run_record.run_id_from(run)]
     done = subprocess.run(call, cwd=paths.REPOSITORY, check=True, capture_output=True, text=True)
-    found, unfinished = json.loads(done.stdout.splitlines()[-1])
+    all_executions, unfinished = json.loads(done.stdout.splitlines()[-1])
     states = collections.defaultdict(list)
-    for execution in found:
+    for execution in all_executions:
         states[execution["node"]].append(execution["state"])
     return dict(states), unfinished
 
@@ -86,9 +84,9 @@ def stack(tmp_path_factory):
 
     drop(DAYS[0])
     assert newsdesk("demo", str(folder / "arrivals"), "--drifted", DRIFTED, "--articles", "600").returncode == 0
-    with stack_kit.running(folder, SETTINGS.format(source=folder / "news")) as found:
-        found.drop, found.source, found.arrivals = drop, folder / "news", folder / "arrivals"
-        yield found
+    with stack_kit.running(folder, SETTINGS.format(source=folder / "news")) as stack:
+        stack.drop, stack.source, stack.arrivals = drop, folder / "news", folder / "arrivals"
+        yield stack
 
 
 @pytest.fixture(autouse=True)
@@ -97,21 +95,24 @@ def newsdesk_home(stack, monkeypatch):
     monkeypatch.setenv("NEWSDESK_HOME", str(stack.home))
 
 
-def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(stack):
-    # What lies there when the stack comes up is no news; whoever has trained on it waits for what comes.
-    assert stack.trigger(DAG, "first", {}) == "success"
-    assert outcome("first")["state"] == "released"
-    for number, day in enumerate(DAYS[1:], 1):
-        stack.drop(day)
-        found = stack.until(lambda n=number: len(r := stack.runs(DAG, "asset_triggered")) == n and r, seconds=60)
-        run = max(found, key=lambda run: run["run_after"])["dag_run_id"]
-        assert stack.ended(DAG, run) == "success"
-        read = run_record.load(run_record.run_id_from(run))
-        assert {file["span"] for file in read["files"]} == set(DAYS[: number + 1])
-        assert executions(run)[0]["Trainer"] == ["COMPLETE"]
+@pytest.fixture(scope="module")
+def first(stack):
+    """The line's first release. What is in the source when the stack comes up starts no run by itself."""
+    stack.trigger(DAG, "first", {})
+    return "first"
 
 
-def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
+def test_a_labelled_span_dropped_into_the_source_starts_a_run_within_a_minute(stack, first):
+    assert outcome(first)["state"] == "released"
+    stack.drop(DAYS[1])
+    (run,) = stack.until(lambda: stack.runs(DAG, "asset_triggered"), seconds=60)
+    assert stack.ended(DAG, run["dag_run_id"]) == "success"
+    record = run_record.load(run_record.run_id_from(run["dag_run_id"]))
+    assert {file["span"] for file in record["files"]} == set(DAYS)
+    assert executions(run["dag_run_id"])[0]["Trainer"] == ["COMPLETE"]
+
+
+def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack, first):
     assert stack.trigger("news_monitor", "look", {"folder": str(stack.arrivals), "line": LINE}) == "success"
     assert stack.tasks("news_monitor", "look") == {"look": "success", "tell": "success", "read": "success"}
     (batch,) = fileio.read_json_lines(paths.monitor_dir(LINE) / "history.jsonl")
@@ -126,16 +127,15 @@ def test_drift_asks_for_labels_and_the_labels_start_the_next_run(stack):
         writer = csv.DictWriter(file, asked[0])
         writer.writeheader()
         writer.writerows({**row, "label": truth[row["title"], row["description"]]} for row in asked)
-    before = len(stack.runs(DAG, "asset_triggered"))
+    before = {run["dag_run_id"] for run in stack.runs(DAG, "asset_triggered")}
     done = newsdesk("label", str(answered), "--into", str(stack.source), "--span", LABELLED, "--line", LINE)
     assert done.returncode == 0, done.stderr
-    found = stack.until(lambda: len(r := stack.runs(DAG, "asset_triggered")) > before and r, seconds=60)
-    run = max(found, key=lambda run: run["run_after"])["dag_run_id"]
+    (run,) = stack.until(lambda: {run["dag_run_id"] for run in stack.runs(DAG, "asset_triggered")} - before, seconds=60)
     assert stack.ended(DAG, run) == "success"
     assert LABELLED in {file["span"] for file in run_record.load(run_record.run_id_from(run))["files"]}
 
 
-def test_a_file_is_scored_and_housekeeping_shows_before_it_removes(stack):
+def test_a_file_is_scored_and_housekeeping_shows_before_it_removes(stack, first):
     articles = stack.home.parent / "articles.csv"
     articles.write_text('title,description\nStriker signs for United,"He scored, twice."\n', encoding="utf-8")
     assert stack.trigger("news_score", "scored", {"file": str(articles), "line": LINE}) == "success"
@@ -161,7 +161,7 @@ def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
         run = f"twin-{seed}"
         assert stack.ended(DAG, run) == "success"
         states, _ = executions(run)
-        assert states["Trainer"] == ["COMPLETE"] and all(set(told) <= SOUND for told in states.values())
+        assert states["Trainer"] == ["COMPLETE"] and all(set(own) <= SOUND for own in states.values())
         assert len(versions_of(run)) == (1 if outcome(run)["state"] == "released" else 0)
     assert executions("twin-2")[1] == []
 
@@ -171,8 +171,8 @@ def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_no
     log = paths.run_dir("killed")
     stack.until(
         lambda: (
-            (told := run_record.last_event("killed", "Trainer") if log.exists() else None)
-            and told["state"] == "running"
+            (event := run_record.last_event("killed", "Trainer") if log.exists() else None)
+            and event["state"] == "running"
         )
     )
     stack.until(lambda: list((paths.home() / "checkpoints").glob("*/epoch-*")))
@@ -183,22 +183,30 @@ def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_no
     states, unfinished = executions("killed")
     assert unfinished == []
     assert states["Trainer"].count("COMPLETE") == 1 and states["Trainer"][-1] == "COMPLETE"
-    assert all(told.count("COMPLETE") <= 1 for told in states.values())
+    assert all(own.count("COMPLETE") <= 1 for own in states.values())
     assert outcome("killed")["state"] in ("released", "refused")
     assert len(versions_of("killed")) == (1 if outcome("killed")["state"] == "released" else 0)
 
 
-def test_each_task_cleared_in_turn_ends_the_run_as_before(stack):
-    run, before, told = "killed", model_registry.champion(LINE), outcome("killed")
+@pytest.fixture
+def released(stack):
+    """A run that ended: the one that was killed, or another where this test runs alone."""
+    if not (paths.run_dir("killed") / "outcome.json").exists():
+        stack.trigger(DAG, "cleared", {})
+        return "cleared"
+    return "killed"
+
+
+def test_cleared_tasks_end_the_run_as_before(stack, released):
+    before, ended = model_registry.champion(LINE), outcome(released)
     versions, history = model_registry.versions(LINE), model_registry.history(LINE)
-    for node in FLOW:
-        assert stack.clear(DAG, run, node.name) == "success", node.name
-        assert outcome(run)["state"] == told["state"], node.name
-        assert (model_registry.champion(LINE), model_registry.versions(LINE), model_registry.history(LINE)) == (
-            before,
-            versions,
-            history,
-        )
-    states, unfinished = executions(run)
+    # Every task is cleared with all that follows it at least once, and each that has an effect outside its folder by itself.
+    for node in ("Ingester", "Trainer", "ModelGate", "Pusher", "Registrar"):
+        assert stack.clear(DAG, released, node) == "success", node
+        assert outcome(released)["state"] == ended["state"], node
+        after = model_registry.champion(LINE), model_registry.versions(LINE), model_registry.history(LINE)
+        assert after == (before, versions, history), node
+        assert locks.holder(LINE) is None, node
+    states, unfinished = executions(released)
     assert unfinished == []
     assert set(states["Trainer"][-1:]) <= SOUND and states["Trainer"].count("COMPLETE") == 1

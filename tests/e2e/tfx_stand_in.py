@@ -17,7 +17,7 @@ from components.registry import model_registry
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
 
 
-def launch(record: dict, name: str, again: bool = False):
+def launch(record: dict, name: str, attempt: str = "", again: bool = False):
     """What `pipelines.runner.tfx_launcher.launch` does, as far as Airflow and the registry can see it."""
     run = record["run"]
     fileio.append_json(paths.home() / "launched.jsonl", {"run": run, "node": name, "again": again})

@@ -162,7 +162,7 @@ def test_a_file_that_changes_between_listing_and_reading_stops_the_run(tmp_path,
 
     monkeypatch.setattr(runs, "open_run", open_then_change)
     code, result = door(capsys, "Ingester", folder)
-    assert code == 3 and "a listed file must stay as it was" in result["reasons"][0]
+    assert code == 3 and "a listed file must not change during a run" in result["reasons"][0]
     assert nothing_published(champion, capsys)
 
 

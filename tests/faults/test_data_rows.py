@@ -1,6 +1,5 @@
 """Rows that are bad, double, leaked, skewed or mislabelled: none is lost, each is told, and no model is trained on them."""
 
-import dataclasses
 import random
 
 import pytest
@@ -8,7 +7,6 @@ from data_kit import Ingested, Judged, articles, as_csv, judge, source, span
 
 from components.core import clock, fileio
 from components.data import sources
-from pipelines.config import run_config
 
 pytestmark = pytest.mark.faults
 
@@ -284,21 +282,3 @@ def test_a_failed_tfds_download_leaves_no_data_set_behind(monkeypatch, newsdesk_
     with pytest.raises(sources.SourceError, match=r"Artifact has wrong checksum"):
         sources.resolve("tfds", "all", clock.parse_time("2026-11-22", "as_of"))
     assert not (newsdesk_home / "tfds").exists()
-
-
-def test_every_limit_of_the_configuration_is_used_by_a_check():
-    from pathlib import Path
-
-    from components.data_quality import checks
-
-    code = Path(checks.__file__).read_text()
-    names = {f.name for f in dataclasses.fields(run_config.DataConfig)} - {
-        "eval_fraction",
-        "test_fraction",
-        "fresh_fraction",
-        "fresh_from",
-        "first_label",
-        "checks",
-        "reason",
-    }
-    assert {name for name in names if f'limits["{name}"]' not in code} == set()

@@ -195,16 +195,16 @@ def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twent
 def test_a_rollback_during_which_old_versions_are_removed_finds_the_one_it_returns_to(monkeypatch):
     for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
         published.release(run, kind)
-    ask = model_registry.before
+    ask = model_registry.rollback_target
 
     def before(line):
         """The rollback has chosen its version and not yet taken the lock."""
-        monkeypatch.setattr(model_registry, "before", ask)
+        monkeypatch.setattr(model_registry, "rollback_target", ask)
         chosen = ask(line)
         assert [item.name for item in clean().remove] == ["1"]
         return chosen
 
-    monkeypatch.setattr(model_registry, "before", before)
+    monkeypatch.setattr(model_registry, "rollback_target", before)
     release.rollback(LINE, "bad")
     assert model_registry.champion(LINE)["version"] == 2
     sound()

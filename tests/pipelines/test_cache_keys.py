@@ -10,6 +10,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import cache_utils, inputs_utils, runtime_parameter_utils
 
 from components.core import paths
+from components.core.records import RunRecord
 from pipelines import retraining
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
@@ -34,7 +35,7 @@ def keys(monkeypatch):
     )
 
     def of(record, chained=False):
-        pipeline = retraining.pipeline(record)
+        pipeline = retraining.pipeline(RunRecord.from_json(record))
         ir = compiler.Compiler().compile(pipeline)
         runtime_parameter_utils.substitute_runtime_parameter(ir, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: "run"})
         deployment = runner_utils.extract_local_deployment_config(ir)
@@ -154,7 +155,7 @@ def test_other_libraries_give_every_node_another_key_for_itself_or_for_what_it_r
 
 
 def test_a_node_of_ours_is_hashed_from_the_module_that_defines_it():
-    for component in retraining.nodes(RECORD):
+    for component in retraining.nodes(RunRecord.from_json(RECORD)):
         module = type(component).__module__
         files = node_code.files_of(component.id)
         own = paths.REPOSITORY.joinpath(*module.split(".")).with_suffix(".py")

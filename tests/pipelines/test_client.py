@@ -10,7 +10,7 @@ import pytest
 
 from components.core import paths
 from components.registry import model_registry
-from pipelines.client import Client, NoModel, find
+from pipelines.client import Client, InvalidConfidence, NoModel, find
 from pipelines.operations import retention
 
 TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit browser chip"]
@@ -33,6 +33,22 @@ def test_answers_come_in_order_with_label_probabilities_and_version(line):
     for answer in answers:
         assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
         assert max(answer["probabilities"]) == answer["probabilities"][answer["label_id"]]
+
+
+def test_an_answer_below_the_least_confidence_is_uncertain_and_keeps_its_probabilities(line):
+    sure = [max(answer["probabilities"]) for answer in Client(line).classify(TEXTS)]
+    between = (min(sure) + max(sure)) / 2
+    answers = Client(line, min_confidence=between).classify(TEXTS)
+    assert {answer["label"] is None for answer in answers} == {True, False}
+    for answer, probability in zip(answers, sure, strict=True):
+        assert (answer["label"] is None) == (answer["label_id"] is None) == (probability < between)
+        assert max(answer["probabilities"]) == probability
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.01, float("nan"), "0.9", None, True])
+def test_a_least_confidence_that_is_no_share_is_refused(line, value):
+    with pytest.raises(InvalidConfidence, match=r"min_confidence must be a number from 0 to 1\. Received: "):
+        Client(line, min_confidence=value)
 
 
 def test_the_registry_s_client_the_saved_model_and_a_batch_of_any_size_say_the_same(line):

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
+from components.core.records import RunRecord
 from pipelines import retraining
 from pipelines.config import run_config
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.flow import FLOW, NODES
 from pipelines.runner import node_code
 
-RECORD = {
-    "run": "r", "files": [], "champion": None, "encoders": {}, **node_code.snapshot(), "config": run_config.resolve(run_config.Request()).to_json(),
-}  # fmt: skip
+CONFIG = run_config.resolve(run_config.Request()).to_json()
+RECORD = RunRecord.from_json({"run": "r", **node_code.snapshot(), "config": CONFIG})
 
 
 def test_tfx_compiles_exactly_the_edges_of_the_table():
@@ -45,6 +45,6 @@ def test_the_baseline_gets_all_of_its_preset_through_parameters():
 
 
 def test_a_line_without_reviewed_schemas_is_told_what_it_needs():
-    record = {**RECORD, "config": {**RECORD["config"], "line": "sports"}}
+    record = RunRecord.from_json({**RECORD, "config": {**CONFIG, "line": "sports"}})
     with pytest.raises(run_config.ConfigError, match=r"data_schemas/sports/; begin with a copy"):
         retraining.nodes(record)

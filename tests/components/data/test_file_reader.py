@@ -191,7 +191,7 @@ REFUSED = {
     "not.csv.gz": (b"1,a,b\n", "Not a gzipped file"),
     "short.csv.gz": (gzip.compress(as_csv(articles(50)))[:-20], "readable to its end"),
     "flipped.csv.gz": (gzip.compress(as_csv(articles(50)))[:400] + b"\0" * 40, "readable to its end"),
-    "short.csv.zst": (zstandard.compress(as_csv(articles(50)))[:-20], "the zstd stream breaks off"),
+    "short.csv.zst": (zstandard.compress(as_csv(articles(50)))[:-20], "the zstd stream is cut off"),
     "not.csv.zst": (b"1,a,b\n", "readable to its end"),
     "short.parquet": (FORMS["rows.parquet"][:-10], "readable to its end"),
     "short.csv": (as_csv(ROWS)[:-8], "line 5: cut off within the row"),

@@ -1,6 +1,5 @@
 """Two models on the same rows: a class that falls, a trade between two classes, and what another seed alone may cost."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -12,7 +11,7 @@ from pipelines.config.run_config import ConfigError, GateConfig
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
 BUSINESS, SCIENCE = 2, 3
-LIMITS = dataclasses.asdict(GateConfig())
+LIMITS = GateConfig().model_dump()
 QUIET = {"trouble": "", "missing": "", "kinds": {}}
 SOUND = {
     "accuracy": 0.9, "all_accuracy": 0.9, "tfma_accuracy": 0.9, "rows": 7600, "predicted_classes": 4, "not_finite": 0,

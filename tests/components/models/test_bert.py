@@ -150,7 +150,7 @@ def test_a_hub_encoder_trains_as_a_whole(addresses, tmp_path):
     model, _, _ = fit(network, tmp_path)
     assert frozen_features.frozen(model) is None
     assert len(model.trainable_weights) == 2 + 4  # the encoder's two, and a kernel and a bias of two dense layers
-    with pytest.raises(encoder.EncoderError, match="as a whole or not at all"):
+    with pytest.raises(encoder.EncoderError, match="all layers are trained or none"):
         bert.build_network(encoder.vocabulary(addresses["hub"]), {**network, "trained": "top 1"}, 4)
 
 

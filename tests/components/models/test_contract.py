@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import explainer, families, family
+from components.models import LINEAR, explainer, families, family
+from components.networks import wide
 from components.tf_support import op_allowlist
 from components.training import batching, calibration, export, loop
 from pipelines.config.presets import PRESETS, TRAINING
@@ -23,6 +24,7 @@ TOPICS = [
 ]
 TOYS = {
     "transformer": {
+        "text": "words",
         "vocabulary": 60,
         "length": 12,
         "padding": "longest",
@@ -38,26 +40,7 @@ TOYS = {
         "dropout": 0.1,
         "word_dropout": 0.1,
         "vectors": "none",
-    },
-    "wide-transformer": {
-        "vocabulary": 60,
-        "length": 12,
-        "padding": "longest",
-        "width": 8,
-        "heads": 2,
-        "key_width": 4,
-        "feed_forward": 8,
-        "blocks": 1,
-        "pooling": "mean+max",
-        "buckets": 64,
-        "pair_width": 4,
-        "hidden": 8,
-        "dropout": 0.1,
-        "word_dropout": 0.1,
-        "vectors": "none",
-        "min_rows": 2,
-        "penalty": 0.4,
-        "mended": 0.333,
+        "wide": False,
     },
     "linear": {"min_rows": 2, "penalty": 0.4, "mended": 0.333},
     "attention-rnn": {
@@ -68,6 +51,7 @@ TOYS = {
         "attention_units": 8,
         "dropout": 0.1,
         "word_dropout": 0.1,
+        "wide": False,
     },
     "bert": {
         "encoder": "written by the fixture `encoder`",
@@ -78,6 +62,7 @@ TOYS = {
         "dropout": 0.1,
         "encoder_dropout": 0.1,
         "word_dropout": 0.1,
+        "wide": False,
     },
     "hf-classifier": {
         "encoder": "written by the fixture `encoder`",
@@ -85,6 +70,7 @@ TOYS = {
         "trained": "all",
         "dropout": 0.0,
         "word_dropout": 0.0,
+        "wide": False,
     },
     "bag": {
         "vocabulary": 60,
@@ -94,8 +80,11 @@ TOYS = {
         "pair_width": 4,
         "dropout": 0.1,
         "word_dropout": 0.1,
+        "wide": False,
     },
 }
+# Each family that can have the linear model beside it, with it; the transformer as the default preset has it, over marks.
+WIDE = [f"{name}+wide" for name in TOYS if "wide" in TOYS[name]]
 QUICK = {**TRAINING, "epochs": 3, "batch_size": 16, "learning_rate": 0.03, "patience": 9}
 ODD = [
     "",
@@ -120,12 +109,22 @@ def rows(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 TRAIN, EVAL = rows(240, 1), rows(40, 2)
 
 
+def toy(name: str) -> tuple:
+    """(the family, its network's settings) of a toy's name."""
+    name, _, beside = name.partition("+")
+    network = {**TOYS[name], "wide": True} if beside else TOYS[name]
+    network = {**network, "text": "marks"} if beside and "text" in network else network
+    return family(name, network), network
+
+
 def fit(name: str, workdir, settings=QUICK, report=lambda *_: None):
-    return loop.fit(family(name), vocabulary(name), TOYS[name], settings, 7, TRAIN, EVAL, 4, workdir, report)
+    module, network = toy(name)
+    return loop.fit(module, vocabulary(name), network, settings, 7, TRAIN, EVAL, 4, workdir, report)
 
 
 def vocabulary(name: str) -> list[str]:
-    return family(name).build_vocabulary(tf.data.Dataset.from_tensor_slices(TRAIN[0]).batch(1024), TOYS[name])
+    module, network = toy(name)
+    return module.build_vocabulary(tf.data.Dataset.from_tensor_slices(TRAIN[0]).batch(1024), network)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -137,12 +136,13 @@ def encoder(tmp_path_factory):
             toy["encoder"] = address
 
 
-@pytest.fixture(scope="module", params=sorted(TOYS))
+@pytest.fixture(scope="module", params=sorted([*TOYS, *WIDE]))
 def fitted(request, tmp_path_factory):
     """(family's name, model, tokenizer, history, exported folder), trained once a family."""
     folder = tmp_path_factory.mktemp(request.param)
     model, tokenizer, history = fit(request.param, folder / "work")
-    explain = explainer(family(request.param), model, vocabulary(request.param), TOYS[request.param])
+    module, network = toy(request.param)
+    explain = explainer(module, model, vocabulary(request.param), network)
     export.export(folder / "model", tokenizer, model, LABELS, explainer=explain)
     return request.param, model, tokenizer, history, folder / "model"
 
@@ -158,7 +158,9 @@ def test_every_family_has_its_toy_and_every_preset_its_family():
 
 def test_a_toy_has_its_presets_settings():
     for preset in PRESETS.values():
-        assert list(TOYS[preset.family]) == list(preset.network)
+        assert [*TOYS[preset.family]] == [
+            key for key in preset.network if preset.family == "linear" or key not in LINEAR
+        ]
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones():
@@ -187,7 +189,7 @@ def test_the_tokenizer_answers_the_same_in_a_data_pipeline_and_eagerly(fitted):
 
 def test_cleaning_happens_inside_the_tokenizer(fitted):
     name, _, tokenizer, _, _ = fitted
-    if "mended" in TOYS[name]:
+    if name == "linear" or "+" in name:
         return  # learns from text as it came, and from some of it cleaned
     for name, ids in tokenizer(tf.constant(["&lt;b&gt;goal&lt;/b&gt;\\coach"])).items():
         np.testing.assert_array_equal(ids, tokenizer(tf.constant(["goal coach"]))[name])
@@ -229,6 +231,17 @@ def test_the_returned_model_has_the_best_epoch_s_weights(fitted):
     assert kept["val_accuracy"] == max(row["val_accuracy"] for row in history)
 
 
+@pytest.mark.parametrize("name", ["bag+wide", "bert+wide"])
+def test_the_linear_part_takes_part_in_the_answer(name, tmp_path):
+    """With the family's own logits at nothing, the answer is the linear part's, which the toy corpus is easy for."""
+    model, tokenizer, _ = fit(name, tmp_path, {**QUICK, "epochs": 1})
+    weights = model.get_layer("mix").get_weights()[0]
+    assert weights[0] > 0
+    model.get_layer("mix").set_weights([np.array([weights[0], 0], np.float32)])
+    alone = loop.scores(loop.logits(model, batching.encode(tokenizer, EVAL[0])), EVAL[1])
+    assert alone["val_accuracy"] > 0.9
+
+
 def test_without_calibration_the_model_answers_as_its_best_epoch_did(tmp_path):
     _, _, history = fit("bag", tmp_path, {**QUICK, "calibrate": "none"})
     kept = loop.best_epoch(history)
@@ -237,9 +250,9 @@ def test_without_calibration_the_model_answers_as_its_best_epoch_did(tmp_path):
 
 def test_weights_saved_and_loaded_answer_alike(fitted, tmp_path):
     name, model, tokenizer, _, _ = fitted
-    module, tokens = family(name), family(name).build_vocabulary(tf.data.Dataset.from_tensors(TRAIN[0]), TOYS[name])
+    module, network = toy(name)
     model.save_weights(tmp_path / "weights.h5")
-    other = calibration.calibrated(module.build_network(tokens, TOYS[name], 4), 1.0, np.zeros(4))
+    other = calibration.calibrated(module.build_network(vocabulary(name), network, 4), 1.0, np.zeros(4))
     other.load_weights(tmp_path / "weights.h5")
     inputs = tokenizer(tf.constant(TRAIN[0][:5]))
     np.testing.assert_allclose(probabilities(other, inputs), probabilities(model, inputs), atol=1e-6)
@@ -269,13 +282,13 @@ def test_both_signatures_answer_alike_and_name_the_likeliest_label(fitted):
 
 def test_only_a_family_with_attention_exports_a_signature_for_it(fitted):
     name, *_, folder = fitted
-    offered = hasattr(family(name), "build_explainer")
+    offered = hasattr(toy(name)[0], "build_explainer")
     assert ("explain" in tf.saved_model.load(str(folder)).signatures) == offered
 
 
 def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fitted):
     name, *_, folder = fitted
-    if not hasattr(family(name), "build_explainer"):
+    if not hasattr(toy(name)[0], "build_explainer"):
         return
     texts = tf.constant([_raw(text) for text in ["goal coach treaty", "merger", *ODD]])
     signatures = tf.saved_model.load(str(folder)).signatures
@@ -294,7 +307,7 @@ def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fit
 
 def test_a_row_s_attention_does_not_depend_on_its_neighbours(fitted):
     name, *_, folder = fitted
-    if not hasattr(family(name), "build_explainer"):
+    if not hasattr(toy(name)[0], "build_explainer"):
         return
     explain = tf.saved_model.load(str(folder)).signatures["explain"]
     alone = explain(text=tf.constant(["goal coach"]))
@@ -318,6 +331,18 @@ def test_an_export_holds_no_keras_objects(fitted):
 
 class Interrupted(Exception):
     """Stands for a killed process."""
+
+
+@pytest.mark.parametrize("name", ["attention-rnn+wide", "hf-classifier+wide"])
+def test_an_extended_vocabulary_keeps_each_part_s_tokens_in_order(name):
+    """New tokens and new keys come behind the old ones, so that the two mix."""
+    module, network = toy(name)
+    tokens = vocabulary(name)
+    keys = [token for token in tokens if wide.parts([token])[0] == []]
+    mixed = [*(token for token in tokens if token not in keys), *keys[:3], "newcomer", *keys[3:]]
+    own, theirs = wide.parts(mixed)
+    assert own[-1] == "newcomer" and [f"#{key}" for key in theirs[2:]] == keys
+    assert module.build_tokenizer(mixed, network)(tf.constant(["goal coach"]))[wide.FEATURES].shape[0] == 1
 
 
 def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(fitted, tmp_path):

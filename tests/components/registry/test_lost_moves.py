@@ -80,7 +80,7 @@ def test_the_move_that_a_run_made_itself_is_told_by_its_release_and_says_what_is
     )
     assert "not known" in second["restored"]
     assert [model_registry.history(LINE)[i] for i in (0, 2, 3)] == [EVENTS[0], EVENTS[2], EVENTS[3]]
-    assert model_registry.before(LINE) == 1
+    assert model_registry.rollback_target(LINE) == 1
     assert lost_moves.refill(LINE) == {}
 
 
@@ -110,7 +110,7 @@ def test_what_does_not_fit_the_moves_beside_it_or_is_of_another_line_is_left_out
 
 
 def test_a_rollback_returns_to_the_version_that_the_champion_followed_although_its_move_is_lost(emptied):
-    assert model_registry.before(LINE) == 1
+    assert model_registry.rollback_target(LINE) == 1
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_a_damaged_pointer_is_reported_and_restored_from_the_history(text):
     move(1)
     whole = path("champion.json").read_text()
     path("champion.json").write_text(text)
-    with pytest.raises(model_registry.RegistryError, match=r"pointer must be whole.*--repair"):
+    with pytest.raises(model_registry.RegistryError, match=r"pointer must be complete.*--repair"):
         model_registry.champion(LINE)
     assert model_registry.restore_champion(LINE) == 1
     assert path("champion.json").read_text() == whole
@@ -166,7 +166,7 @@ def test_a_rollback_returns_to_what_served_before_and_never_to_what_was_left(mov
         make(number, f"model {number}")
     for kind, number in moves:
         move(number, kind)
-    assert model_registry.before(LINE) == before
+    assert model_registry.rollback_target(LINE) == before
     previous = [v for v, names in model_registry.aliases(LINE).items() if "previous" in names]
     assert previous == ([before] if before else [])
 
@@ -190,19 +190,19 @@ def test_the_best_version_is_the_most_accurate_that_served_was_not_rolled_back_a
             path("versions") / f"{number}.json",
             {"version": number, "digest": digest(number), "folder": str(folder), "metrics": metrics},
         )
-    assert model_registry.best(LINE) is None
+    assert model_registry.best_released(LINE) is None
     for kind, number in (("release", 1), ("release", 2), ("release", 3)):
         move(number, kind)
-    assert model_registry.best(LINE) == {
+    assert model_registry.best_released(LINE) == {
         "version": 2,
         "digest": digest(2),
         "folder": str(paths.serving_dir(LINE) / "2"),
     }
     move(4)
     move(3, "rollback")
-    assert model_registry.best(LINE)["version"] == 2
+    assert model_registry.best_released(LINE)["version"] == 2
     (paths.serving_dir(LINE) / "2").rename(paths.home() / "gone")
-    assert model_registry.best(LINE)["version"] == 3
+    assert model_registry.best_released(LINE)["version"] == 3
 
 
 # --- one run at a time ---
@@ -295,7 +295,7 @@ def test_a_run_that_lost_its_line_may_not_publish(now):
         locks.take_line(LINE, "second")
     elif now == "unreadable":
         path("run.lock").write_text("{")
-    with pytest.raises(locks.LostClaim, match=r"run first lost line 'news', and nothing was published"):
+    with pytest.raises(locks.LostClaim, match=r"run first lost line 'news' .*published nothing"):
         locks.check(LINE, "first")
 
 
@@ -304,7 +304,9 @@ def test_only_the_latest_attempt_at_a_node_may_publish():
     locks.take_line(LINE, "first", node="Trainer", attempt="0.2")
     locks.check(LINE, "first", "Pusher", "0.1")
     locks.take_line(LINE, "first", node="Pusher", attempt="0.2")
-    with pytest.raises(locks.Superseded, match=r"attempt 0.1 at Pusher of run first, while attempt 0.2 has started"):
+    with pytest.raises(
+        locks.Superseded, match=r"attempt 0.1 at Pusher of run first published nothing, because attempt 0.2"
+    ):
         locks.check(LINE, "first", "Pusher", "0.1")
     locks.check(LINE, "first", "Pusher", "0.2")
 

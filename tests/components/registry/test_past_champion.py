@@ -76,5 +76,5 @@ def test_a_version_that_is_no_longer_kept_gives_way_to_the_one_before(four_days)
 def test_the_best_of_that_day_knows_nothing_of_later_ones():
     for number, accuracy in ((1, 0.9), (2, 0.8), (3, 0.95)):
         release(number, knows=number, served=number, accuracy=accuracy)
-    assert [model_registry.best(LINE, until)["version"] for until in (1, 2, 3, None)] == [1, 1, 3, 3]
-    assert model_registry.best(LINE, 0) is None
+    assert [model_registry.best_released(LINE, until)["version"] for until in (1, 2, 3, None)] == [1, 1, 3, 3]
+    assert model_registry.best_released(LINE, 0) is None

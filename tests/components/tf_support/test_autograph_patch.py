@@ -13,20 +13,20 @@ from components.tf_support import autograph_patch
 
 
 def test_keras_s_source_is_left_alone_and_ours_is_not():
-    autograph_patch.spare_keras()
+    autograph_patch.exclude_keras_from_autograph()
     assert conversion.is_allowlisted(tf_keras.layers.Dense.call)
     assert not conversion.is_allowlisted(Pooling.call)
 
 
 def test_asking_twice_adds_nothing():
-    autograph_patch.spare_keras()
+    autograph_patch.exclude_keras_from_autograph()
     before = config.CONVERSION_RULES
-    autograph_patch.spare_keras()
+    autograph_patch.exclude_keras_from_autograph()
     assert before == config.CONVERSION_RULES
 
 
 def test_control_flow_of_a_layer_of_ours_still_becomes_part_of_the_graph():
-    autograph_patch.spare_keras()
+    autograph_patch.exclude_keras_from_autograph()
 
     class Gate(tf_keras.layers.Layer):
         def call(self, values):

@@ -75,12 +75,15 @@ def test_a_checkpoint_of_another_start_is_not_gone_on_from(champion, tmp_path):
 
 def test_another_network_is_no_start_and_says_so(champion):
     folder, _ = champion
-    assert warm_start.hindrance(folder, "bag", NETWORK) is None
-    assert warm_start.hindrance(folder, "bag", {**NETWORK, "vocabulary": 99, "dropout": 0.3}) is None
-    assert warm_start.hindrance(folder, "bag", {**NETWORK, "width": 8}) == "the champion's network has another width"
-    assert "family bag" in warm_start.hindrance(folder, "transformer", NETWORK)
+    assert warm_start.incompatibility_reason(folder, "bag", NETWORK) is None
+    assert warm_start.incompatibility_reason(folder, "bag", {**NETWORK, "vocabulary": 99, "dropout": 0.3}) is None
+    assert (
+        warm_start.incompatibility_reason(folder, "bag", {**NETWORK, "width": 8})
+        == "the champion's network has another width"
+    )
+    assert "family bag" in warm_start.incompatibility_reason(folder, "transformer", NETWORK)
     (folder / warm_start.FOLDER / warm_start.BUILT).unlink()
-    assert "does not say" in warm_start.hindrance(folder, "bag", NETWORK)
+    assert "does not say" in warm_start.incompatibility_reason(folder, "bag", NETWORK)
 
 
 def test_weights_that_do_not_fit_are_refused():

@@ -203,7 +203,7 @@ def test_two_who_prepare_at_once_migrate_one_after_the_other(state, monkeypatch)
 
 def test_a_test_run_that_still_lives_is_not_called_stale(state):
     fileio.write_json(
-        airflow_settings.test_marker(), {"pid": os.getpid(), "started": processes._start_time(os.getpid())}
+        airflow_settings.test_marker(), {"pid": os.getpid(), "started": processes.start_time(os.getpid())}
     )
     airflow_settings.end_stale_test()
     assert json.loads(airflow_settings.test_marker().read_text())["pid"] == os.getpid()

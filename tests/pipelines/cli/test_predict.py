@@ -134,6 +134,18 @@ def test_texts_are_answered_as_a_list_in_order(served, capsys):
     assert {a["model_version"] for a in answers} == {served}
 
 
+def test_below_the_least_confidence_the_label_is_uncertain_in_each_form(served, tmp_path, capsys):
+    call = ["predict", "--min-confidence", "1"]
+    assert main.main([*call, "goal shares treaty"]) == 0
+    assert capsys.readouterr().out.startswith("uncertain ")
+    assert main.main([*call, "goal shares treaty", "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["label"] is answer["label_id"] is None and 0 < max(answer["probabilities"]) < 1
+    assert main.main([*call, "--file", str(write_csv(tmp_path / "rows.csv", [("goal shares treaty", "")]))]) == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["label"], row["label_id"]) == ("uncertain", "")
+
+
 def test_a_file_is_scored_row_by_row_into_a_file(served, tmp_path, capsys):
     source, target = write_csv(tmp_path / "in.csv"), tmp_path / "out.csv"
     assert main.main(["predict", "--file", str(source), "--output", str(target)]) == 0
@@ -173,6 +185,8 @@ def test_an_argument_whose_bytes_are_no_utf8_is_answered_and_printed(served, cap
         (["goal", "--version", "../1"], 2, "--version must be"),
         (["goal", "--version", "-1"], 2, ""),
         (["goal", "--line", "../../etc"], 2, "Received: line='../../etc'"),
+        (["goal", "--min-confidence", "1.5"], 2, "--min-confidence must be a number from 0 to 1. Received: 1.5"),
+        (["goal", "--min-confidence", "nan"], 2, "Received: nan"),
         (["--file", "x.exe"], 2, "must be one of .csv, .jsonl, .parquet. Received: 'x.exe'"),
         (["--file", "absent.csv"], 1, "absent.csv"),
         (["goal", "--version", "7"], 1, "Received: version 7"),

@@ -1,5 +1,7 @@
 """Configuration: what is accepted, what is refused, and which value wins."""
 
+import dataclasses
+import json
 import re
 
 import pytest
@@ -56,7 +58,7 @@ def test_the_seed_may_be_given_as_an_override():
         ("data.fresh_fraction", 0.5, "between 0 and 0.5"),
         ("data.fresh_from", "all", "one of labelled, dated"),
         ("gates.fresh_margin", 0.0, "between 0 and 0.5"),
-        ("gates.fresh_rows", 0, "1..1e"),
+        ("gates.fresh_rows", 0, "1..1000000"),
     ],
 )
 def test_a_wrong_override_is_refused_with_rule_and_value(key, value, told):
@@ -131,9 +133,12 @@ def test_a_file_that_is_no_toml_is_named(newsdesk_home):
         run_config.settings()
 
 
-def test_a_configuration_survives_json():
-    run = resolve(Request(set={"training.epochs": 7}))
-    assert run_config.RunConfig.from_json(run.to_json()) == run
+def test_a_configuration_is_plain_json_with_every_value():
+    run = resolve(Request(set={"training.epochs": 7, "gates.floor": 1}))
+    value = json.loads(json.dumps(run.to_json()))
+    assert value == run.to_json()
+    assert list(value) == [field.name for field in dataclasses.fields(run)]
+    assert (value["training"]["epochs"], value["gates"]["floor"], value["labels"]) == (7, 1.0, list(run.labels))
 
 
 def test_times_without_a_zone_are_utc():
@@ -160,12 +165,12 @@ def test_a_line_s_name_that_can_be_no_folder_is_a_configuration_error(tmp_path):
     "labels", [[], ["one"], ["a", "a"], ["a", ""], ["a", " b"], ["a", "b\n"], ["a", 1], ["a", "x" * 101], "ab"]
 )
 def test_labels_that_cannot_be_shown_are_refused_before_any_work(monkeypatch, labels):
-    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    monkeypatch.setattr("pipelines.config.lines.line_file", lambda line: {"labels": labels})
     with pytest.raises(run_config.ConfigError, match=r"labels in data_schemas/news-demo/line\.toml must be"):
         run_config.resolve(run_config.Request(source="demo", line="news"), {})
 
 
 def test_labels_with_marks_of_any_kind_are_fine(monkeypatch):
     labels = ["Arts & Life", "Health (US)", "Children's", "A+B", "日本"]
-    monkeypatch.setattr(run_config, "line_file", lambda line: {"labels": labels})
+    monkeypatch.setattr("pipelines.config.lines.line_file", lambda line: {"labels": labels})
     assert run_config.labels_of("news") == tuple(labels)

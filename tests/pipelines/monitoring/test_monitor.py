@@ -321,7 +321,7 @@ def test_a_version_without_profile_and_confidence_is_answered_and_not_judged(tmp
 def test_the_page_stands_alone_in_light_and_dark_and_escapes_what_came_from_data(champion, tmp_path, capsys):
     run(folder_of(tmp_path / "in", [(f"<b>zebra</b> {i:b}", "&<script>gnu") for i in range(120)]), capsys)
     page = (paths.monitor_dir(LINE) / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2 and "prefers-color-scheme: dark" in page
+    assert page.count("<svg") == 3 and "prefers-color-scheme: dark" in page
     assert not re.search(r"(src|href|srcset)=(?!\"data:)", page) and "<script" not in page
     assert "other words than in training" in page
 

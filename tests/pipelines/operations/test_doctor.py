@@ -59,7 +59,7 @@ def test_a_damaged_champion_and_a_damaged_previous_are_told_apart(two):
     found = wrong()
     assert "differs in saved_model.pb" in found["champion of news"]
     assert "newsdesk rollback" in found["champion of news"]
-    assert "a rollback would fail" in found["previous of news"]
+    assert "A rollback would fail" in found["previous of news"]
 
 
 @pytest.mark.parametrize("how", ["lost", "cut short"])
@@ -68,7 +68,7 @@ def test_a_pointer_is_restored_from_the_history(two, how):
     whole = path.read_text()
     path.unlink() if how == "lost" else path.write_text(whole[:40])
     assert "--repair" in wrong()["champion of news"]
-    assert mended() == [(True, "the pointer of news names version 2 again, from the history")]
+    assert mended() == [(True, "restored the champion pointer of news from the history: version 2")]
     assert path.read_text() == whole
     assert wrong() == {}
 
@@ -78,7 +78,7 @@ def test_a_promotion_that_a_crash_kept_out_of_the_history_is_added(two):
     whole = path.read_text()
     path.write_text(whole.splitlines(keepends=True)[0] + '{"sequ')
     assert "history of news" in wrong()
-    assert mended() == [(True, "the history of news holds its last promotion again")]
+    assert mended() == [(True, "added the last promotion to the history of news")]
     assert [json.loads(line) for line in path.read_text().splitlines()] == [
         json.loads(line) for line in whole.splitlines()
     ]
@@ -86,7 +86,7 @@ def test_a_promotion_that_a_crash_kept_out_of_the_history_is_added(two):
 
 def test_a_version_that_was_pushed_and_never_registered_is_set_aside_where_nothing_serves_it(two):
     published.push("run-3")
-    assert "version 3 was pushed and never registered" in wrong()["serving of news"]
+    assert "version 3 was pushed but never registered" in wrong()["serving of news"]
     assert [done for done, _ in mended()] == [True]
     assert model_registry.numbered(paths.serving_dir(LINE)) == [1, 2]
     assert model_registry.verify(model_registry.held_dir(LINE) / "3")["run"] == "run-3"
@@ -124,7 +124,7 @@ def test_what_cannot_be_mended_is_said_and_the_other_lines_are_mended(two):
     (paths.registry_dir("news-demo") / "champion.json").unlink()
     (done, demo), (left, real) = sorted(mended(), reverse=True)
     assert (done, left) == (True, False)
-    assert "news-demo names version 1 again" in demo
+    assert "restored the champion pointer of news-demo from the history: version 1" in demo
     assert "differs in saved_model.pb" in real
 
 
@@ -133,14 +133,14 @@ def test_a_registered_version_that_retention_removed_is_no_fault(two):
     shutil.rmtree(paths.serving_dir(LINE) / "1")
     model_registry.note_removed(LINE, 1, "retention")
     assert wrong() == {}
-    assert "removed by retention: 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
+    assert "removed by retention: version 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
 
 
 def test_a_record_whose_folder_is_gone_without_a_word_is_told_and_noted(two):
     release("run-3", "swapped")
     shutil.rmtree(paths.serving_dir(LINE) / "1")
-    assert "their folders are gone: 1" in wrong()["serving of news"]
-    assert mended() == [(True, "version 1 of news is noted as gone")]
+    assert "the folder of registered version 1 is gone" in wrong()["serving of news"]
+    assert mended() == [(True, "recorded that the folder of version 1 of news is gone")]
     assert model_registry.removed(LINE)[1]["why"] == "its folder was found gone"
     assert wrong() == {}
 
@@ -153,7 +153,7 @@ def test_tensorflow_serving_s_file_that_does_not_follow_the_pointer_is_written_a
     if how == "stale":
         path.write_text(tf_serving_config.text(LINE, paths.serving_dir(LINE), 1, None))
     assert "does not follow the pointer" in wrong()["models.config of news"]
-    assert mended() == [(True, "TensorFlow Serving's models.config of news follows the pointer again")]
+    assert mended() == [(True, "updated TensorFlow Serving's models.config of news")]
     assert path.read_text() == whole
     assert wrong() == {}
 
@@ -161,7 +161,7 @@ def test_tensorflow_serving_s_file_that_does_not_follow_the_pointer_is_written_a
 def test_a_model_card_that_a_crash_kept_from_being_written_is_written(two):
     model_card.card_files(LINE, 2)["html"].unlink()
     assert "missing for version 2" in wrong()["model cards of news"]
-    assert mended() == [(True, "the model card of news version 2 is written")]
+    assert mended() == [(True, "wrote the model card of news version 2")]
     assert wrong() == {}
 
 
@@ -180,8 +180,8 @@ def test_what_mlmd_takes_for_running_or_for_present_and_is_not_is_corrected(two)
     gone = str(paths.artifacts_dir(LINE) / "Trainer/model/1")
     store.put_artifacts([pb.Artifact(type_id=model, uri=gone, state=pb.Artifact.LIVE)])
     said = [says for what, ok, says in doctor.findings() if not ok]
-    assert any("Trainer of run-9 still runs there" in says for says in said)
-    assert any(f"gone from disk, such as {gone}" in says for says in said)
+    assert any("Trainer of run-9 is recorded as running" in says for says in said)
+    assert any(f"are gone from disk, such as {gone}" in says for says in said)
     assert [done for done, _ in mended()] == [True, True]
     assert wrong() == {}
     assert store.get_executions()[0].last_known_state == pb.Execution.FAILED
@@ -195,7 +195,7 @@ def test_json_is_json_even_while_mending_and_the_exit_code_tells(two, capsys):
     assert main.main(["doctor", "--json", "--repair"]) == 0
     shown = capsys.readouterr()
     assert all(finding["ok"] for finding in json.loads(shown.out))
-    assert "mended the pointer of news" in shown.err
+    assert "fixed  restored the champion pointer of news" in shown.err
 
 
 def test_an_mlflow_database_that_is_none_is_reported_set_aside_and_followed_anew():
@@ -211,10 +211,10 @@ def test_mlflow_is_made_to_follow_and_an_alias_changed_by_hand_is_reported_not_o
     release("run-1")
     release("run-2", "shifted")
     said = wrong()["MLflow's news"]
-    assert said.startswith("it lacks version 1, 2; its alias champion says None, the registry says 2")
-    assert (True, "MLflow follows news again") in mended()
+    assert said.startswith("it lacks version 1, 2; its alias champion is None, but the registry's is 2")
+    assert (True, "brought MLflow up to date with news") in mended()
     assert wrong() == {}
     with sqlite3.connect(paths.home() / "mlflow.db") as database:
         database.execute("update registered_model_aliases set version = 1 where alias = 'champion'")
-    assert "its alias champion says 1, the registry says 2" in wrong()["MLflow's news"]
+    assert "its alias champion is 1, but the registry's is 2" in wrong()["MLflow's news"]
     assert model_registry.champion(LINE)["version"] == 2

@@ -111,8 +111,11 @@ def open_to_all():
 
 MENDED = {
     truncated_metadata: ("ML Metadata", "metadata.sqlite cannot be read"),
-    lost_metadata: ("ML Metadata", "metadata.sqlite is lost, and artifacts up to 3 are there"),
-    restarted_metadata: ("ML Metadata", "metadata.sqlite gives out ids from 4 on, and artifacts up to 40"),
+    lost_metadata: ("ML Metadata", "metadata.sqlite is lost; a new one would reuse the ids of artifacts up to 3"),
+    restarted_metadata: (
+        "ML Metadata",
+        "metadata.sqlite would give the next artifact id 4, but artifacts up to 40 exist",
+    ),
     truncated_mlflow: ("MLflow", "mlflow.db cannot be read"),
     damaged_card: ("damaged file", "versions/1.json is damaged"),
     card_of_another_version: ("damaged file", "versions/1.json is damaged"),
@@ -193,7 +196,7 @@ def test_a_lock_whose_scheduler_is_dead_is_wrong_although_its_run_is_open():
     fileio.write_json(airflow_settings.airflow_home() / "stack.json", {"scheduler": dead()})
     found = wrong()
     assert (
-        "scheduler does not run; `make up`" in found["lock of news"]
+        "scheduler is not running; `make up`" in found["lock of news"]
         and "registry/news/run.lock" in found["lock of news"]
     )
     assert "run `make up`" in found["Airflow stack: scheduler"]
@@ -208,10 +211,10 @@ def test_an_emptied_history_is_told_with_the_moves_that_are_missing():
 def test_moves_that_nothing_tells_are_noted_as_unknown_and_stay_named():
     path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_text("")
-    assert (True, "move 1 of news is noted as unknown: no run and no version tells it") in list(doctor.repair())
+    assert (True, "marked move 1 of news as unknown: no record of a run or version has it") in list(doctor.repair())
     assert list(doctor.repair()) == [] and wrong() == {}
     said = {what: says for what, _, says in doctor.findings()}["history of news"]
-    assert said == f"1 of 2 moves are not known (1); only a backup of {path} would tell them"
+    assert said == f"1 of 2 moves are unknown (1); only a backup of {path} has them"
 
 
 @pytest.fixture
@@ -230,7 +233,7 @@ def scheduler_is_down():
 def test_the_line_of_a_silent_run_whose_scheduler_is_down_is_freed_and_that_is_said(silent):
     scheduler_is_down()
     assert "--repair frees the line" in wrong()["lock of news"]
-    says = "freed line news from run-3, silent for over 15 minutes: Airflow's scheduler does not run"
+    says = "freed line news from run-3, silent for over 15 minutes, and Airflow's scheduler is not running"
     assert (True, says) in list(doctor.repair())
     assert locks.holder(LINE) is None
     assert fileio.read_json(paths.run_dir("run-3") / "outcome.json")["state"] == "failed"
@@ -252,7 +255,7 @@ def test_a_silent_run_gives_its_line_back_where_somebody_asks_for_it(silent, cap
 def test_a_run_that_shows_life_keeps_its_line_whoever_asks():
     scheduler_is_down()
     locks.take_line(LINE, "run-3")
-    says = "line news stays with run run-3, which shows life; stop the run first"
+    says = "line news is locked by run run-3, which is alive; stop that run first"
     assert (False, says) in list(doctor.repair([LINE]))
     assert not any("freed" in says for _, says in doctor.repair())
     assert locks.holder(LINE)["run"] == "run-3"

@@ -160,7 +160,7 @@ def test_champion_previous_best_and_pinned_stay_and_the_rest_leaves_with_its_run
     assert list(paths.staging_dir().iterdir()) == []
     assert locks.holder(LINE) is None
     model_registry.move_champion(
-        LINE, model_registry.champion(LINE), model_registry.before(LINE), "rollback", "it must work", {}
+        LINE, model_registry.champion(LINE), model_registry.rollback_target(LINE), "rollback", "it must work", {}
     )
 
 
@@ -177,7 +177,7 @@ def test_after_a_rollback_the_one_before_is_the_newest_that_is_still_kept():
     retention.apply(LINE, retention.Policy(keep=0), LATER)
     assert model_registry.numbered(paths.serving_dir(LINE)) == [3, 4]
     model_registry.move_champion(LINE, model_registry.champion(LINE), 3, "rollback", "bad", {})
-    assert model_registry.before(LINE) is None
+    assert model_registry.rollback_target(LINE) is None
     assert model_registry.aliases(LINE) == {3: ["champion"]}
 
 
@@ -204,7 +204,7 @@ def test_a_damaged_pointer_stops_it_before_anything_is_removed():
     for number in range(1, 5):
         release(number)
     (paths.registry_dir(LINE) / "champion.json").write_text("{")
-    with pytest.raises(model_registry.RegistryError, match="pointer must be whole"):
+    with pytest.raises(model_registry.RegistryError, match="pointer must be complete"):
         retention.apply(LINE, NONE, LATER)
     assert model_registry.numbered(paths.serving_dir(LINE)) == [1, 2, 3, 4]
     assert locks.holder(LINE) is None
@@ -354,7 +354,7 @@ def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(c
         release(number)
     fileio.write_text(paths.home() / "newsdesk.toml", "[news.retention]\nkeep = 0\nruns = 0\n")
     monkeypatch.setattr(retention, "GRACE", 0)
-    monkeypatch.setattr("pipelines.cli.clean._tell_catalogue", lambda line, gone: "")
+    monkeypatch.setattr("pipelines.cli.clean._update_mlflow", lambda line, gone: "")
     assert main.main(["clean"]) == 0
     shown = capsys.readouterr().out
     assert "remove  version 1" in shown and "keep    version 4     champion" in shown

@@ -22,7 +22,7 @@ def test_the_verdict_page_is_drawn_from_the_json_that_the_node_left():
     folder = paths.run_dir("r")
     draw(folder)
     page = (folder / "verdict.html").read_text()
-    assert "Model verdict: <span class=blessed>blessed" in page
+    assert 'Model verdict: <span class="good">blessed' in page
     assert "&lt;b&gt;good" in page and "<script>" not in page
 
 

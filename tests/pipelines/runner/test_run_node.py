@@ -16,7 +16,7 @@ from pipelines.runner import mlmd_store, node_code
 # A node in a process of its own, in which TFX's part is replaced: {body} is what the node does.
 NODE = """
 import sys, types
-def launch(record, name, again):
+def launch(record, name, attempt, again):
     {body}
 sys.modules["pipelines.runner.tfx_launcher"] = types.SimpleNamespace(launch=launch)
 from pipelines.runner import mlmd_store as mlmd; from pipelines import run_node, runner

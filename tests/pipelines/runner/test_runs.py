@@ -2,10 +2,12 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from components.core import errors, fileio, locks, paths, run_record
+from components.core.records import RunRecord
 from components.core.states import Move, NodeState, Release, RunState
 from components.networks import encoder_content
 from components.registry import model_registry
@@ -23,7 +25,7 @@ def source(tmp_path):
     return folder
 
 
-def opened(source, run="r1", **more) -> dict:
+def opened(source, run="r1", **more) -> RunRecord:
     return runs.open_run(run, run_config.Request(source=str(source), **more))
 
 
@@ -177,14 +179,8 @@ def test_a_candidate_of_the_baseline_s_own_family_is_compared_with_no_baseline(s
     assert bool(run_node._skip(record, NODES["Baseline"])) == (family == "bag")
 
 
-def record_of(code_files=None, **more) -> dict:
-    return {
-        "run": "r1",
-        "encoders": {},
-        **node_code.snapshot(),
-        **({"code_files": code_files} if code_files else {}),
-        **more,
-    }
+def record_of(**more) -> RunRecord:
+    return RunRecord.from_json({"run": "r1", **node_code.snapshot(), **more})
 
 
 def test_a_node_of_a_run_whose_code_changed_refuses_and_names_the_file(source, capsys):
@@ -198,7 +194,7 @@ def test_a_node_of_a_run_whose_code_changed_refuses_and_names_the_file(source, c
 
 def test_a_run_of_a_version_that_kept_no_list_of_code_is_to_be_started_anew(source):
     record = opened(source)
-    del record["code_files"]
+    record = replace(record, code_files={})
     with pytest.raises(runs.Changed, match="another version of Newsdesk"):
         runs.check_unchanged(record, NODES["Trainer"])
 

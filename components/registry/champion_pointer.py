@@ -1,0 +1,105 @@
+"""The champion pointer and its history, read: which version serves, what served before, what a rollback returns to.
+
+    registry/<line>/champion.json      the pointer: version, digest and the event that moved it
+    registry/<line>/promotions.jsonl   every move of the pointer, numbered from 1, append-only (lost ones: `lost_moves.py`)
+
+Standard library only.
+"""
+
+from components.core import fileio, paths
+from components.core.states import Move
+from components.registry.manifest import RegistryError
+from components.registry.version_folders import card, folder
+
+
+def champion(line: str) -> dict | None:
+    """The pointer: `version` (int), `digest` (hex) and the `event` that set it; None before the first promotion.
+
+    Raises:
+        RegistryError: it cannot be read as a pointer, or is gone although there was a promotion.
+    """
+    path, fault = paths.registry_dir(line) / "champion.json", "missing although there is a history"
+    try:
+        pointer = fileio.read_json(path)
+        if pointer is None and not recorded(line):
+            return None
+        if pointer is not None:
+            _check_pointer(pointer)
+            return pointer
+    except (ValueError, KeyError, TypeError) as error:
+        fault = f"unreadable, {type(error).__name__}"
+    raise RegistryError(
+        f"the champion pointer must be complete. Received: {path}, {fault}. "
+        "`newsdesk doctor --repair` restores it from the history."
+    )
+
+
+def _check_pointer(pointer: dict) -> None:
+    """Raises KeyError or TypeError where a field is missing or of another type."""
+    numbers, event = (pointer["version"], pointer["event"]["sequence"]), pointer["event"]
+    if not all(isinstance(number, int) for number in numbers) or {"from"} - event.keys() or not pointer["digest"]:
+        raise TypeError("not a pointer")
+
+
+def history(line: str) -> list[dict]:
+    """Every promotion, oldest first. The pointer's own event counts even if a crash kept it out of the file."""
+    events, pointer = recorded(line), champion(line)
+    if pointer and (not events or events[-1]["sequence"] < pointer["event"]["sequence"]):
+        events.append(pointer["event"])
+    return events
+
+
+def recorded(line: str) -> list[dict]:
+    """The events in `promotions.jsonl`, whatever the pointer says.
+
+    Raises:
+        RegistryError: a line before the last one is damaged.
+    """
+    path = paths.registry_dir(line) / "promotions.jsonl"
+    try:
+        return fileio.read_json_lines(path)
+    except ValueError as error:
+        raise RegistryError(f"every line of a history must be complete. Received: {path} ({error})") from error
+
+
+def rollback_target(line: str) -> int | None:
+    """The version a rollback returns to: the one that served before the champion; None where there is none.
+
+    Versions that were rolled back or are no longer kept do not count. So two rollbacks go back two versions; a rollback never
+    returns to a version rolled back from.
+    """
+    served = _served(line)
+    return next((number for number in reversed(served) if number != served[-1] and folder(line, number)), None)
+
+
+def best_released(line: str, until: int | None = None) -> dict | None:
+    """The best version that ever served: `version`, `digest`, `folder`, by the test accuracy on its card, the newer of equals.
+
+    Versions that were rolled back, and those whose folder is no longer kept, do not count. None where there is none.
+    until: number of the last move that counts, where not all do.
+    """
+    served = (card(line, number) for number in set(_served(line, until)) if folder(line, number))
+    top = max(filter(None, served), key=lambda c: (c.metrics["accuracy"], c.version), default=None)
+    return top and {"version": top.version, "digest": top.digest, "folder": str(folder(line, top.version))}
+
+
+def _served(line: str, until: int | None = None) -> list[int]:
+    """The versions that served, oldest first, without those that were rolled back."""
+    served: list[int] = []
+    for event in history(line):
+        if until is not None and event["sequence"] > until:
+            break
+        if event["kind"] == Move.ROLLBACK and event["to"] in served:
+            del served[len(served) - served[::-1].index(event["to"]) :]
+            continue
+        if event["kind"] != Move.ROLLBACK and event["from"] not in (None, *served[-1:]):
+            served.append(event["from"])  # the move that made it serve is lost
+        served.append(event["to"])
+    return served
+
+
+def aliases(line: str) -> dict[int, list[str]]:
+    """Names of versions: the champion and, as `previous`, the one a rollback returns to."""
+    pointer, previous = champion(line), rollback_target(line)
+    names = {pointer["version"]: ["champion"]} if pointer else {}
+    return {**names, previous: ["previous"]} if previous is not None else names

@@ -1,0 +1,93 @@
+"""`newsdesk serve`: the champion over HTTP."""
+
+from ipaddress import ip_address
+
+import click
+
+from pipelines.cli import options
+from pipelines.cli.command import Command, fail
+from pipelines.cli.line_choice import answering_line
+
+_COUNT = click.IntRange(min=1)
+
+
+@click.command("serve", cls=Command, example="newsdesk serve --line news --port 8501 --log-requests")
+@options.line()
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", show_default=True, help="this machine alone by default")
+@click.option(
+    "--port", default=8501, type=click.IntRange(0, 65_535), show_default=True, help="0: any free one, named in the log"
+)
+@click.option(
+    "--poll",
+    default=2.0,
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    show_default=True,
+    help="time between two looks at the champion pointer",
+)
+@click.option("--batch-rows", default=64, type=_COUNT, show_default=True, help="texts of one call of the graph")
+@click.option(
+    "--batch-wait",
+    default=2.0,
+    type=click.FloatRange(0, 1_000),
+    metavar="MS",
+    show_default=True,
+    help="time a request waits for others to share a call with",
+)
+@click.option(
+    "--queue-rows",
+    default=2_048,
+    type=_COUNT,
+    show_default=True,
+    help="texts that may wait; more are answered with 429",
+)
+@click.option(
+    "--request-rows",
+    default=512,
+    type=_COUNT,
+    show_default=True,
+    help="texts of one request; more are answered with 413",
+)
+@click.option(
+    "--body-bytes",
+    default=1 << 20,
+    type=_COUNT,
+    show_default=True,
+    help="size of one request; more is answered with 413",
+)
+@click.option(
+    "--log-requests",
+    is_flag=True,
+    help="keep texts and answers in NEWSDESK_HOME/requests/LINE, a source for `newsdesk monitor`",
+)
+@click.option("--log-days", default=14, type=_COUNT, show_default=True, help="days of that log that are kept")
+@click.option("--log-bytes", default=256 << 20, type=_COUNT, show_default=True, help="size of one day's log; the rest is left out")  # fmt: skip
+def command(line, host, port, poll, batch_rows, batch_wait, queue_rows, request_rows, body_bytes, log_requests, log_days, log_bytes) -> int:  # fmt: skip
+    """Answer over HTTP with the champion, in the request shapes of TensorFlow Serving, and follow it when it changes.
+
+    POST /v1/models/LINE:predict and :classify, GET /v1/models/LINE, /healthz, /metrics. Ends on SIGTERM, after the requests under way.
+    """
+    line = answering_line(line)
+    if queue_rows < request_rows:
+        return fail("serve", f"--queue-rows must hold one whole request ({request_rows}). Received: {queue_rows}", 2)
+    if not _is_loopback(host):
+        warning = (
+            "is open to other machines, and the server asks nobody for a password: put a proxy with a login before it"
+        )
+        fail("serve", f"{host} {warning}", 0)
+    from pipelines.serving import server
+    from pipelines.serving.settings import LogSettings, ServeSettings
+
+    settings = ServeSettings(
+        line=line, host=host, port=port, poll=poll, batch_rows=batch_rows, batch_wait=batch_wait / 1_000,
+        queue_rows=queue_rows, request_rows=request_rows, body_bytes=body_bytes,
+        log=LogSettings(log_days, log_bytes) if log_requests else None,
+    )  # fmt: skip
+    return server.run(settings)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

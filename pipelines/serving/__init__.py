@@ -1,0 +1,13 @@
+"""`newsdesk serve`: a line's champion over HTTP, in the request shapes of TensorFlow Serving's REST API.
+
+    settings         addresses and limits
+    champion         which versions answer; follows the champion pointer
+    batching         joins requests that wait into one call of the graph
+    tf_serving_api   request and answer bodies
+    request_log      what was asked, one row a text, as a source that `newsdesk monitor` reads
+    metrics          Prometheus
+    app              the routes
+    server           starts it, ends it on SIGTERM
+
+A room of its own beside `client.py`, which it builds on: the client stays one file that needs numpy and TensorFlow alone.
+"""

@@ -1,0 +1,37 @@
+"""Addresses and limits of a prediction server."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """Limits of the request log. days: how many days' folders are kept; day_bytes: what one day's file may hold at most."""
+
+    days: int = 14
+    day_bytes: int = 256 << 20
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """A server of one line.
+
+    poll: seconds between two looks at the champion pointer. batch_rows: texts that one call of the graph takes at most.
+    batch_wait: seconds that the first request of a batch waits for others. queue_rows: texts that may wait, more are answered
+    with 429. body_bytes, request_rows: size of one request, more is answered with 413. body_seconds: how long its body may take.
+    connections: open at once, more are answered with 503. grace: seconds that requests have to end after SIGTERM.
+    log: None where requests are not logged.
+    """
+
+    line: str
+    host: str = "127.0.0.1"
+    port: int = 8501
+    poll: float = 2.0
+    batch_rows: int = 64
+    batch_wait: float = 0.002
+    queue_rows: int = 2_048
+    body_bytes: int = 1 << 20
+    request_rows: int = 512
+    body_seconds: float = 10.0
+    connections: int = 512
+    grace: float = 20.0
+    log: LogSettings | None = field(default=None)
