@@ -145,7 +145,7 @@ def roll_back(day: date) -> list[Event]:
     from components.registry import model_registry
     from pipelines.cli import release
 
-    if model_registry.before(DEMO_LINE) is None:
+    if model_registry.rollback_target(DEMO_LINE) is None:
         return [Event(day, "kept", "nothing to roll back to: only one version has served")]
     reason = "a reader complains about Sunday's sports page"
     release.run("rollback", DEMO_LINE, reason, None, None)
