@@ -42,7 +42,7 @@ def write(folder: Path, line: str, source: Path, proposal: Proposal) -> None:
         os.rename(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    fileio.sync_folder(folder.parent)
+    fileio.sync(folder.parent)
 
 
 def line_toml(proposal: Proposal) -> str:
