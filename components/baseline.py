@@ -34,8 +34,15 @@ def Baseline(
     texts, _ = records.load(examples.uri, "train")
     tokens = vocabulary.adapt(family, settings, texts)
     history = run_fn.train(
-        family, tokens, settings, json.loads(training), seed, json.loads(labels), examples.uri,
-        Path(path_utils.serving_model_dir(model.uri)), Path(model.uri, "checkpoints"),
-    )  # fmt: skip
+        family,
+        tokens,
+        settings,
+        json.loads(training),
+        seed,
+        json.loads(labels),
+        examples.uri,
+        Path(path_utils.serving_model_dir(model.uri)),
+        Path(model.uri, "checkpoints"),
+    )
     shutil.rmtree(Path(model.uri, "checkpoints"), ignore_errors=True)
     model.set_string_custom_property("headline", run_fn.headline(history))

@@ -51,10 +51,13 @@ def probe(
     """The report of a fresh process, see `canary_probe.py`; `{"error": …}` where it ended without one."""
     question = json.dumps(
         {
-            "model": str(model_dir.absolute()), "labels": labels, "texts": texts, "text_ops": text_ops,
+            "model": str(model_dir.absolute()),
+            "labels": labels,
+            "texts": texts,
+            "text_ops": text_ops,
             "champion": champion and str(champion.absolute()),
         }
-    )  # fmt: skip
+    )
     # -I: no PYTHON* variables, no user site; -S: no .pth files, so that an editable install of the project stays out.
     command = [sys.executable, "-I", "-S", str(PROBE), sysconfig.get_paths()["purelib"]]
     try:

@@ -204,11 +204,19 @@ def DataGate(
     findings = checks.configured(findings, bounds["checks"])
     decision = checks.decide(findings)
     result = {
-        "decision": decision, "reasons": reasons(findings, decision), "findings": findings,
-        "rows": account["rows"], "splits": account["splits"], "quarantine": str(Path(quarantine.uri, "rows.csv")),
-        "account": account, "profiles": {"run": str(Path(quarantine.uri, "profile.json")), "champion": _profile_path(line, card)},
-        "docs": docs_page(folder) if train_rows else "", "milder": check_settings.softened(bounds["checks"]), "reason": bounds["reason"], "ignored": json.loads(origin)["ignored"],
-    }  # fmt: skip
+        "decision": decision,
+        "reasons": reasons(findings, decision),
+        "findings": findings,
+        "rows": account["rows"],
+        "splits": account["splits"],
+        "quarantine": str(Path(quarantine.uri, "rows.csv")),
+        "account": account,
+        "profiles": {"run": str(Path(quarantine.uri, "profile.json")), "champion": _profile_path(line, card)},
+        "docs": docs_page(folder) if train_rows else "",
+        "milder": check_settings.softened(bounds["checks"]),
+        "reason": bounds["reason"],
+        "ignored": json.loads(origin)["ignored"],
+    }
     (folder / "verdict.json").write_text(json.dumps(result, indent=1, ensure_ascii=False, default=str))
     verdict.decision = decision
     verdict.set_string_custom_property(

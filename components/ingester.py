@@ -131,11 +131,17 @@ class Account:
         rows = {name: sum(f[name] for f in self.files) for name in ("in", "out", "quarantined", "duplicates")}
         assert rows["in"] == rows["out"] + rows["quarantined"] + rows["duplicates"], rows
         return {
-            "files": self.files, "rows": rows, "splits": {split: dict(sorted(own.items())) for split, own in self.splits.items()},
-            "foreign": dict(self.foreign.most_common()), "foreign_rows": self.foreign_rows, "first_label": self.form.first_label,
-            "conflicts": self.conflicts, "leaked": self.leaked,
-            "first_foreign": list(self.first_foreign.values()), "first_quarantined": list(self.first_quarantined.values()),
-        }  # fmt: skip
+            "files": self.files,
+            "rows": rows,
+            "splits": {split: dict(sorted(own.items())) for split, own in self.splits.items()},
+            "foreign": dict(self.foreign.most_common()),
+            "foreign_rows": self.foreign_rows,
+            "first_label": self.form.first_label,
+            "conflicts": self.conflicts,
+            "leaked": self.leaked,
+            "first_foreign": list(self.first_foreign.values()),
+            "first_quarantined": list(self.first_quarantined.values()),
+        }
 
 
 def _hashes(file: dict, form: Form) -> Iterator[str]:

@@ -15,12 +15,8 @@ is asked because many small steps down, each within the noise, would else add up
 `unchanged`.
 """
 
-import contextlib
-import hashlib
 import json
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,31 +32,14 @@ from components.core.intervals import wilson
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
-from components.evaluation import diagnostics, fresh_news, gate_rules, seen_rows
+from components.evaluation import diagnostics, fresh_news, gate_rules
 from components.evaluation.paired_tests import compare
+from components.evaluation.predictions import predictions
+from components.evaluation.seen_rows import fair
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
 from components.registry.manifest import write_judged
 from components.training import calibration as calibrating
-from components.training import export
-
-
-def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
-    """Probabilities float32[rows, classes], scored once for each pair of model content and test rows.
-
-    What an earlier attempt left behind counts only if it is whole: a zip file checks its own sums.
-    """
-    rows = hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hexdigest()
-    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        with np.load(kept, allow_pickle=False) as found:
-            answers = found["probabilities"]
-        if answers.shape[0] == len(texts):
-            return answers
-    answers = export.predict(model_dir, texts)
-    with fileio.replacing(kept) as file:
-        np.savez(file, probabilities=answers)
-    return answers
 
 
 def sureness(probabilities: np.ndarray) -> float | None:
@@ -118,24 +97,6 @@ def serving(folder: Path, digest: str) -> dict:
     return found
 
 
-def fair(hashes: list[str], manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
-    """Which test rows no other model learned from: bool[rows], rows taken out by model, and models that keep no list.
-
-    hashes: of the test rows; manifests: of the served models by name.
-    """
-    kept, taken, unlisted = np.ones(len(hashes), bool), {}, []
-    for name, manifest in manifests.items():
-        known = seen_rows.load(seen_rows.place(manifest["line"], manifest["version"]))
-        if known is None:
-            # Whoever saw the rows before only looks better for it, so the candidate has the harder test, not the easier one.
-            unlisted.append(name)
-            continue
-        seen = seen_rows.among(hashes, known)
-        taken[name] = int(seen.sum())
-        kept &= ~seen
-    return kept, taken, unlisted
-
-
 def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
     """The share right of each slice with its 95% interval: `name`, `kind`, `rows`, `share`, `low`, `high`."""
     found = []
@@ -153,23 +114,23 @@ def behave(
 
     models: (folder, digest) by name, "candidate" and, where there is one, "champion".
     """
-    told = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    result = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
     try:
         spec = behavioural.load(path, labels) if path else None
     except behavioural.BehaviourError as error:
-        return {**told, "trouble": str(error)}
+        return {**result, "trouble": str(error)}
     if spec is None:
-        return {**told, "missing": path.name if path else "behaviour.toml"}
+        return {**result, "missing": path.name if path else "behaviour.toml"}
     asked = behavioural.cases(spec, texts, hashes)
     different = sorted({text for case in asked for text in case.texts})
     rows = np.array([text.encode("utf-8", "replace") for text in different], object)
-    said = {}
+    answers_of = {}
     for name, model in models.items() if different else ():
-        said[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
-    flips = {name: behavioural.flipped(asked, answers) for name, answers in said.items()}
+        answers_of[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
+    flips = {name: behavioural.flipped(asked, answers) for name, answers in answers_of.items()}
     ours = flips.get("candidate", np.zeros(0, bool))
     kinds = behavioural.examine(asked, ours, flips.get("champion"), bounds)
-    return {**told, "kinds": kinds, "examples": behavioural.examples(asked, ours, said.get("candidate", {}))}
+    return {**result, "kinds": kinds, "examples": behavioural.examples(asked, ours, answers_of.get("candidate", {}))}
 
 
 def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: dict) -> dict | None:
@@ -238,10 +199,10 @@ def ModelGate(
     every = answers.get("candidate", np.zeros((0, len(names)), np.float32))
     all_right = every.argmax(axis=1) == truth
     ours, left = every[kept], truth[kept]
-    said, right = ours.argmax(axis=1), all_right[kept]
+    predicted, right = ours.argmax(axis=1), all_right[kept]
     parts = slices(left, words_in(texts[kept]), names)
     comparisons = {
-        name: compare(left, said, found[kept].argmax(axis=1), bounds, parts)
+        name: compare(left, predicted, found[kept].argmax(axis=1), bounds, parts)
         for name, found in answers.items()
         if name != "candidate" and len(left)
     }
@@ -253,9 +214,9 @@ def ModelGate(
         "interval": wilson(accuracy or 0.0, max(len(left), 1)), "per_class": measured["per_class"],
         "coverage": diagnostics.coverage(left, ours) if np.isfinite(ours).all() else [],
         "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
-        "predicted_classes": len(set(said.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
+        "predicted_classes": len(set(predicted.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
         "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
-        "confusion": confusion(left, said, len(names)),
+        "confusion": confusion(left, predicted, len(names)),
     }  # fmt: skip
     unchanged = digest == champion_digest
     asked = {name: models[name] for name in ("candidate", "champion") if name in models}

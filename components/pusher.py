@@ -103,9 +103,14 @@ def push(
             version = model_registry.next_version(line)
             at("numbered")
             manifest = {
-                "version": version, "line": line, "run": run, "digest": model_registry.content_digest(dict(judged)), "labels": labels,
-                "files": files, "pushed": clock.now(),
-            }  # fmt: skip
+                "version": version,
+                "line": line,
+                "run": run,
+                "digest": model_registry.content_digest(dict(judged)),
+                "labels": labels,
+                "files": files,
+                "pushed": clock.now(),
+            }
             fileio.write_json(aside / model_registry.MANIFEST, manifest)
             at("manifest")
             target = (model_registry.held_dir(line) if hold else paths.serving_dir(line)) / str(version)
@@ -144,11 +149,16 @@ def write_mlmodel(folder: Path, labels: list[str]) -> None:
     model = {
         "flavors": {"python_function": function},
         "signature": {
-            "inputs": json.dumps([{"name": "text", "type": "string", "required": True}]), "outputs": json.dumps(outputs),
+            "inputs": json.dumps([{"name": "text", "type": "string", "required": True}]),
+            "outputs": json.dumps(outputs),
         },
         "metadata": {"labels": labels},
-        "saved_input_example_info": {"artifact_path": "input_example.json", "type": "dataframe", "pandas_orient": "split"},
-    }  # fmt: skip
+        "saved_input_example_info": {
+            "artifact_path": "input_example.json",
+            "type": "dataframe",
+            "pandas_orient": "split",
+        },
+    }
     example = {"columns": ["text"], "data": [[text] for text in WARM_UP]}
     (folder / "input_example.json").write_text(json.dumps(example))
     (folder / "MLmodel").write_text(json.dumps(model, indent=1))  # JSON is YAML

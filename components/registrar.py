@@ -52,10 +52,12 @@ def origin(record: RunRecord, verdict: Verdict, account: dict, folder: Path) -> 
         "training": training(_report(artifacts["Trainer"].get("model_run"), "history.json")),
         "canary": canary and {name: value for name, value in canary.items() if name != "label_ids"},
         "data_verdict": data and {"decision": data["decision"], "reasons": data["reasons"]},
-        "confusion": verdict.metrics.get("confusion"), "behaviour": verdict.behaviour, "limits": verdict.limits,
+        "confusion": verdict.metrics.get("confusion"),
+        "behaviour": verdict.behaviour,
+        "limits": verdict.limits,
         "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         "libraries": libraries(),
-    }  # fmt: skip
+    }
 
 
 def training(history: Mapping | None) -> dict | None:
@@ -160,9 +162,14 @@ def release(record: RunRecord, verdict: Verdict, version: int, folder: Path, att
     if not any(event["to"] == version for event in model_registry.history(line)):
         try:
             model_registry.move_champion(
-                line, record.champion, version, Move.RELEASE, "; ".join(verdict.reasons),
-                {"run": run, "metrics": verdict.metrics}, partial(locks.check, line, run, "Registrar", attempt),
-            )  # fmt: skip
+                line,
+                record.champion,
+                version,
+                Move.RELEASE,
+                "; ".join(verdict.reasons),
+                {"run": run, "metrics": verdict.metrics},
+                partial(locks.check, line, run, "Registrar", attempt),
+            )
         except model_registry.PointerMoved as error:
             return {**state, "folder": str(model_registry.set_aside(line, version)), "reasons": [f"held: {error}"]}
         except (locks.LostClaim, model_registry.Differs):

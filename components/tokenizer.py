@@ -34,11 +34,11 @@ def Tokenizer(
     encoders: JSON of the run's encoders with their content; code: hash of code and libraries; both for the cache."""
     settings, champion = json.loads(network), json.loads(before)
     texts, _ = records.load(examples.uri, "train")
-    known, told = [], ""
+    known, reason = [], ""
     if champion:
         folder = verified_folder(**champion)
-        told = warm_start.incompatibility_reason(folder, family, settings) or ""
-        known = [] if told else vocabularies.load(folder / warm_start.FOLDER)
+        reason = warm_start.incompatibility_reason(folder, family, settings) or ""
+        known = [] if reason else vocabularies.load(folder / warm_start.FOLDER)
     # A family of features takes what enough rows have, however many that are.
     size = None if "min_rows" in settings or settings.get("wide") else settings.get("vocabulary", len(known))
     tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, texts), known, size)
@@ -59,5 +59,5 @@ def Tokenizer(
     vocabulary.set_string_custom_property(
         "headline",
         f"{len(tokens):,} tokens, {report['eval']['unknown_share']:.1%} of unseen text outside them"
-        + (f"; {len(known):,} are the champion's" if known else f"; adapted anew: {told}" if told else ""),
+        + (f"; {len(known):,} are the champion's" if known else f"; adapted anew: {reason}" if reason else ""),
     )

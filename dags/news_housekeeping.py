@@ -54,12 +54,12 @@ with DAG(
     def ages() -> list[str]:
         lines, now, found = run_config.settings(), datetime.now(timezone.utc), []
         for line in model_registry.lines():
-            told = run_config.section(lines, line, "notify")
-            notice = notices.of_age(line, told.max_age_days, now)
+            settings = run_config.section(lines, line, "notify")
+            notice = notices.of_age(line, settings.max_age_days, now)
             if notice:
                 found.append(notice.text)
                 print(notice.text)
-                say(notice, told)
+                say(notice, settings)
         return found
 
     def _told(words: list[str]) -> dict:

@@ -33,7 +33,7 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
-    settings, told = run_config.section(lines, line, "monitor"), run_config.section(lines, line, "notify")
+    settings, notify = run_config.section(lines, line, "monitor"), run_config.section(lines, line, "notify")
     fields = monitor_form(line, settings.folder, settings.window)
     with DAG(
         dag_id=dag_id,
@@ -54,37 +54,37 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
         def look(params=None, dag_run=None) -> dict:
             asked = checked(fields, params, dag_run.conf)
             words = ["monitor", asked["folder"], "--window", asked["window"], "--line", asked["line"], "--json"]
-            said = json.loads(newsdesk(words, print, partly=True))
-            if "batches" not in said:
-                raise AirflowFailException("\n  ".join([said["headline"], *said["reasons"]]))
-            print(said["headline"])
-            return {name: said[name] for name in ("headline", "report", "line", "untold", "unread")}
+            result = json.loads(newsdesk(words, print, partly=True))
+            if "batches" not in result:
+                raise AirflowFailException("\n  ".join([result["headline"], *result["reasons"]]))
+            print(result["headline"])
+            return {name: result[name] for name in ("headline", "report", "line", "untold", "unread")}
 
         @task(
             doc_md="Names what is over its limit and nobody was told of, in the log and as a notice; skipped without any."
         )
-        def tell(said: dict) -> list[str]:
-            if not said["untold"]:
+        def tell(result: dict) -> list[str]:
+            if not result["untold"]:
                 raise AirflowSkipException("no warning")
-            warnings = [f"{found['day']}: {found['message']}" for found in said["untold"]]
-            text = "\n".join([f"{said['line']}: recent articles have drifted", *(f"- {each}" for each in warnings)])
-            to_label = sum({found["batch"]: found["queue"] for found in said["untold"]}.values())
-            text += f"\n{to_label:,} texts to label; drift over time: {said['report']}"
+            warnings = [f"{found['day']}: {found['message']}" for found in result["untold"]]
+            text = "\n".join([f"{result['line']}: recent articles have drifted", *(f"- {each}" for each in warnings)])
+            to_label = sum({found["batch"]: found["queue"] for found in result["untold"]}.values())
+            text += f"\n{to_label:,} texts to label; drift over time: {result['report']}"
             print(text)
             run = get_current_context()["dag_run"].run_id
-            say(notices.Notice("drifted", said["line"], run, text), told)
+            say(notices.Notice("drifted", result["line"], run, text), notify)
             # After the notice: a crash in between means one too many, not one too few.
-            drift_notices.mark(said["line"], said["untold"], run)
+            drift_notices.mark(result["line"], result["untold"], run)
             return warnings
 
         @task(doc_md="Fails where files could not be read; all others were scored.")
-        def read(said: dict) -> None:
-            if said["unread"]:
-                raise AirflowFailException("\n  ".join(said["unread"]))
+        def read(result: dict) -> None:
+            if result["unread"]:
+                raise AirflowFailException("\n  ".join(result["unread"]))
 
-        said = look()
-        tell(said)
-        read(said)
+        result = look()
+        tell(result)
+        read(result)
     return dag
 
 

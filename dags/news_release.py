@@ -14,7 +14,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 
 TIMEOUT = timedelta(minutes=10)
-PATIENCE = timedelta(days=7)  # then nobody wants it any more
+PATIENCE = timedelta(days=7)  # after which an unapproved request is rejected
 
 with DAG(
     dag_id="news_release",
@@ -61,9 +61,9 @@ with DAG(
         doc_md="Calls the command, with the reason, who asked and who approved.",
     )
     def do(ti=None, outlet_events=None) -> str:
-        told, answer = ti.xcom_pull(task_ids="check"), ti.xcom_pull(task_ids="approve")
-        asked = told["asked"]
-        text = newsdesk(words_of(asked, told["by"], user_of(answer["responded_by_user"])), print)
+        checked, answer = ti.xcom_pull(task_ids="check"), ti.xcom_pull(task_ids="approve")
+        asked = checked["asked"]
+        text = newsdesk(words_of(asked, checked["by"], user_of(answer["responded_by_user"])), print)
         print(text)
         if serving(asked["line"]) != asked["serves"]:
             card = model_registry.card(asked["line"], serving(asked["line"])) or {}

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.registry import postgresql
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("docker/Dockerfile.tfx", "docker/Dockerfile.airflow")
 
@@ -73,6 +75,39 @@ def test_compose_builds_files_that_exist_and_the_second_from_the_first(compose):
         assert (ROOT / "docker" / service["build"]["context"] / service["build"]["dockerfile"]).exists()
     base = compose["services"]["newsdesk"]["build"]["additional_contexts"]
     assert base == {dict(instructions(FILES[1]))["ARG"].split("=")[1]: "service:tfx"}
+
+
+@pytest.fixture(scope="module")
+def production():
+    return yaml.safe_load((ROOT / "docker/compose.production.yaml").read_text())
+
+
+def test_in_production_passwords_come_from_the_environment_alone(production):
+    values = [v for service in production["services"].values() for v in service.get("environment", {}).values()]
+    secret = [value for value in values if "POSTGRES_PASSWORD" in value]
+    assert len(secret) == 4
+    assert all(re.search(r"^\$\{POSTGRES_PASSWORD:\?|:\$\{POSTGRES_PASSWORD\}@", value) for value in secret)
+    assert not [value for value in values if re.search(r"://\w+:(?!\$\{)", value)]
+
+
+def test_in_production_each_address_names_a_database_that_is_made(production):
+    made = set(re.findall(r"CREATE DATABASE (\w+)", (ROOT / "docker/postgres/databases.sql").read_text()))
+    made.add(production["services"]["postgres"]["environment"]["POSTGRES_DB"])
+    addresses = production["services"]["newsdesk"]["environment"]
+    read = {name: postgresql.configured(name, {name: re.sub(r"\$\{\w+\}", "x", a)}) for name, a in addresses.items()}
+    assert {database.name for database in read.values()} == made
+    assert set(read) == {postgresql.METADATA, postgresql.MLFLOW, postgresql.AIRFLOW}
+
+
+def test_the_prediction_server_is_bare_and_reads_the_state_only(production, compose):
+    serve = production["services"]["serve"]
+    assert serve["image"] == compose["services"]["tfx"]["image"]
+    assert serve["read_only"] and serve["cap_drop"] == ["ALL"] and serve["volumes"] == ["state:/var/lib/newsdesk:ro"]
+    assert all(port.startswith("127.0.0.1:") for port in serve["ports"])
+    from pipelines.cli import serve as command
+
+    words = ["news" if "$" in word else word for word in serve["command"][1:]]
+    assert command.command.make_context("serve", words).params["host"] == "0.0.0.0"
 
 
 def commands():

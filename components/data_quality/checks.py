@@ -51,12 +51,12 @@ def key_of(name: str) -> str:
     return name.split(" (")[0].replace(" ", "-")
 
 
-def configured(findings: Sequence[dict], said: Mapping[str, str]) -> list[dict]:
+def configured(findings: Sequence[dict], outcomes: Mapping[str, str]) -> list[dict]:
     """The findings with the outcomes of the configuration, and remedies; checks that are off are left out."""
     kept = []
     for finding in findings:
         key = key_of(finding["check"])
-        outcome = said.get(key, "")
+        outcome = outcomes.get(key, "")
         if finding["outcome"] != DataDecision.PASS:
             remedy = f". To do: {REMEDIES[key]}" if key in REMEDIES else ""
             finding = {**finding, "outcome": outcome or finding["outcome"], "message": finding["message"] + remedy}
@@ -153,13 +153,13 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
         turned["these rows, by the champion's words"] = label_consistency.swapped(new)
     against, worst = max(drops.items(), key=lambda item: item[1])
     found = [f"{labels[a]} and {labels[b]} ({where})" for where, pairs in turned.items() for a, b in pairs]
-    told = f"words tell the label of {label_consistency.share(own)[0]:.1%} of held-out train rows"
+    message = f"words tell the label of {label_consistency.share(own)[0]:.1%} of held-out train rows"
     limit = limits["max_noise"]
     return [
         check("upper case", upper <= limits["max_upper"], round(upper, 4), limits["max_upper"],
               f"{upper:.1%} of the titles are all capitals"),
         check("label noise", worst <= limit, round(worst, 4), limit,
-              told + (f", less than of {against}: labels look wrong" if worst > limit else ""),
+              message + (f", less than of {against}: labels look wrong" if worst > limit else ""),
               otherwise=STOP if worst > 2 * limit else WARN),
         check("swapped labels", not found, len(found), 0, "labels look swapped" if found else "no two labels look swapped", found),
     ]  # fmt: skip
@@ -181,19 +181,19 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
     findings = [
         check("repeated", not again, len(again), 0,
               f"{len(again)} file(s) hold what an earlier file holds" if again else "no file comes twice",
-              [told for _, told in again][:5], STOP if newest else WARN),
+              [message for _, message in again][:5], STOP if newest else WARN),
     ]  # fmt: skip
     if champion and (champion["source"], champion["window"]) == (origin["source"], origin["window"]):
         rows, before = sum(f["in"] for f in files), champion["rows"]
         kept, least = rows / max(before, 1), limits["min_rows_kept"]
-        told = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
-        findings.append(check("shrinking", kept >= least, round(kept, 4), least, told))
+        message = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
+        findings.append(check("shrinking", kept >= least, round(kept, 4), least, message))
     if champion and "late" in origin:
         late, days = origin["late"], len({each.partition(":")[0] for each in origin["late"]})
-        told = (
+        summary = (
             f"{len(late)} file(s) of {days} day(s) came after version {champion['version']} was trained on these days"
         )
-        message = told if late else "no day got rows after it was trained on"
+        message = summary if late else "no day got rows after it was trained on"
         findings.append(check("late rows", not late, len(late), 0, message, late[:5], WARN))
     return findings
 
@@ -207,17 +207,17 @@ def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict]
         ]
         for name, measure in (("labels", drift.labels), ("lengths", drift.lengths), ("words", drift.words)):
             value = measure(champion, profile)
-            told = f"distance of {name} from the champion's training rows (0 alike, 1 nothing in common)"
+            message = f"distance of {name} from the champion's training rows (0 alike, 1 nothing in common)"
             findings.append(
-                check(f"drift {name}", value <= limit, value, limit, told, gained if name == "words" else [], WARN)
+                check(f"drift {name}", value <= limit, value, limit, message, gained if name == "words" else [], WARN)
             )
     skews = span_skew(spans)
     if skews:
         worst = max(skews, key=lambda s: s["most"])
-        told = f"span {worst['span']} lies furthest from the other spans, by its {worst['what']}"
+        message = f"span {worst['span']} lies furthest from the other spans, by its {worst['what']}"
         listed = [f"{s['span']}: {s['what']} {s['most']}" for s in skews if s["most"] > 2 * limit]
         findings.append(
-            check("span skew", worst["most"] <= 2 * limit, worst["most"], 2 * limit, told, listed[-5:], WARN)
+            check("span skew", worst["most"] <= 2 * limit, worst["most"], 2 * limit, message, listed[-5:], WARN)
         )
     return findings
 

@@ -44,9 +44,11 @@ def expectation_checks(frame, suite: list[dict], folder: Path) -> list[dict]:
         )
     )
     checkpoint = gx.Checkpoint(
-        name="gate", validation_definitions=[validation], actions=[UpdateDataDocsAction(name="data_docs")],
+        name="gate",
+        validation_definitions=[validation],
+        actions=[UpdateDataDocsAction(name="data_docs")],
         result_format={"result_format": "SUMMARY", "partial_unexpected_count": 3},
-    )  # fmt: skip
+    )
     outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
     (result,) = outcome.run_results.values()
     return [_finding(each) for each in result.results]

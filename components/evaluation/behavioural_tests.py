@@ -71,8 +71,13 @@ def load(path: Path, labels: Sequence[str]) -> dict | None:
         if not _texts(names) or len(set(names)) < 2 or len(set(names)) < len(names):
             raise BehaviourError(f"a group must hold two names or more, each once. Received: {path}, {group}={names}")
     for pair in spec["pairs"]:
-        texts, said = pair.get("texts"), pair.get("labels")
-        if not (_texts(texts) and _texts(said) and len(texts) == len(said) == 2 and set(said) <= set(labels)):
+        texts, pair_labels = pair.get("texts"), pair.get("labels")
+        if not (
+            _texts(texts)
+            and _texts(pair_labels)
+            and len(texts) == len(pair_labels) == 2
+            and set(pair_labels) <= set(labels)
+        ):
             raise BehaviourError(
                 f"a pair must have two texts and a label of the line for each. Received: {path}, {str(pair)[:120]}"
             )
@@ -141,9 +146,9 @@ def punctuation(text: str, draw: random.Random) -> str:
 
 def flipped(asked: Sequence[Case], answers: Mapping[str, str]) -> np.ndarray:
     """bool[cases]: which cases went wrong. answers: the label that a model gives each text."""
-    said = [tuple(answers[text] for text in one.texts) for one in asked]
+    predicted = [tuple(answers[text] for text in one.texts) for one in asked]
     return np.array(
-        [found != one.labels if one.labels else found[0] != found[1] for one, found in zip(asked, said)], bool
+        [found != one.labels if one.labels else found[0] != found[1] for one, found in zip(asked, predicted)], bool
     )
 
 
@@ -183,6 +188,6 @@ def examples(asked: Sequence[Case], ours: np.ndarray, answers: Mapping[str, str]
     for one, flip in zip(asked, ours):
         if flip and count[one.kind] < shown:
             count[one.kind] += 1
-            said = [answers[text] for text in one.texts]
-            wrong.append({"kind": one.kind, "texts": list(one.texts), "said": said, "labels": list(one.labels)})
+            predicted = [answers[text] for text in one.texts]
+            wrong.append({"kind": one.kind, "texts": list(one.texts), "said": predicted, "labels": list(one.labels)})
     return wrong

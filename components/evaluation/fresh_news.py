@@ -25,14 +25,14 @@ def examine(truth: np.ndarray, spans: np.ndarray, answers: Mapping[str, np.ndarr
     """
     if not len(truth) and not any(taken_out.values()):
         return None
-    right = {name: said == truth for name, said in answers.items()}
+    right = {name: predicted == truth for name, predicted in answers.items()}
     days = [_share(spans == day, right, span=day) for day in newest(spans, len(spans) or 1)]
     chosen = newest(spans, limits["fresh_spans"])
     rows = np.isin(spans, chosen)
     bounds = {**limits, "margin": limits["fresh_margin"]}
     comparisons = {
-        name: compare(truth[rows], answers["candidate"][rows], said[rows], bounds, [])
-        for name, said in answers.items()
+        name: compare(truth[rows], answers["candidate"][rows], predicted[rows], bounds, [])
+        for name, predicted in answers.items()
         if name != "candidate" and rows.any()
     }
     return {"days": days, "newest": _share(rows, right, spans=chosen), "comparisons": comparisons, "taken_out": dict(taken_out)}  # fmt: skip
@@ -79,19 +79,19 @@ def judge(found: Mapping | None, limits: Mapping) -> list[dict]:
 
 def _comparison(name: str, found: Mapping, limits: Mapping) -> dict:
     rule, margin, difference = f"fresh rows against the {name}", limits["fresh_margin"], found["difference"]
-    told = (
+    compared_with = (
         f"{name} {found['accuracy']:.4f}, difference {difference:+.4f}, 95% {found['low']:+.4f} to {found['high']:+.4f}, "
         f"{found['won']} rows won, {found['lost']} lost"
     )
     if found["worse"] and difference < -margin:
-        message = f"significantly worse on fresh rows than the {told}, p = {found['p_worse']:.3g}"
+        message = f"significantly worse on fresh rows than the {compared_with}, p = {found['p_worse']:.3g}"
         return finding(rule, "refuse", message, difference, -margin)
     if found["inferior"]:
-        message = f"not shown to be less than {margin:.4f} worse on fresh rows than the {told}"
+        message = f"not shown to be less than {margin:.4f} worse on fresh rows than the {compared_with}"
         return finding(rule, "refuse", message, found["lowest"], -margin)
     if found["better"]:
-        return finding(rule, "pass", f"better on fresh rows than the {told}, p = {found['p_better']:.3g}", difference, -margin, True)  # fmt: skip
+        return finding(rule, "pass", f"better on fresh rows than the {compared_with}, p = {found['p_better']:.3g}", difference, -margin, True)  # fmt: skip
     if found["unresolved"]:
-        message = f"too few fresh rows to show a loss of {margin:.4f} against the {told}"
+        message = f"too few fresh rows to show a loss of {margin:.4f} against the {compared_with}"
         return finding(rule, "warn", message, found["lowest"], -margin)
-    return finding(rule, "pass", f"not worse on fresh rows than the {told}", found["lowest"], -margin, True)
+    return finding(rule, "pass", f"not worse on fresh rows than the {compared_with}", found["lowest"], -margin, True)

@@ -31,11 +31,11 @@ def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[str, list[str]
     """(decision, reasons, warnings). decision: "blessed", "refused" or "unchanged"."""
     if unchanged:
         return "unchanged", ["the candidate is the model that serves now, byte for byte"], []
-    said = {outcome: [f["message"] for f in findings if f["outcome"] == outcome] for outcome in ("refuse", "warn")}
-    if said["refuse"]:
-        return "refused", said["refuse"], said["warn"]
+    messages = {outcome: [f["message"] for f in findings if f["outcome"] == outcome] for outcome in ("refuse", "warn")}
+    if messages["refuse"]:
+        return "refused", messages["refuse"], messages["warn"]
     passed = [f["message"] for f in findings if f["outcome"] == "pass" and f["tell"]]
-    return "blessed", passed, said["warn"]
+    return "blessed", passed, messages["warn"]
 
 
 def finding(rule: str, outcome: str, message: str, value=None, limit=None, tell: bool = False) -> dict:
@@ -61,14 +61,14 @@ def _numbers(metrics: Mapping, limits: Mapping) -> list[dict]:
         for name in metrics["unlisted"]
     ]
     finite = [value is not None and math.isfinite(value) for value in (accuracy, every, seen)]
-    told = f"TFMA's accuracy {_four(seen)} and the gate's own count {_four(every)} on all rows"
+    both = f"TFMA's accuracy {_four(seen)} and the gate's own count {_four(every)} on all rows"
     if not all(finite):
         message = f"the accuracy must be a finite number (TFMA: {seen}, own count: {accuracy})"
         found.append(finding("accuracy", "refuse", message, accuracy))
     elif abs(seen - every) > 1e-3:
-        found.append(finding("accuracy", "refuse", f"{told} must agree", seen, every))
+        found.append(finding("accuracy", "refuse", f"{both} must agree", seen, every))
     else:
-        found.append(finding("accuracy", "pass", f"{told} agree", seen, every))
+        found.append(finding("accuracy", "pass", f"{both} agree", seen, every))
     if finite[0] and accuracy < floor:
         message = f"test accuracy {accuracy:.4f} is under the floor {floor:.4f}"
         found.append(finding("floor", "refuse", message, accuracy, floor))
@@ -174,21 +174,21 @@ def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:
     found = []
     for kind, part in behaviour["kinds"].items():
         rule, most = f"behaviour: {kind}", limits["max_flips"]
-        told = f"{kind}: {part['flipped']} of {part['rows']} flip the label ({part['share']:.1%}, 95% {part['low']:.1%} to {part['high']:.1%})"
+        measured = f"{kind}: {part['flipped']} of {part['rows']} flip the label ({part['share']:.1%}, 95% {part['low']:.1%} to {part['high']:.1%})"
         if kind == "pairs":
-            told = told.replace("flip the label", "reviewed pairs are not labelled as they must be")
+            measured = measured.replace("flip the label", "reviewed pairs are not labelled as they must be")
         if part["champion"] is not None:
-            told += f", {part['champion']:.1%} with the champion"
+            measured += f", {part['champion']:.1%} with the champion"
         if part["few"]:
-            found.append(finding(rule, "warn", f"{told}: too few to decide on", part["share"], most))
+            found.append(finding(rule, "warn", f"{measured}: too few to decide on", part["share"], most))
         elif part["over"]:
-            message = f"{told}, significantly over the limit of {most:.1%}, p = {part['p_over']:.3g}"
+            message = f"{measured}, significantly over the limit of {most:.1%}, p = {part['p_over']:.3g}"
             found.append(finding(rule, "refuse", message, part["share"], most))
         elif part["more"]:
-            message = f"{told}, more than {limits['flip_margin']:.1%} over it, p = {part['p_more']:.3g}"
+            message = f"{measured}, more than {limits['flip_margin']:.1%} over it, p = {part['p_more']:.3g}"
             found.append(finding(rule, "refuse", message, part["share"], limits["flip_margin"]))
         else:
-            found.append(finding(rule, "pass", told, part["share"], most))
+            found.append(finding(rule, "pass", measured, part["share"], most))
     return found
 
 

@@ -38,9 +38,9 @@ def compare(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dic
     lowest, highest = difference_interval(won, lost, rows, float(norm.isf(alpha)))
     shown, could = lowest > -margin, difference - lowest <= margin
     parts = {part.name: _slice(truth, ours, theirs, limits, part) for part in slices if part.rows.any()}
-    for key, told in (("p", "significant"), ("p_worse", "recall_significant")):
+    for key, key_out in (("p", "significant"), ("p_worse", "recall_significant")):
         for part, significant in zip(parts.values(), holm([part[key] for part in parts.values()], alpha)):
-            part[told] = significant
+            part[key_out] = significant
     for part in parts.values():
         recall = part.pop("recall_significant") and part["kind"] == "class"
         part["fell"] = part.pop("significant") and part["change"] < -part["limit"]
@@ -95,8 +95,8 @@ def f1_test(true: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tuple[flo
 
     def scores(x, y):
         """F1 of both when x of the hits and y of the alarms that only one model has are ours."""
-        told = ((hits[0] + x, alarms[0] + y), (hits[0] + hit - x, alarms[0] + alarm - y))
-        return [2 * right / (rows + right + wrong) for right, wrong in told]
+        right_and_wrong = ((hits[0] + x, alarms[0] + y), (hits[0] + hit - x, alarms[0] + alarm - y))
+        return [2 * right / (rows + right + wrong) for right, wrong in right_and_wrong]
 
     mine, other = scores(hits[1], alarms[1])
     x = np.arange(hit + 1)

@@ -41,3 +41,21 @@ def among(hashes: Iterable[str], learned: np.ndarray) -> np.ndarray:
     """bool[rows]: which rows, by `text.row_hash`, are in a list."""
     numbers = np.fromiter((int(one, 16) for one in hashes), np.uint64)
     return np.isin(numbers, learned)
+
+
+def fair(hashes: list[str], manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
+    """Which test rows no other model learned from: bool[rows], rows taken out by model, and models that keep no list.
+
+    hashes: of the test rows; manifests: of the served models by name.
+    """
+    kept, taken, unlisted = np.ones(len(hashes), bool), {}, []
+    for name, manifest in manifests.items():
+        known = load(place(manifest["line"], manifest["version"]))
+        if known is None:
+            # Whoever saw the rows before only looks better for it, so the candidate has the harder test, not the easier one.
+            unlisted.append(name)
+            continue
+        seen = among(hashes, known)
+        taken[name] = int(seen.sum())
+        kept &= ~seen
+    return kept, taken, unlisted

@@ -30,8 +30,14 @@ A family that has attention to show offers `build_explainer`; one that has none 
         (from = 1), takes from each place. A row adds up to 1 over real tokens and is 0 at padding; the row of a padded
         place, and of a text without tokens, is all 0. See `layers.attention_map`, which cleans and names.
 
+A family that is a sum of what a text's words add offers `build_contributions`.
+
+    build_contributions(model, tokenizer) -> callable
+        Both as they are exported; the callable adds no table or weight of its own. Called with one text string[], it returns "features" string[features], as people read them, each once; "contributions"
+        float32[features, classes], what each adds to each class's score; "bias" float32[classes].
+
 `family(name, network)` puts the linear model beside any family but `linear` where `network["wide"]` is true: see
-`components.networks.wide`.
+`components.training.wide`.
 
 Loss, optimizer, schedule, metrics, checkpoints (`components.training.loop`), export and signatures (`components.training.export`) live
 once, outside.
@@ -63,7 +69,13 @@ def family(name: str, network: Mapping = MappingProxyType({})) -> ModuleType:
     if not network.get("wide"):
         return module
     # Imported late: it needs TensorFlow, and the linear family of this package.
-    return importlib.import_module("components.networks.wide").Beside(module)
+    return importlib.import_module("components.training.wide").Beside(module)
+
+
+def contributions(module: ModuleType, model, tokenizer) -> Callable | None:
+    """What the family's `build_contributions` gives; None where the answer is no sum over words."""
+    build = getattr(module, "build_contributions", None)
+    return build(model, tokenizer) if build else None
 
 
 def explainer(module: ModuleType, model, tokens: Sequence[str], network: Mapping) -> Callable | None:

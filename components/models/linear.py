@@ -10,7 +10,7 @@ Source: Wang and Manning 2012, "Baselines and Bigrams: Simple, Good Sentiment an
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,7 @@ from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
 from components.data.ngrams import FeatureTokenizer, count_keys, counts, mend
-from components.data.text_ops import PADDING, UNKNOWN
+from components.data.text_ops import PADDING, UNKNOWN, split_words_and_marks
 from components.training.calibration import FITTED
 from components.training.loop import answers
 from components.training.loop import scores as training_scores
@@ -65,6 +65,35 @@ def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_k
     ids = tf_keras.Input((None,), dtype="int32", name="ids")
     scores = LinearScores(len(tokens), classes, name="scores")(ids)
     return tf_keras.Model({"ids": ids}, scores, name="linear")
+
+
+def build_contributions(model: tf_keras.Model, tokenizer: FeatureTokenizer) -> Callable:
+    """What each word, mark and pair of a text adds to the score of each class; exactly, the model being a sum.
+
+    The callable takes one text, a string[]; it returns `features` string[features] (a word or mark, or two of them with a blank
+    between, each once; those that the model does not know are left out), `contributions` float32[features, classes] and `bias`
+    float32[classes]. Contributions and bias add up to the margins before calibration.
+    """
+    scores = model.get_layer("scores")
+
+    def explain(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        words = split_words_and_marks(text[tf.newaxis])[0]
+        pairs = tf.strings.join([words[:-1], words[1:]], " ")
+        names, ids = tf.concat([words, pairs], 0), tokenizer.ragged(text[tf.newaxis])[0]
+        known = ids > 1
+        names, ids = tf.boolean_mask(names, known), tf.boolean_mask(ids, known)
+        different, first, count = tf.unique_with_counts(ids)
+        value = 1 + tf.math.log(tf.cast(count, tf.float32))[:, tf.newaxis]
+        rows = tf.gather(scores.table, different)
+        length = tf.sqrt(tf.reduce_sum(rows[:, -1:] * value**2))
+        places = tf.math.unsorted_segment_min(tf.range(tf.size(ids)), first, tf.size(different))
+        return {
+            "features": tf.gather(names, places),
+            "contributions": tf.math.divide_no_nan(rows[:, :-1] * value, length),
+            "bias": tf.convert_to_tensor(scores.bias),
+        }
+
+    return explain
 
 
 def fit(tokens, network, training, seed, train, eval, classes, workdir, report, start):

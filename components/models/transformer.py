@@ -30,12 +30,12 @@ TOKENIZERS = {"words": WordTokenizer, "marks": MarkTokenizer}
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
     """The train split's most frequent words. See `text_ops.count_words`."""
-    return count_words(texts, int(network["vocabulary"]), TOKENIZERS[network["text"]].split)
+    return count_words(texts, int(network["vocabulary"]), TOKENIZERS[network.get("text", "words")].split)
 
 
 def build_tokenizer(tokens: Sequence[str], network: Mapping) -> WordTokenizer:
     """string[batch] to `{"ids": int32[batch, words]}`."""
-    return TOKENIZERS[network["text"]](tokens, network)
+    return TOKENIZERS[network.get("text", "words")](tokens, network)
 
 
 class Embedding(layers.Layer):

@@ -123,8 +123,13 @@ def _release(record: Mapping, pointer: Mapping | None, card: Mapping | None) -> 
         version, time = card["version"], card["created"]
         reason, metrics = f"released by run {record['run']}", card["metrics"]
     return {
-        "sequence": pointer["event"]["sequence"] + 1 if pointer else 1, "time": time, "who": UNKNOWN, "kind": Move.RELEASE,
-        "from": pointer["version"] if pointer else None, "to": version, "reason": reason,
+        "sequence": pointer["event"]["sequence"] + 1 if pointer else 1,
+        "time": time,
+        "who": UNKNOWN,
+        "kind": Move.RELEASE,
+        "from": pointer["version"] if pointer else None,
+        "to": version,
+        "reason": reason,
         "evidence": {"run": record["run"], "metrics": metrics},
-        "restored": "the history lost this move; it was recovered from its run: who is unknown, the time is the node's",
-    }  # fmt: skip
+        "restored": "the history lost this move; it was recovered from its run; who made it is not known, and the time is the node's",
+    }

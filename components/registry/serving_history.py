@@ -28,10 +28,15 @@ def terms(events: list[dict]) -> list[dict]:
         end = (after["time"] if after else None) if whole else event["time"]
         found.append(
             {
-                "version": event["to"], "since": event["time"], "until": end, "kind": event["kind"], "who": event["who"],
-                "why": event["reason"], "sequence": event["sequence"],
+                "version": event["to"],
+                "since": event["time"],
+                "until": end,
+                "kind": event["kind"],
+                "who": event["who"],
+                "why": event["reason"],
+                "sequence": event["sequence"],
             }
-        )  # fmt: skip
+        )
     return found
 
 
@@ -40,9 +45,14 @@ def _gap(before: dict | None, event: dict, lost: int) -> dict:
     ends += [f"version {event['from']} served at its end"] if event["from"] is not None else []
     moves = "1 move is" if lost == 1 else f"{lost} moves are"
     return {
-        "version": None, "since": before["time"] if before else None, "until": event["time"], "kind": Move.UNKNOWN, "who": "unknown",
-        "why": "; ".join([f"{moves} missing in the history", *ends]), "sequence": event["sequence"] - lost,
-    }  # fmt: skip
+        "version": None,
+        "since": before["time"] if before else None,
+        "until": event["time"],
+        "kind": Move.UNKNOWN,
+        "who": "unknown",
+        "why": "; ".join([f"{moves} missing in the history", *ends]),
+        "sequence": event["sequence"] - lost,
+    }
 
 
 def span(asked: str) -> tuple[datetime, datetime]:

@@ -21,6 +21,7 @@ def export(
     labels: Sequence[str],
     feature: str = "text",
     explainer: Callable | None = None,
+    contributions: Callable | None = None,
 ) -> None:
     """Writes a SavedModel that `tf.saved_model.load` and TensorFlow Serving load without this project.
 
@@ -29,6 +30,7 @@ def export(
     bytes feature `feature` (a missing one is the empty text). Any bytes are accepted.
     With an `explainer` (a family's `build_explainer`) there is a third, `explain`, which takes `text` string[batch] and adds to
     the three answers `tokens` string[batch, length] and `attention` float32[batch, heads, from, length].
+    With `contributions` (a family's `build_contributions`) there is `contributions`, which takes one `text` string[].
 
     Raises ValueError when labels and the model's classes differ in number.
     """
@@ -57,8 +59,14 @@ def export(
     def explain(text):
         return {**answer(text), **explainer(tokenizer(text))}
 
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string, name="text")])
+    def contribute(text):
+        return contributions(text)
+
     signatures = {"serving_default": serving_default, "classify": classify}
-    tf.saved_model.save(module, str(path), signatures={**signatures, **({"explain": explain} if explainer else {})})
+    signatures |= {"explain": explain} if explainer else {}
+    signatures |= {"contributions": contribute} if contributions else {}
+    tf.saved_model.save(module, str(path), signatures=signatures)
     _without_random_id(Path(path, "fingerprint.pb"))
 
 

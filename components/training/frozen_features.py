@@ -36,11 +36,11 @@ def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping)
     sizes = batching.lengths(arrays)
     batches = batching.by_length(sizes, BATCH)
     answers = np.empty((len(sizes), body.output_shape[-1]), np.float32)
-    started, told, clock = time.monotonic(), 0, progress.Clock()
+    started, reported, clock = time.monotonic(), 0, progress.Clock()
     for number, (rows, inputs) in enumerate(zip(batches, batching.dataset(arrays, sizes, batches, None), strict=True)):
         answers[rows] = body.predict_on_batch(inputs)
-        if number * REPORTS // len(batches) > told:
-            told = number * REPORTS // len(batches)
+        if number * REPORTS // len(batches) > reported:
+            reported = number * REPORTS // len(batches)
             done = number * BATCH
             rate = done / (time.monotonic() - started)
             left = clock.seconds_left(done, len(sizes))

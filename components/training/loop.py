@@ -59,9 +59,7 @@ def fit(
     eval_logits = answers(model, tokenizer, eval[0])
     # Records of earlier versions do not have this setting.
     mode = training.get("calibrate", "none")
-    if mode != "none":
-        (scale,), offsets = calibration.fit([eval_logits], eval[1], mode == "offsets")
-        model, eval_logits = calibration.calibrated(model, scale, offsets), eval_logits * scale + offsets
+    model, eval_logits = calibration.with_mode(model, eval_logits, eval[1], mode)
     finished = scores(eval_logits, eval[1])
     best_epoch(history).update(
         final_loss=finished["val_loss"],

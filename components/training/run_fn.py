@@ -15,7 +15,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.core import paths, progress
 from components.data import tfrecords as records
-from components.models import explainer
+from components.models import contributions, explainer
 from components.models import family as family_named
 from components.registry import model_registry
 from components.training import export, loop, tensorboard, vocabulary, warm_start
@@ -41,9 +41,11 @@ def train(
         train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _Report(len(train_rows[0]), settings),
         warm_start.weights(before) if before and not hindered else (),
     )  # fmt: skip
+    module = family_named(family, network)
     export.export(
-        model_dir, built, model, labels, explainer=explainer(family_named(family, network), model, tokens, network)
-    )
+        model_dir, built, model, labels, explainer=explainer(module, model, tokens, network),
+        contributions=contributions(module, model, built),
+    )  # fmt: skip
     vocabulary.save(warm_start.note(model_dir, family, network), tokens)
     return {
         "epochs": epochs,
@@ -97,5 +99,5 @@ def run_fn(fn_args: FnArgs) -> None:
 def headline(history: Mapping) -> str:
     """One line on a training, for people."""
     best = loop.final_accuracy(history["epochs"])
-    told = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
-    return ", ".join(filter(None, (told, f"{history['seconds']:.0f} s", history["start"])))
+    summary = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
+    return ", ".join(filter(None, (summary, f"{history['seconds']:.0f} s", history["start"])))

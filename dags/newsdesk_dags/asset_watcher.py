@@ -69,5 +69,5 @@ def spans(root: Path, timezone: str = "UTC") -> dict[str, str]:
 
 
 def _mark(folder: Path) -> str:
-    told = [(name, status.st_size, status.st_mtime_ns) for name, status in sources.entries(folder)]
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    listing = [(name, status.st_size, status.st_mtime_ns) for name, status in sources.entries(folder)]
+    return hashlib.sha256(repr(listing).encode()).hexdigest()[:16]

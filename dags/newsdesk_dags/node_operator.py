@@ -165,7 +165,7 @@ def build_tasks(
         task_display_name=f"{close}: write the outcome, free the line",
         node=close,
         execution_timeout=timedelta(minutes=5),
-        doc_md="Writes how the run ended and gives the line back. Runs after every run, and is as red or green as the run is.",
+        doc_md="Records how the run ended and releases the line. Teardown task: always runs and mirrors the run's final state.",
         **{**common, **more.get(close, {})},
     )
     # Not on the last node alone: a failure marks that one as done while another branch still runs.

@@ -32,14 +32,14 @@ def champion_changed(outlet_events: Mapping[Any, Any], line: str, run: str) -> N
     """Emits the champion asset of a line: `version`, `digest`, `accuracy`, `run`, `kind` (release, promote, rollback)."""
     pointer = model_registry.champion(line)
     card = model_registry.card(line, pointer["version"]) or {}
-    told = {
+    facts = {
         "version": pointer["version"],
         "digest": pointer["digest"],
         "accuracy": (card.get("metrics") or {}).get("accuracy"),
         "run": run,
         "kind": pointer["event"]["kind"],
     }
-    outlet_events[CHAMPIONS].add(asset(assets.champion_name(line)), extra=told)
+    outlet_events[CHAMPIONS].add(asset(assets.champion_name(line)), extra=facts)
 
 
 def registered(context: Mapping[str, Any], request: dict, result: dict) -> None:
@@ -65,12 +65,12 @@ def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
         )
         # A run that never opened has its reasons in its events, not in what `close` says.
         outcome = (result.get("outcome") if record else None) or runs.outcome_of(run)
-        told = run_config.section(lines, line, "notify")
+        settings = run_config.section(lines, line, "notify")
         found = [notices.of_run(line, outcome, record, address(context["dag_run"]))]
         if outcome["state"] != RunState.RELEASED:
-            found.append(notices.of_age(line, told.max_age_days, datetime.now(timezone.utc), run))
+            found.append(notices.of_age(line, settings.max_age_days, datetime.now(timezone.utc), run))
         for notice in filter(None, found):
-            say(notice, told)
+            say(notice, settings)
     except Exception:
         log.exception("No notice could be made of this run")
 
@@ -81,16 +81,16 @@ def late(line: str, hours: float, context: Mapping[str, Any] | None = None) -> N
     if "backfill" in str(run.get("run_type")):
         return
     name = str(run.get("dag_run_id") or run.get("run_id") or "")
-    told = run_config.section(run_config.settings(), line, "notify")
+    settings = run_config.section(run_config.settings(), line, "notify")
     say(
         notices.Notice("late", line, name, f"{line}: a run is late\nIt has not ended after {hours:g} hours: {name}"),
-        told,
+        settings,
     )
 
 
-def say(notice: notices.Notice, told: NotifySettings) -> None:
+def say(notice: notices.Notice, settings: NotifySettings) -> None:
     """Sends a notice; a way that fails is a line in the log."""
-    for failure in notices.send(notice, told):
+    for failure in notices.send(notice, settings):
         log.warning("A notice could not be delivered by %s", failure)
 
 

@@ -20,7 +20,7 @@ def form(line: str) -> dict[str, Param]:
         "action": Param(
             "promote",
             title="Action",
-            description_md="**promote** makes a version serve, a held one too; **rollback** makes the one before serve again; "
+            description_md="**promote** makes a version serve, a held one too; **rollback** restores the previous champion; "
             "**pin** keeps a version whatever its age, **unpin** ends that.",
             section="What",
             type="string",
@@ -91,7 +91,7 @@ def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
     metrics, verdict = card.get("metrics") or {}, {}
     if card.get("run"):
         verdict = fileio.read_json(paths.run_dir(card["run"]) / "verdict.json") or {}
-    told = [
+    facts = [
         f"reason: {asked['reason']}",
         f"asked by: {by}",
         f"preset {card.get('preset')}, made {card.get('created')}, run {card.get('run')}",
@@ -99,7 +99,7 @@ def question(asked: Mapping[str, Any], by: str) -> dict[str, str]:
         *(f"gate: {reason}" for reason in verdict.get("reasons") or ()),
     ]
     # Between backticks, Markdown shows text as it is, whatever somebody typed; only another backtick could end that.
-    quoted = "\n".join("- `" + transports.plain(text)[:300].replace("`", "'") + "`" for text in told)
+    quoted = "\n".join("- `" + transports.plain(text)[:300].replace("`", "'") + "`" for text in facts)
     page = paths.run_dir(card["run"]) / "verdict.html" if card.get("run") else None
     where = "\n\nThe whole verdict stands on the page *Models*, beside this version." if page and page.exists() else ""
     return {"subject": f"{what}?", "body": f"{now}\n\n{quoted}{where}"}

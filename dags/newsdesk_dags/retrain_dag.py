@@ -34,7 +34,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
-    flow, told = tuple(flow), run_config.section(lines, line, "notify")
+    flow, notify = tuple(flow), run_config.section(lines, line, "notify")
     planned = run_config.section(lines, line, "schedule")
     own = planned.source if dag_id == "news_retrain" else ""
     with DAG(
@@ -49,7 +49,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
         is_paused_upon_creation=False,  # what has no schedule starts nothing by itself, and a run by hand does not wait
         params=form(planned),
         default_args=RETRIES,
-        deadline=deadline(line, told.deadline_hours),
+        deadline=deadline(line, notify.deadline_hours),
         tags=["newsdesk", line],
         render_template_as_native_obj=False,
     ) as dag:

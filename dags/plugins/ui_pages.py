@@ -26,8 +26,8 @@ def application():
     from fastapi.responses import FileResponse, HTMLResponse, Response
 
     from components.core.run_record import run_of
-    from pipelines.airflow_stack import stack_state
     from pipelines.reports import models_page, page_files, render, run_page
+    from pipelines.reports import status as status_line
 
     app = FastAPI(
         title="Newsdesk",
@@ -39,22 +39,22 @@ def application():
     )
 
     def shown(request: Request, template: str, status: int = 200, **values) -> HTMLResponse:
-        values["stack_down"] = stack_state.warning()
+        values["status"] = status_line.status_of(values.get("line") or (values.get("config") or {}).get("line"))
         text = render.page(template, request.scope.get("root_path", ""), **values)
         return HTMLResponse(text, status, {**HEADERS, "Content-Security-Policy": PAGE_POLICY})
 
     def nothing(request: Request, title: str, *lines: str) -> HTMLResponse:
-        return shown(request, "nothing.html", 404, title=title, told=lines, again=False)
+        return shown(request, "nothing.html", 404, title=title, lines=lines, again=False)
 
     @app.get("/models")
     def models(request: Request) -> HTMLResponse:
         found = models_page.lines()
         if not found:
-            told = (
+            lines = (
                 "No line has a version yet.",
                 f"Trigger {DAG_ID}, or run `make retrain`; this page shows what comes out.",
             )
-            return shown(request, "nothing.html", title="Models", told=told, again=False)
+            return shown(request, "nothing.html", title="Models", lines=lines, again=False)
         return shown(request, "models.html", **models_page.view(found[0]))
 
     @app.get("/models/{line}")
@@ -69,17 +69,17 @@ def application():
         if found:
             return shown(request, "run.html", **found)
         if dag_id.startswith(DAG_ID):  # each line with a schedule has one of its own
-            told = (
+            lines = (
                 "This run has not opened yet, or was refused at the door.",
                 "Its report begins with the first node, Ingester, and fills while the run goes on. This page looks again every "
                 "ten seconds.",
             )
-            return shown(request, "nothing.html", title="Run report", told=told, again=True)
-        told = (
+            return shown(request, "nothing.html", title="Run report", lines=lines, again=True)
+        lines = (
             f"{dag_id} trains nothing, so this run has no report.",
             "What serves, and who moved it, is on the page Models.",
         )
-        return shown(request, "nothing.html", title="Run report", told=told, again=False)
+        return shown(request, "nothing.html", title="Run report", lines=lines, again=False)
 
     @app.get("/runs/{run_id}")
     def run(request: Request, run_id: str) -> HTMLResponse:
@@ -95,7 +95,13 @@ def application():
         title = page_files.title(kind)
         back = (f"/runs/{run_id}", "Run report")
         return shown(
-            request, "document.html", title=title, back=back, of=run_id, source=f"/runs/{run_id}/{kind}/{name}"
+            request,
+            "document.html",
+            title=title,
+            back=back,
+            of=run_id,
+            source=f"/runs/{run_id}/{kind}/{name}",
+            line=run_page.line_of(run_id),
         )
 
     @app.get("/models/{line}/{version:int}/{kind}")
@@ -105,7 +111,7 @@ def application():
             return nothing(request, "Models", "This version has no such page.")
         name, title = page_files.first(kind, found), page_files.title(kind)
         source, back = f"/models/{line}/{version}/{kind}/{name}", (f"/models/{line}", "Models")
-        return shown(request, "document.html", title=title, back=back, of=f"{line} {version}", source=source)
+        return shown(request, "document.html", title=title, back=back, of=f"{line} {version}", source=source, line=line)
 
     @app.get("/lines/{line}/{kind}")
     def line_document(request: Request, line: str, kind: str) -> HTMLResponse:
@@ -114,7 +120,7 @@ def application():
             return nothing(request, "Models", "This line has no such page.")
         name, title = page_files.first(kind, found), page_files.title(kind)
         source, back = f"/lines/{line}/{kind}/{name}", (f"/models/{line}", "Models")
-        return shown(request, "document.html", title=title, back=back, of=line, source=source)
+        return shown(request, "document.html", title=title, back=back, of=line, source=source, line=line)
 
     @app.get("/lines/{line}/{kind}/{name}")
     def line_file(line: str, kind: str, name: str) -> Response:

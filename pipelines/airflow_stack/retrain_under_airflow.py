@@ -202,7 +202,7 @@ def verdict(outcome: Mapping | None, run: str, good: bool) -> Iterator[str]:
         yield f"{state.upper()}{version}{at}" + (f", accuracy {accuracy:.4f}" if accuracy is not None else "")
         yield from (f"  - {reason}" for reason in outcome.get("reasons") or ())
         if not is_bad(state) and not good:
-            yield "FAILED: Airflow calls the run failed all the same; the log says which task."
+            yield "FAILED: Airflow marked the run as failed; the log shows which task."
     if run:
         yield f"  run folder     {paths.run_dir(run)}"
         record = fileio.read_json(paths.run_dir(run) / "run.json")
@@ -211,8 +211,8 @@ def verdict(outcome: Mapping | None, run: str, good: bool) -> Iterator[str]:
     yield "  all versions   .venv/bin/newsdesk models"
 
 
-def said_by(log: Path, node: str, lines: int = 25) -> list[str]:
-    """What a node last said, without Airflow's own lines; the end of the whole log where the node is not found in it.
+def last_messages(log: Path, node: str, lines: int = 25) -> list[str]:
+    """The last log lines of a node, without Airflow's own; the end of the whole log where the node is not in it.
 
     log: the output of `airflow dags test`, or one task attempt's log, which is JSON a line.
     """
@@ -220,17 +220,17 @@ def said_by(log: Path, node: str, lines: int = 25) -> list[str]:
         text = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    said, inside = [], False
+    messages, inside = [], False
     for line in text:
         if f"starting task_id={node} " in line:
-            said, inside = [], True
+            messages, inside = [], True
         elif f"end task task_id={node} " in line:
             inside = False
         elif inside and _OPERATOR in line:
-            said.append(_PREFIX.sub("", line).partition(f"[{_LOGGER}")[0].rstrip())
+            messages.append(_PREFIX.sub("", line).partition(f"[{_LOGGER}")[0].rstrip())
         elif line.startswith("{") and _OPERATOR in line:
-            said.append(str(json.loads(line).get("event")))
-    return (said or text)[-lines:]
+            messages.append(str(json.loads(line).get("event")))
+    return (messages or text)[-lines:]
 
 
 def _new_log() -> Path:
@@ -260,7 +260,7 @@ def retrain(conf: dict) -> bool:
         node = (outcome or {}).get("node") or ""
         if rest:
             log = max((log / f"task_id={node}").glob("*.log"), default=log)
-        print("\n".join([f"\nThe end of {log}:", *said_by(log, node), ""]))
+        print("\n".join([f"\nThe end of {log}:", *last_messages(log, node), ""]))
     print("\n".join(verdict(outcome, run, good)), flush=True)
     return ended_well
 

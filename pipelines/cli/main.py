@@ -31,9 +31,13 @@ SECTIONS = {
     "Versions": {
         "models": (f"{_HERE}models:command", "list the registered versions"),
         "show": (f"{_HERE}show:command", "show one version: metrics, data, history"),
+        "compare": (
+            f"{_HERE}compare:command",
+            "compare two versions: metrics, settings, data, rows won and lost, cost",
+        ),
         "lineage": (f"{_HERE}lineage:command", "show where a version came from: data, code, settings, artifacts"),
         "promote": (f"{_HERE}release:promote_command", "make a version the champion"),
-        "rollback": (f"{_HERE}release:rollback_command", "make the previous champion serve again"),
+        "rollback": (f"{_HERE}release:rollback_command", "roll back to the previous champion"),
         "pin": (f"{_HERE}pins:pin_command", "keep a version whatever its age"),
         "unpin": (f"{_HERE}pins:unpin_command", "let retention remove a pinned version"),
     },

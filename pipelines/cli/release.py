@@ -32,7 +32,7 @@ def promote_command(version, after, reason, line) -> int:
 @options.reason("why, kept in the history")
 @options.line()
 def rollback_command(to, after, reason, line) -> int:
-    """Make the previous champion serve again."""
+    """Roll back to the previous champion."""
     return run("rollback", default_line(line), reason, to, after)
 
 
@@ -75,7 +75,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
 
 
 def rollback(line: str, reason: str, to: int | None = None, after: int | None = None) -> dict:
-    """Makes the version that served before the champion serve again.
+    """Rolls back to the version that served before the champion.
 
     to: what that version must be, where somebody has decided on it. after: see `_pointer`.
 
@@ -125,7 +125,7 @@ def _rewrite_cards(line: str, event: dict) -> None:
 
 
 def _tell_catalogue(line: str) -> int:
-    """The pointer has moved; where MLflow cannot follow, that is said and mended later."""
+    """Updates MLflow after the pointer has moved; a failure is a message, and `newsdesk doctor --repair` repairs it later."""
     try:
         from components.registry import mlflow_sync
 

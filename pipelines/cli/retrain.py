@@ -72,7 +72,7 @@ def new_run_id(kind: str) -> str:
 
 
 def check_request(request: dict) -> None:
-    """What can be known without TensorFlow, so that it is said within a second and before a run opens.
+    """Checks what can be checked without TensorFlow, within a second and before a run opens.
 
     Raises:
         ConfigError: a request that no run could meet, or a folder that is not there. Locked: another run holds the line.

@@ -7,9 +7,13 @@ _MONTHS = dict(zip(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep
 _DAYS = dict(zip(["sun", "mon", "tue", "wed", "thu", "fri", "sat"], range(7)))
 # Name, lowest and highest number, and names that stand for numbers.
 _FIELDS = (
-    ("minute", 0, 59, {}), ("hour", 0, 23, {}), ("day of month", 1, 31, {}), ("month", 1, 12, _MONTHS), ("day of week", 0, 7, _DAYS),
+    ("minute", 0, 59, {}),
+    ("hour", 0, 23, {}),
+    ("day of month", 1, 31, {}),
+    ("month", 1, 12, _MONTHS),
+    ("day of week", 0, 7, _DAYS),
     ("second", 0, 59, {}),
-)  # fmt: skip
+)
 _ITEM = re.compile(r"(?P<from>\*|\w+)(?:-(?P<to>\w+))?(?:/(?P<step>\d+))?")
 _LAST = re.compile(r"l|l[0-7]|[0-7]#[1-5l]|\?")  # the last day, the n-th of its kind in a month, no rule
 
@@ -30,12 +34,12 @@ def fault(text: str) -> str:
 
 
 def _item(item: str, low: int, high: int, names: dict[str, int]) -> bool:
-    found = _ITEM.fullmatch(item)
-    if not found or (found["step"] and int(found["step"]) < 1):
+    match = _ITEM.fullmatch(item)
+    if not match or (match["step"] and int(match["step"]) < 1):
         return False
-    if found["from"] == "*":
-        return found["to"] is None
+    if match["from"] == "*":
+        return match["to"] is None
     ends = [
-        names.get(end, int(end) if end.isdigit() and end.isascii() else -1) for end in found.group("from", "to") if end
+        names.get(end, int(end) if end.isdigit() and end.isascii() else -1) for end in match.group("from", "to") if end
     ]
     return all(low <= end <= high for end in ends)

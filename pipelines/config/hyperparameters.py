@@ -108,8 +108,9 @@ class Training(Settings):
     patience: int = Field(2, ge=1, le=1000, description="Epochs without a better validation before training stops.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Norm of all gradients together; 0 leaves them alone.")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="For training only.")
-    calibrate: Literal["none", "temperature", "offsets"] = Field(
-        "offsets", description="On the validation rows: temperature and class offsets, temperature alone, or none."
+    calibrate: Literal["none", "temperature", "offsets", "sigmoid"] = Field(
+        "offsets",
+        description="On the validation rows: temperature and class offsets, temperature alone, a sigmoid for margins, or none.",
     )
     vocabulary_policy: Literal["rebuild", "extend", "freeze"] = Field(
         "rebuild", description="What becomes of the champion's vocabulary."

@@ -250,15 +250,17 @@ def line_of(lines: Mapping[str, Any], source: str, asked: str = "") -> str:
     """
     if source == "demo" or asked:
         return DEMO_LINE if source == "demo" else asked
-    found = [
+    readers = [
         name
         for name, sections in lines.items()
         if "schedule" in sections and same_source(source, section(lines, name, "schedule").source)
     ]
     check(
-        len(found) < 2, f"several lines read this source; say which: --line {' or --line '.join(found)}", source=source
+        len(readers) < 2,
+        f"several lines read this source; say which: --line {' or --line '.join(readers)}",
+        source=source,
     )
-    return found[0] if found else REAL_LINE
+    return readers[0] if readers else REAL_LINE
 
 
 def own_line(lines: Mapping[str, Any], line: str, source: str) -> str:

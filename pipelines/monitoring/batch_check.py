@@ -133,19 +133,19 @@ def warnings(figures: dict, rows: dict, expected: float | None, settings: Monito
              f"{rows['quarantined']:,} of {rows['in']:,} rows cannot be read ({bad:.1%}, limit {settings.max_quarantined:.1%})")  # fmt: skip
     if rows["out"] < settings.min_rows:
         return found
-    distance, said = figures["drift"], figures["new_words"][:6]
-    news = f"; gaining: {', '.join(said)}" if said else ""
+    distance, gaining = figures["drift"], figures["new_words"][:6]
+    news = f"; gaining: {', '.join(gaining)}" if gaining else ""
     if distance["words"] is not None and distance["words"] > settings.max_words:
         warn("words", distance["words"], settings.max_words,
-             f"other words than in training: distance {distance['words']:.2f}, limit {settings.max_words:.2f}{news}")  # fmt: skip
+             f"vocabulary drift: distance {distance['words']:.2f}, limit {settings.max_words:.2f}{news}")  # fmt: skip
     if distance["lengths"] is not None and distance["lengths"] > settings.max_lengths:
         warn("lengths", distance["lengths"], settings.max_lengths,
-             f"texts of other lengths than in training: distance {distance['lengths']:.2f}, limit {settings.max_lengths:.2f}")  # fmt: skip
+             f"text length drift: distance {distance['lengths']:.2f}, limit {settings.max_lengths:.2f}")  # fmt: skip
     if distance["classes"] is not None and distance["classes"] > settings.max_classes:
         shares = {label: count / rows["out"] for label, count in figures["classes"].items()}
         moved = max(shares, key=lambda label: abs(shares[label] - figures["expected_classes"].get(label, 0)))
         warn("classes", distance["classes"], settings.max_classes,
-             f"answers are shared out otherwise than the train rows: distance {distance['classes']:.2f}, limit "
+             f"predicted class distribution differs from training: distance {distance['classes']:.2f}, limit "
              f"{settings.max_classes:.2f}; {moved} {shares[moved]:.0%}, in training {figures['expected_classes'].get(moved, 0):.0%}")  # fmt: skip
     least = -1.0 if expected is None else expected - settings.max_confidence_drop
     if figures["confidence"] < least:

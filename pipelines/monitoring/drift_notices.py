@@ -17,7 +17,9 @@ def untold(line: str, history: Iterable[dict]) -> list[dict]:
 
     history: entries of the monitor's history, with their warnings.
     """
-    told = {(entry["batch"], entry["rule"]) for entry in fileio.read_json_lines(paths.monitor_dir(line) / "told.jsonl")}
+    notified = {
+        (entry["batch"], entry["rule"]) for entry in fileio.read_json_lines(paths.monitor_dir(line) / "told.jsonl")
+    }
     return [
         {
             **{name: entry[name] for name in ("batch", "day", "queue")},
@@ -27,7 +29,7 @@ def untold(line: str, history: Iterable[dict]) -> list[dict]:
         for entry in history
         if entry.get("format", 1) >= FORMAT
         for found in entry["warnings"]
-        if (entry["batch"], found["rule"]) not in told
+        if (entry["batch"], found["rule"]) not in notified
     ]
 
 

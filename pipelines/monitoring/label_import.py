@@ -55,9 +55,9 @@ def run(args: argparse.Namespace, line: str) -> int:
         print(f"newsdesk label: {error}", file=sys.stderr)
         return 2 if isinstance(error, DayTaken) else 3
     counts = {label: sum(row[0] == label for row in rows) for label in run_config.labels_of(line)}
-    told = {"line": line, "folder": str(folder), "rows": len(rows), "blank": blank, "labels": counts, "written": new}
+    summary = {"line": line, "folder": str(folder), "rows": len(rows), "blank": blank, "labels": counts, "written": new}
     if args.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(summary, ensure_ascii=False))
     else:
         print(
             f"{len(rows):,} labelled rows, {blank:,} left empty: {', '.join(f'{n} {c:,}' for n, c in counts.items())}"
@@ -72,10 +72,10 @@ def free_day(into: Path, today: date) -> str:
     return next(day for back in range(len(taken) + 1) if (day := f"{today - timedelta(back)}") not in taken)
 
 
-def misused(told: str, into: Path, span: str, today: date) -> str:
+def misused(given: str, into: Path, span: str, today: date) -> str:
     """What is wrong with the arguments; empty where nothing is."""
-    if not told or told.startswith("tfds"):
-        return f"--into must be a source folder, the one that the line's schedule reads. Received: --into={told!r:.80}"
+    if not given or given.startswith("tfds"):
+        return f"--into must be a source folder, the one that the line's schedule reads. Received: --into={given!r:.80}"
     if not into.is_dir():
         return f"Folder not found: {into}"
     try:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, line: str) -> int:
     try:
         folder = os.path.abspath(Path(folder).expanduser())
         check_folder(folder)
-        told = monitor(line, folder, window, settings)
+        summary = monitor(line, folder, window, settings)
     except NothingServes as error:
         print(f"newsdesk monitor: {error}", file=sys.stderr)
         return 1
@@ -70,10 +70,10 @@ def run(args: argparse.Namespace, line: str) -> int:
                 )
             )
         return 3
-    print(json.dumps(told, ensure_ascii=False) if args.json else table(told))
-    for error in told["unread"]:
+    print(json.dumps(summary, ensure_ascii=False) if args.json else table(summary))
+    for error in summary["unread"]:
         print(f"newsdesk monitor: {error}", file=sys.stderr)
-    return 3 if told["unread"] else 0
+    return 3 if summary["unread"] else 0
 
 
 def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> dict:
@@ -175,7 +175,7 @@ class Scorer:
                 )
         chances = np.vstack(parts)
         unknown, surprise = batch_check.unknown_words(batch.articles, self.profile)
-        said = batch_check.figures(batch.articles, chances, self.model.labels, self.profile)
+        measured = batch_check.figures(batch.articles, chances, self.model.labels, self.profile)
         expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
         settings = self.settings
         questions = label_queue.choose(
@@ -183,9 +183,9 @@ class Scorer:
         )
         report = {
             "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
-            "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **said,
+            "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **measured,
             "expected_confidence": expected, "limits": settings.model_dump(), "queue": len(questions),
-            "warnings": batch_check.warnings(said, batch.rows, expected, settings),
+            "warnings": batch_check.warnings(measured, batch.rows, expected, settings),
             "files": [file.to_json() for file in files], "asked": [batch.articles[question.at].key for question in questions],
         }  # fmt: skip
         root.mkdir(parents=True, exist_ok=True)
@@ -219,13 +219,13 @@ def headline(found: list[dict], new: int) -> str:
     return f"{batches}, {new} scored now, {sum(e['rows']['out'] for e in found):,} articles; {drifted}"
 
 
-def table(told: dict) -> str:
+def table(summary: dict) -> str:
     """The batches as lines for a terminal, warnings below each."""
-    lines = [f"{told['folder']} by version {told['version']} of {told['line']}: {told['headline']}"]
+    lines = [f"{summary['folder']} by version {summary['version']} of {summary['line']}: {summary['headline']}"]
     lines.append(
         f"  {'day':<10}  {'articles':>8}  {'bad':>5}  {'words':>6}  {'lengths':>7}  {'classes':>7}  {'confidence':>10}  to label"
     )
-    for entry in told["batches"]:
+    for entry in summary["batches"]:
         words, lengths, classes = (
             "-" if entry["drift"][name] is None else f"{entry['drift'][name]:.3f}"
             for name in ("words", "lengths", "classes")
@@ -234,10 +234,10 @@ def table(told: dict) -> str:
         lines.append(f"  {entry['day']:<10}  {rows['out']:>8,}  {rows['quarantined']:>5,}  {words:>6}  {lengths:>7}  {classes:>7}"
                      f"  {entry['confidence']:>10.3f}  {entry['queue']:,}")  # fmt: skip
         lines += [f"    ! {warning['message']}" for warning in entry["warnings"]]
-    folder = Path(told["report"]).parent
-    lines += [f"  not read: {what}" for what in told["ignored"]]
+    folder = Path(summary["report"]).parent
+    lines += [f"  not read: {what}" for what in summary["ignored"]]
     lines.append(
-        f"  predictions, quarantine, queue  {folder}/{told['batches'][-1]['batch']}/" if told["batches"] else ""
+        f"  predictions, quarantine, queue  {folder}/{summary['batches'][-1]['batch']}/" if summary["batches"] else ""
     )
-    lines.append(f"  drift over time                 {told['report']}")
+    lines.append(f"  drift over time                 {summary['report']}")
     return "\n".join(lines)

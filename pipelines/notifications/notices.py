@@ -1,4 +1,4 @@
-"""Tells people how a run ended: by mail, to a webhook, into a file, as `[<line>.notify]` of newsdesk.toml says.
+"""Notifications about how a run ended: by mail, to a webhook, into a file, as `[<line>.notify]` of newsdesk.toml says.
 
     [news.notify]
     on = ["refused", "failed", "stopped", "released", "held", "stale", "late", "drifted"]
@@ -10,7 +10,7 @@
     max_age_days = 14                           # a champion older than this is "stale"
     deadline_hours = 6                          # a run that takes longer is "late"
 
-A notice that cannot be delivered is a line in the log, never a failed run. Standard library only.
+A notice that cannot be delivered is a warning in the log and fails no run. Standard library only.
 """
 
 import os
@@ -30,7 +30,7 @@ _TEXT, _LINE = 8000, 200  # characters of a notice, and of its first line
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to tell. kind: one of `NOTICES`. text: lines for a person, the first of them the headline."""
+    """One notification. kind: one of `NOTICES`. text: lines for a person; the first is the headline."""
 
     kind: str
     line: str
@@ -39,26 +39,26 @@ class Notice:
 
 
 def of_run(line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | None, address: str) -> Notice:
-    """What to tell about a run that has ended.
+    """The notice about a run that has ended.
 
-    outcome: as `runs.outcome_of` gives it. record: its `run.json`, None where it never opened. address: where to look.
+    outcome: as `runs.outcome_of` gives it. record: its `run.json`, None where it never opened. address: the run's page.
     """
     state, version, reasons = outcome["state"], outcome.get("version"), outcome.get("reasons") or ()
     accuracy = (outcome.get("metrics") or {}).get("accuracy")
     head = f"{line}: {state}" + (f" as version {version}" if version is not None else "")
     head += f" at {outcome['node']}" if outcome.get("node") else ""
     head += f", accuracy {accuracy:.4f}" if accuracy is not None else ""
-    told = [head, *(f"- {reason}" for reason in reasons), ""]
+    lines = [head, *(f"- {reason}" for reason in reasons), ""]
     if state == RunState.HELD:
-        told.append(f"It waits for a person: {how_to_approve(line, version)}.")
+        lines.append(f"It waits for approval: {how_to_approve(line, version)}.")
     if record:
-        asked = record["config"]
-        told.append(
-            f"source {asked['source']}, window {asked['window']}, preset {asked['preset']}, seed {asked['seed']}, "
+        config = record["config"]
+        lines.append(
+            f"source {config['source']}, window {config['window']}, preset {config['preset']}, seed {config['seed']}, "
             f"{len(record['files'])} files, started by {record['trigger']}"
         )
-    told += [f"run {address}", f"files {paths.run_dir(outcome['run'])}"]
-    return Notice(state, line, outcome["run"], "\n".join(told))
+    lines += [f"run {address}", f"files {paths.run_dir(outcome['run'])}"]
+    return Notice(state, line, outcome["run"], "\n".join(lines))
 
 
 def how_to_approve(line: str, version: int) -> str:
@@ -68,7 +68,7 @@ def how_to_approve(line: str, version: int) -> str:
 def of_age(line: str, days: float, now: datetime, run: str = "") -> Notice | None:
     """A notice where the line's champion is more than so many days old; None where it is not, or 0 days are set.
 
-    What counts is when its version was made: a rollback makes an old model no younger.
+    The age counts from when the version was made: a rollback does not make an old model younger.
     """
     pointer = model_registry.champion(line) if days else None
     card = model_registry.card(line, pointer["version"]) if pointer else None
@@ -77,31 +77,33 @@ def of_age(line: str, days: float, now: datetime, run: str = "") -> Notice | Non
     age = now - clock.parse_time(card["created"], "created")
     if age <= timedelta(days=days):
         return None
-    told = f"{line}: version {card['version']}, which serves, is {age.days} days old"
-    return Notice("stale", line, run, f"{told}\nIt was made on {card['created']}; the limit is {days:g} days.")
+    headline = f"{line}: version {card['version']}, which serves, is {age.days} days old"
+    return Notice("stale", line, run, f"{headline}\nIt was made on {card['created']}; the limit is {days:g} days.")
 
 
-def send(notice: Notice, told: NotifySettings) -> list[str]:
-    """Delivers a notice every way that the settings name; returns one line for each that failed."""
-    if notice.kind not in told.on:
+def send(notice: Notice, settings: NotifySettings) -> list[str]:
+    """Delivers a notice by every transport that the settings name; returns one message for each that failed."""
+    if notice.kind not in settings.on:
         return []
     text = transports.plain(notice.text, "\n")[:_TEXT]
     head = f"[newsdesk] {text.partition(chr(10))[0][:_LINE]}"
     value = {"time": clock.now(), "kind": notice.kind, "line": notice.line, "run": notice.run, "text": text}
-    password, hook = (os.environ.get(name, "") for name in (told.password_env, told.webhook_env))
-    ways = {
+    password, hook = (os.environ.get(name, "") for name in (settings.password_env, settings.webhook_env))
+    transports_by_name = {
         "mail": (
-            told.smtp,
-            lambda: transports.mail(told.smtp, told.sender or told.to[0], told.to, head, text, password),
+            settings.smtp,
+            lambda: transports.mail(
+                settings.smtp, settings.sender or settings.to[0], settings.to, head, text, password
+            ),
         ),
-        "webhook": (told.webhook or told.webhook_env, lambda: transports.post(told.webhook or hook, value)),
-        "file": (told.file, lambda: fileio.append_json(paths.home() / told.file, value)),
+        "webhook": (settings.webhook or settings.webhook_env, lambda: transports.post(settings.webhook or hook, value)),
+        "file": (settings.file, lambda: fileio.append_json(paths.home() / settings.file, value)),
     }
     failed = []
-    for name, (wanted, go) in ways.items():
+    for name, (wanted, deliver) in transports_by_name.items():
         try:
             if wanted:
-                go()
+                deliver()
         except Exception as error:  # a notice is never worth a run
             failed.append(f"{name}: {error if isinstance(error, transports.DeliveryError) else type(error).__name__}")
     return failed

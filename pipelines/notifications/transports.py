@@ -1,4 +1,4 @@
-"""Ways for a short text to reach people: a mail server, a webhook, a file. Standard library only."""
+"""Transports of a notice: a mail server and a webhook. Standard library only."""
 
 import json
 import smtplib

@@ -1,4 +1,4 @@
-"""Frees disk: `python -m pipelines.operations.disk_cleanup`, what `make clean` calls. Says how much before it removes anything.
+"""Frees disk: `python -m pipelines.operations.disk_cleanup`, what `make clean` calls. Prints how much before it removes anything.
 
 Removes only what is made again by itself: tool caches, leftovers of interrupted pushes, Airflow's logs, and with ENVIRONMENTS=1 the
 installed packages. Models, artifacts, records and databases stay. Standard library only.
@@ -17,17 +17,17 @@ SOURCES = ("components", "dags", "pipelines", "tests")
 
 
 def targets(environments: bool) -> list[Path]:
-    """What would be removed, as far as it is there."""
+    """The existing folders that would be removed."""
     root, state = paths.REPOSITORY, paths.home()
-    found = [root / name for name in CACHES]
-    found += [path for name in SOURCES for path in sorted((root / name).rglob("__pycache__"))]
+    folders = [root / name for name in CACHES]
+    folders += [path for name in SOURCES for path in sorted((root / name).rglob("__pycache__"))]
     if not any((state / "registry").glob("*/run.lock")):  # a run that is under way needs them
-        found.append(state / "staging")
+        folders.append(state / "staging")
         if not (state / "airflow" / "stack.json").exists():
-            found.append(state / "airflow" / "logs")
+            folders.append(state / "airflow" / "logs")
     if environments:
-        found += [root / name for name in ENVIRONMENTS]
-    return [path for path in found if path.is_dir() and not path.is_symlink()]
+        folders += [root / name for name in ENVIRONMENTS]
+    return [path for path in folders if path.is_dir() and not path.is_symlink()]
 
 
 def size(folder: Path) -> int:
@@ -42,16 +42,16 @@ def size(folder: Path) -> int:
 
 def main() -> int:
     """Exit code 0; 1 where something could not be removed."""
-    found = targets(os.environ.get("ENVIRONMENTS") == "1")
-    sizes = {path: size(path) for path in found}
+    folders = targets(os.environ.get("ENVIRONMENTS") == "1")
+    sizes = {path: size(path) for path in folders}
     for path, amount in sizes.items():
         if amount >= 1 << 20:
             print(f"{amount / 2**20:10.1f} MB  {path}")
-    print(f"{sum(sizes.values()) / 2**20:10.1f} MB  in {len(found)} folders", flush=True)
+    print(f"{sum(sizes.values()) / 2**20:10.1f} MB  in {len(folders)} folders", flush=True)
     if (paths.home() / "registry").is_dir():
-        print("Old versions, runs and artifacts stay; `newsdesk clean` says what retention would free.", flush=True)
+        print("Old versions, runs and artifacts stay; `newsdesk clean` shows what retention would free.", flush=True)
     failed = []
-    for path in found:
+    for path in folders:
         shutil.rmtree(path, onerror=lambda function, name, error: failed.append(name))
     for name in failed:
         print(f"could not remove {name}", file=sys.stderr)

@@ -23,7 +23,7 @@ def databases() -> Iterator[Finding]:
             yield what, True, f"SQLite, {file}"
     fault = "" if faults[postgresql.METADATA] else metadata_fault()
     if fault:
-        anew = not _readable(mlmd_store.database())
+        anew = not mlmd_store.server() and not _readable(mlmd_store.database())
         remedy = "makes a new database that continues above the existing ids" if anew else "corrects it"
         yield "ML Metadata", False, f"{fault}; --repair {remedy}"
     fault = mlflow_fault()

@@ -109,7 +109,7 @@ def _lock(line: str) -> Iterator[Finding]:
         yield f"lock of {line}", False, f"{path} cannot be read, so it locks nothing; --repair removes it"
     elif not held["lives"]:
         yield f"lock of {line}", False, f"{path} is {holder}, but that run is dead; --repair frees the line"
-    elif waits_for_nobody(held):
+    elif scheduler_is_gone(held):
         frees = ", or --repair frees the line" if held["silent"] else ""
         message = f"{path} is {holder}, but Airflow's scheduler is not running; `make up` continues the run{frees}"
         yield f"lock of {line}", False, message
@@ -118,7 +118,7 @@ def _lock(line: str) -> Iterator[Finding]:
         yield f"lock of {line}", True, holder + (silent if held["silent"] else "")
 
 
-def waits_for_nobody(held: dict) -> bool:
+def scheduler_is_gone(held: dict) -> bool:
     """Whether a run without a process of its own waits for a scheduler on this machine that is down."""
     return not held["owner"] and held["host"] == socket.gethostname() and stack_state.is_down("scheduler")
 

@@ -29,7 +29,7 @@ def free_lock(line: str, asked: bool = False) -> Iterator[Mended]:
         why = ""
     elif held["silent"] and asked:
         why = f"{quiet}, as you asked"
-    elif held["silent"] and doctor_line.waits_for_nobody(held):
+    elif held["silent"] and doctor_line.scheduler_is_gone(held):
         why = f"{quiet}, and Airflow's scheduler is not running"
     else:
         if asked:

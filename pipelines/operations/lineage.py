@@ -1,7 +1,7 @@
 """`newsdesk lineage N`: from a version to the data files, the code, the settings and every node's artifacts, as text, JSON and a page.
 
 The version's record and its origin are files that stay as long as the registry does; what each node read and made is asked from MLMD,
-without TFX. The page lies in `NEWSDESK_HOME/lineage/<line>-<N>.html`.
+without TFX. The page is written to `NEWSDESK_HOME/lineage/<line>-<N>.html`.
 """
 
 import json
@@ -15,10 +15,10 @@ from pipelines.runner import mlmd_store
 
 
 def collect(line: str, version: int) -> dict:
-    """All that is known of where a version came from.
+    """Everything known about the origin of a version.
 
-    `nodes` are MLMD's executions as `mlmd.executions` gives them, without their parameters; `mlmd` is empty, or says why there are
-    none. `present` on a data file: whether it still lies where it was read, its content aside.
+    `nodes` are MLMD's executions as `mlmd.executions` gives them, without their parameters; `mlmd` is empty, or the reason why there are
+    none. `present` on a data file: whether it still exists where it was read; its content is not checked.
 
     Raises:
         registry.RegistryError: the version is not registered.
@@ -30,7 +30,7 @@ def collect(line: str, version: int) -> dict:
     record = origin.get("record") or fileio.read_json(paths.run_dir(card["run"]) / "run.json") or {}
     config = record.get("config", {})
     files = origin.get("files") or record.get("files", [])
-    nodes, says = _nodes(line, card["run"])
+    nodes, no_nodes = _nodes(line, card["run"])
     folder = model_registry.folder(line, version)
     manifest = (fileio.read_json(folder / model_registry.MANIFEST) if folder else None) or {}
     return {
@@ -48,7 +48,7 @@ def collect(line: str, version: int) -> dict:
         "code": card["code"], "seed": card["seed"], "preset": card["preset"],
         "parameters": {part: config.get(part, {}) for part in ("network", "training", "data", "gates")},
         "libraries": origin.get("libraries", {}), "vocabulary": (origin.get("vocabulary") or {}).get("fingerprint", ""),
-        "nodes": nodes, "mlmd": says,
+        "nodes": nodes, "mlmd": no_nodes,
         "promotions": [e for e in model_registry.history(line) if version in (e["from"], e["to"])],
     }  # fmt: skip
 
@@ -58,23 +58,23 @@ def _nodes(line: str, run: str) -> tuple[list[dict], str]:
     if store is None:
         return [], "MLMD cannot be read here: no metadata.sqlite, or an environment without ml_metadata"
     # The last of each node: earlier ones failed, or were withdrawn when the node was repeated.
-    found = list({node["node"]: node for node in mlmd_store.executions(store, line, run)}.values())
-    for node in found:
+    nodes = list({node["node"]: node for node in mlmd_store.executions(store, line, run)}.values())
+    for node in nodes:
         del node["parameters"]  # the run's record has them, and here they would hold the list of files once a node
-    return found, "" if found else f"MLMD has no execution of run {run}"
+    return nodes, "" if nodes else f"MLMD has no execution of run {run}"
 
 
-def blocks(told: dict):
-    """The page's blocks (`pipelines.reports.page_blocks`). told: as `collect` gives it."""
-    run, data = told["run"], told["data"]
-    where = told["folder"] or f"no longer kept: {(told['removed'] or {}).get('why', 'its folder is gone')}"
+def blocks(lineage: dict):
+    """The page's blocks (`pipelines.reports.page_blocks`). lineage: as `collect` gives it."""
+    run, data = lineage["run"], lineage["data"]
+    where = lineage["folder"] or f"no longer kept: {(lineage['removed'] or {}).get('why', 'its folder is gone')}"
     yield "table", ("", ""), [
-        ("version", f"{told['version']} of {told['line']}" + (f", {', '.join(told['aliases'])}" if told["aliases"] else "")),
-        ("test accuracy", f"{told['metrics']['accuracy']:.4f} on {told['metrics']['rows']:,} rows"),
-        ("folder", where), ("content digest", told["digest"]), ("made", told["created"]),
+        ("version", f"{lineage['version']} of {lineage['line']}" + (f", {', '.join(lineage['aliases'])}" if lineage["aliases"] else "")),
+        ("test accuracy", f"{lineage['metrics']['accuracy']:.4f} on {lineage['metrics']['rows']:,} rows"),
+        ("folder", where), ("content digest", lineage["digest"]), ("made", lineage["created"]),
     ]  # fmt: skip
-    if told["nodes"]:
-        yield "drawing", picture(told["nodes"])
+    if lineage["nodes"]:
+        yield "drawing", picture(lineage["nodes"])
 
     yield "heading", "Data"
     yield (
@@ -96,12 +96,12 @@ def blocks(told: dict):
 
     yield "heading", "Code and settings"
     yield "table", ("", ""), [
-        ("code and libraries", told["code"]), ("preset", told["preset"]), ("seed", told["seed"]),
-        ("vocabulary", told["vocabulary"] or "not recorded"),
-        ("versions", ", ".join(f"{name} {number}" for name, number in told["libraries"].items()) or "not recorded"),
+        ("code and libraries", lineage["code"]), ("preset", lineage["preset"]), ("seed", lineage["seed"]),
+        ("vocabulary", lineage["vocabulary"] or "not recorded"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in lineage["libraries"].items()) or "not recorded"),
     ]  # fmt: skip
     settings = [
-        (f"{part}.{name}", _short(value)) for part, of in told["parameters"].items() for name, value in of.items()
+        (f"{part}.{name}", _short(value)) for part, of in lineage["parameters"].items() for name, value in of.items()
     ]
     yield "folded", f"{len(settings)} settings", [("table", ("setting", "value"), settings)]
 
@@ -112,9 +112,9 @@ def blocks(told: dict):
     ]  # fmt: skip
 
     yield "heading", "Nodes and artifacts"
-    if told["mlmd"]:
-        yield "text", told["mlmd"]
-    for node in told["nodes"]:
+    if lineage["mlmd"]:
+        yield "text", lineage["mlmd"]
+    for node in lineage["nodes"]:
         sides = [(side[:-1], a) for side in ("inputs", "outputs") for a in node[side]]
         rows = [
             (side, a["key"], a["id"], a["type"], a["uri"], f"execution {a['made_by']}", a["state"].lower())
@@ -125,31 +125,32 @@ def blocks(told: dict):
 
     yield "heading", "Promotions"
     events = [
-        (e["time"], e["kind"], f"{e['from'] or 'none'} to {e['to']}", e["who"], e["reason"]) for e in told["promotions"]
+        (e["time"], e["kind"], f"{e['from'] or 'none'} to {e['to']}", e["who"], e["reason"])
+        for e in lineage["promotions"]
     ]
     if events:
         yield "table", ("time", "kind", "champion", "by", "why"), events
     else:
         yield "text", "It has never served."
-    if told["files"]:
+    if lineage["files"]:
         yield "heading", "What serves"
-        table = ("table", ("file", "sha256"), sorted(told["files"].items()))
-        yield "folded", f"{len(told['files'])} files", [table]
+        table = ("table", ("file", "sha256"), sorted(lineage["files"].items()))
+        yield "folded", f"{len(lineage['files'])} files", [table]
 
 
-def page(told: dict) -> Path:
+def page(lineage: dict) -> Path:
     """Writes the page; returns where."""
-    path = paths.home() / "lineage" / f"{told['line']}-{told['version']}.html"
-    fileio.write_text(path, page_blocks.as_html(f"Lineage: {told['line']} {told['version']}", blocks(told)))
+    path = paths.home() / "lineage" / f"{lineage['line']}-{lineage['version']}.html"
+    fileio.write_text(path, page_blocks.as_html(f"Lineage: {lineage['line']} {lineage['version']}", blocks(lineage)))
     return path
 
 
-def text(told: dict) -> list[str]:
+def text(lineage: dict) -> list[str]:
     """The same for a terminal, one line each."""
-    run, data = told["run"], told["data"]
+    run, data = lineage["run"], lineage["data"]
     lines = [
-        f"{told['line']} version {told['version']} ({', '.join(told['aliases']) or 'no alias'}), digest {told['digest'][:12]}",
-        f"  folder   {told['folder'] or 'no longer kept'}",
+        f"{lineage['line']} version {lineage['version']} ({', '.join(lineage['aliases']) or 'no alias'}), digest {lineage['digest'][:12]}",
+        f"  folder   {lineage['folder'] or 'no longer kept'}",
         f"  data     {data['source']}, {data['rows']:,} rows, {len(data['files'])} files, list {data['hash'][:12]}",
     ]
     lines += [
@@ -159,14 +160,14 @@ def text(told: dict) -> list[str]:
     if len(data["files"]) > 20:
         lines.append(f"             and {len(data['files']) - 20} more; the page lists them")
     lines += [
-        f"  code     {told['code'][:12]}, preset {told['preset']}, seed {told['seed']}, vocabulary {told['vocabulary'][:12] or '-'}",
+        f"  code     {lineage['code'][:12]}, preset {lineage['preset']}, seed {lineage['seed']}, vocabulary {lineage['vocabulary'][:12] or '-'}",
         f"  run      {run['id']}, trigger {run['trigger'] or '-'}, Airflow {run['airflow'] or '-'}",
     ]
-    for node in told["nodes"]:
+    for node in lineage["nodes"]:
         made = ", ".join(f"{a['key']} #{a['id']}" for a in node["outputs"])
         lines.append(f"  {node['node']:<18}execution {node['id']:<5}{node['state'].lower():<10}{made}")
-    lines += [f"  {told['mlmd']}"] if told["mlmd"] else []
-    for e in told["promotions"]:
+    lines += [f"  {lineage['mlmd']}"] if lineage["mlmd"] else []
+    for e in lineage["promotions"]:
         lines.append(f"  {e['time']}  {e['kind']} {e['from']} -> {e['to']} by {e['who']}: {e['reason']}")
     return lines
 

@@ -131,15 +131,15 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
 
 def _runs(line: str) -> dict[str, Path]:
     """The folders of a line's runs by run id, newest first."""
-    found = []
+    runs = []
     for path in (paths.home() / "runs").glob("[!.]*"):
         try:
             record = fileio.read_json(path / "run.json")
         except ValueError:
             continue
         if record and record["config"]["line"] == line:
-            found.append((record.get("created", ""), path.name, path))
-    return {name: path for _, name, path in sorted(found, reverse=True)}
+            runs.append((record.get("created", ""), path.name, path))
+    return {name: path for _, name, path in sorted(runs, reverse=True)}
 
 
 def _artifacts(line: str) -> list[Item]:

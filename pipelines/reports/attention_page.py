@@ -1,19 +1,31 @@
-"""Attention as one self-contained HTML page: words shaded by what they received, and a map for each head."""
+"""Answers explained on one self-contained HTML page: words shaded by the attention they received, a map for each head, and what
+each word of a linear part adds to each label's score."""
 
 from collections.abc import Mapping, Sequence
 
 from pipelines.reports import charts, render
 
 LONGEST = 60  # characters of a word
+MOST_ADDED = 20  # features in the table
 
 
 def page(model: str, answers: Sequence[Mapping], labels: Sequence[str]) -> str:
     """model: what answered, for people. answers: one a text, with `label`, `probabilities` (by `labels`), `words` (pairs of
-    word and share), `top` (the same), `tokens` and `attention` float[heads, from, tokens] without padding."""
+    word and share), `top` (the same), `tokens` and `attention` float[heads, from, tokens] without padding; of a model without
+    attention none of these four. `added`, where there is a linear part: `feature` and `adds` (label to score), the most first."""
     return render.document("attention.html", model=model, labels=labels, answers=[_shown(one) for one in answers])
 
 
 def _shown(answer: Mapping) -> dict:
+    answer = {
+        "words": [],
+        "top": [],
+        "tokens": [],
+        "attention": [],
+        "added": [],
+        **answer,
+        "attended": "words" in answer,
+    }
     highest = max([share for _, share in answer["words"]], default=0.0) or 1.0
     heads = answer["attention"]
     maps = [
@@ -25,6 +37,9 @@ def _shown(answer: Mapping) -> dict:
         "words": [(_word(word), float(share), 0.75 * share / highest) for word, share in answer["words"]],
         "top": [(_word(word), float(share)) for word, share in answer["top"]],
         "maps": maps,
+        "attended": answer["attended"],
+        "added": [{**one, "feature": _word(one["feature"])} for one in answer["added"][:MOST_ADDED]],
+        "more": max(len(answer["added"]) - MOST_ADDED, 0),
     }
 
 

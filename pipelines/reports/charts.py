@@ -170,6 +170,14 @@ def shares_chart(parts: Sequence[Mapping]) -> Markup:
     return _figure(drawn, "Share right by slice", HALF, (), foot + 20)
 
 
+def coverage_chart(points: Sequence[Mapping]) -> Markup:
+    """Accuracy over the share of rows that a least confidence leaves. points: `min_confidence`, `coverage`, `accuracy` (0..1)."""
+    points = [p for p in points if finite(p["accuracy"])]
+    line = {"points": [(p["coverage"], p["accuracy"]) for p in points], "name": "accuracy", "kind": "b"}
+    labels = [(p["coverage"], f"{p['coverage']:.0%}") for p in points]
+    return line_chart([line], labels, "Accuracy over the share of rows labelled", high=1.0, percent=True)
+
+
 def calibration_chart(bins: Sequence[Mapping]) -> Markup:
     """How often right over how sure. bins: `sure`, `right` (0..1) and `rows`."""
     place, across = _scale([0.0, 1.0]), _across(0.0, 1.0, HALF)

@@ -148,8 +148,8 @@ def _vocabulary(found: Mapping | None) -> list[tuple]:
 def _training(found: Mapping | None) -> list[tuple]:
     if not found:
         return []
-    told = f"{found['epochs']} epochs, {found['seconds']:.0f} s, validation accuracy {found['accuracy']:.4f}"
-    return [("training", told)]
+    summary = f"{found['epochs']} epochs, {found['seconds']:.0f} s, validation accuracy {found['accuracy']:.4f}"
+    return [("training", summary)]
 
 
 def _data(data: Mapping, origin: Mapping):
@@ -191,19 +191,32 @@ def _quality(card: Mapping, origin: Mapping):
         )
     if "champion" not in card["comparisons"]:
         yield "text", "No other version served when it was made, so there was no champion to compare it with."
+    yield from _confidence(metrics)
     behaviour = origin.get("behaviour") or {}
     kinds = behaviour.get("kinds", behaviour)
-    told = [(kind, f"{p['rows']:,}", f"{p['share']:.1%}", "" if p.get("champion") is None else f"{p['champion']:.1%}")
+    cases = [(kind, f"{p['rows']:,}", f"{p['share']:.1%}", "" if p.get("champion") is None else f"{p['champion']:.1%}")
             for kind, p in kinds.items() if isinstance(p, Mapping) and "share" in p]  # fmt: skip
-    if told:
+    if cases:
         yield "text", "Labels that change, or are wrong, where a text changes in what must not matter:"
-        yield "table", ("behaviour", "cases", "flipped", "the champion's"), told
+        yield "table", ("behaviour", "cases", "flipped", "the champion's"), cases
     canary = origin.get("canary") or {}
     if "p50_ms" in canary:
         yield (
             "text",
-            f"One text is answered in {canary['p50_ms']:.1f} ms (half of them) to {canary['p99_ms']:.1f} ms (99 of 100).",
+            f"Latency of one text: p50 {canary['p50_ms']:.1f} ms, p99 {canary['p99_ms']:.1f} ms.",
         )
+
+
+def _confidence(metrics: Mapping):
+    """How far probabilities can be relied on; nothing of a card from before this was measured."""
+    if metrics.get("calibration_error") is not None:
+        yield "text", f"Expected calibration error {metrics['calibration_error']:.3f}."
+    if metrics.get("coverage"):
+        yield "text", "With min_confidence the client leaves an answer below it without a label:"
+        yield "table", ("least confidence", "rows labelled", "share right of these"), [
+            (p["min_confidence"], f"{p['coverage']:.1%}", "" if p["accuracy"] is None else f"{p['accuracy']:.4f}")
+            for p in metrics["coverage"]
+        ]  # fmt: skip
 
 
 def _mb(amount: int | None) -> str:

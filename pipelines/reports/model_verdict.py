@@ -40,6 +40,7 @@ def page(
         slices=charts.shares_chart(verdict["metrics"].get("slices") or ()),
         calibration=charts.calibration_chart(bins) if bins else "",
         gap=_gap(bins),
+        coverage=charts.coverage_chart(verdict["metrics"].get("coverage") or ()),
         curves=learning_curves.curves(curves),
         fresh=verdict.get("fresh"),
         behaviour=behaviour if behaviour and behaviour["kinds"] else None,
@@ -55,23 +56,23 @@ def page(
 def rows_as_csv(labels: Sequence[str], mistakes: Sequence[Mapping], differing: Mapping | None) -> str:
     """Every row that the gate kept of what the candidate has wrong, and of what it has right and the champion wrong, as CSV for
     a spreadsheet. No cell is taken for a formula (`components.core.csv_escape`)."""
+    rows = [
+        ("wrong", labels[cell["true"]], labels[cell["said"]], f"{row['sure']:.6f}", row["champion"] or "", row["text"])
+        for cell in mistakes
+        for row in cell["rows"]
+    ] + [
+        ("won", row["true"], row["said"], f"{row['sure']:.6f}", row["champion"], row["text"])
+        for row in (differing or {}).get("won", {"rows": []})["rows"]
+    ]
+    return as_csv(("kind", "true", "candidate", "probability", "champion", "text"), rows)
+
+
+def as_csv(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """CSV of which no spreadsheet takes a cell for a formula."""
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(("kind", "true", "candidate", "probability", "champion", "text"))
-    for cell in mistakes:
-        for row in cell["rows"]:
-            texts = (
-                "wrong",
-                labels[cell["true"]],
-                labels[cell["said"]],
-                f"{row['sure']:.6f}",
-                row["champion"] or "",
-                row["text"],
-            )
-            table.writerow(map(csv_escape.safe, texts))
-    for row in (differing or {}).get("won", {"rows": []})["rows"]:
-        texts = ("won", row["true"], row["said"], f"{row['sure']:.6f}", row["champion"], row["text"])
-        table.writerow(map(csv_escape.safe, texts))
+    table.writerow(heads)
+    table.writerows(map(csv_escape.safe, row) for row in rows)
     return out.getvalue()
 
 

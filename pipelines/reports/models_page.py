@@ -65,6 +65,7 @@ def view(line: str) -> dict:
         "shown": min(len(versions), charts.SHOWN),
         "history": history[::-1],
         "drift": drift(line),
+        "comparisons": page_files.comparisons(line),
         "runs": latest_runs(line),
     }
 
@@ -91,7 +92,7 @@ def _version(line: str, card: dict, badges: list[str], served: bool) -> dict:
     }  # fmt: skip
 
 
-def latest_runs(line: str) -> list[dict]:
+def latest_runs(line: str, most: int = RUNS) -> list[dict]:
     """How the newest runs of a line ended, newest first."""
     folder = paths.home() / "runs"
     found = [p for p in folder.iterdir() if _safe(p.name)] if folder.is_dir() else []
@@ -111,7 +112,7 @@ def latest_runs(line: str) -> list[dict]:
                 "reasons": outcome.get("reasons") or [],
             }
         )  # fmt: skip
-    return sorted(runs, key=lambda run: run["when"], reverse=True)[:RUNS]
+    return sorted(runs, key=lambda run: run["when"], reverse=True)[:most]
 
 
 def drift(line: str) -> dict | None:

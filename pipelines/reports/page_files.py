@@ -6,6 +6,7 @@ outside `NEWSDESK_HOME`, by a link or by a wrong record, is not there.
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ RUN_FILES = {"model": ("verdict.html", "Model verdict")}
 BESIDE = {"model": ("rows.csv",)}  # what such a page links to
 VERSION_FILES = {"card": ("card.html", "Model card"), "lineage": ("lineage.html", "Lineage")}
 LINE_FILES = {"monitor": ("report.html", "Drift report")}
+_PAIR = re.compile(r"compare-([1-9]\d{0,8})-([1-9]\d{0,8})")
 _DEPTH = 8  # Data Docs nest six folders
 
 
@@ -122,11 +124,26 @@ def of_version(line: str, version: int, kind: str) -> dict[str, Path]:
 
 
 def of_line(line: str, kind: str) -> dict[str, Path]:
-    """The same for a line: what the monitor reports."""
+    """The same for a line: what the monitor reports, or `newsdesk compare` (kind `compare-A-B`)."""
+    pair = _PAIR.fullmatch(kind)
+    if pair:
+        folder = paths.home() / "comparisons" / paths.safe_name(line, "line") / f"{int(pair[1])}-{int(pair[2])}"
+        page = _only(folder / "comparison.html", "comparison.html")
+        return {**page, **_only(folder / "rows.csv", "rows.csv")} if page else {}
     return _only(paths.monitor_dir(line) / LINE_FILES[kind][0], LINE_FILES[kind][0]) if kind in LINE_FILES else {}
 
 
+def comparisons(line: str) -> list[tuple[int, int]]:
+    """The pairs of versions that `newsdesk compare` has compared, the newest versions first."""
+    folder = inside(paths.home() / "comparisons" / paths.safe_name(line, "line"))
+    names = [path.name for path in folder.iterdir()] if folder and folder.is_dir() else []
+    pairs = [(int(found[1]), int(found[2])) for name in names if (found := _PAIR.fullmatch(f"compare-{name}"))]
+    return sorted((pair for pair in pairs if of_line(line, "compare-{}-{}".format(*pair))), reverse=True)
+
+
 def title(kind: str) -> str:
+    if _PAIR.fullmatch(kind):
+        return "Version {} against version {}".format(*_PAIR.fullmatch(kind).groups())
     return ARTIFACTS[kind][3] if kind in ARTIFACTS else {**RUN_FILES, **VERSION_FILES, **LINE_FILES}[kind][1]
 
 

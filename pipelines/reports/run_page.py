@@ -63,6 +63,14 @@ def view(run_id: str) -> dict | None:
     }  # fmt: skip
 
 
+def line_of(run_id: str) -> str | None:
+    """The line of a run; None where its record does not say."""
+    record = page_files.read(paths.run_dir(run_id) / "run.json")
+    config = record.get("config") if isinstance(record, dict) else None
+    line = config.get("line") if isinstance(config, dict) else None
+    return line if isinstance(line, str) else None
+
+
 def _promoted(line, version) -> str:
     """Who made a held version serve; empty while nobody has."""
     try:

@@ -17,9 +17,9 @@ def check(line: str, labels: Sequence[str]) -> None:
     Raises:
         ConfigError: a file is missing, cannot be read, or does not fit the labels; all of them are named.
     """
-    found = list(faults(line, labels))
-    if found:
-        raise ConfigError(f"data_schemas/{line}/ must be complete and fit its labels. Received: {'; '.join(found)}")
+    problems = list(faults(line, labels))
+    if problems:
+        raise ConfigError(f"data_schemas/{line}/ must be complete and fit its labels. Received: {'; '.join(problems)}")
 
 
 def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
@@ -32,9 +32,9 @@ def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
         ("line.toml", _labels), ("schema.pbtxt", _schema), ("expectations.json", _expectations), ("behaviour.toml", _behaviour),
     )  # fmt: skip
     for name, fault in checks:
-        said = fault(folder / name, labels)
-        if said:
-            yield f"{folder / name}: {said}"
+        problem = fault(folder / name, labels)
+        if problem:
+            yield f"{folder / name}: {problem}"
 
 
 def _labels(path: Path, labels: Sequence[str]) -> str:

@@ -172,17 +172,17 @@ def executions(store, line: str, run: str) -> list[dict]:
     """
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    found = _executions(store, line, run)
-    if not found:
+    own = _executions(store, line, run)
+    if not own:
         return []
-    events = store.get_events_by_execution_ids([e.id for e in found])
+    events = store.get_events_by_execution_ids([e.id for e in own])
     artifacts = {a.id: a for a in store.get_artifacts_by_id(list({e.artifact_id for e in events}))}
     makers: dict[int, int] = {}
     for event in store.get_events_by_artifact_ids(list(artifacts)):
         if event.type == pb.Event.OUTPUT:
             makers[event.artifact_id] = min(event.execution_id, makers.get(event.artifact_id, event.execution_id))
-    told = []
-    for execution in sorted(found, key=lambda e: e.id):
+    listed = []
+    for execution in sorted(own, key=lambda e: e.id):
         sides = {pb.Event.INPUT: [], pb.Event.OUTPUT: []}
         for event in events:
             if event.execution_id == execution.id and event.type in sides:
@@ -195,7 +195,7 @@ def executions(store, line: str, run: str) -> list[dict]:
                     }
                 )  # fmt: skip
         nodes = [c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"]
-        told.append(
+        listed.append(
             {
                 "node": nodes[0].removeprefix(f"{line}.") if nodes else execution.type, "id": execution.id,
                 "state": pb.Execution.State.Name(execution.last_known_state),
@@ -203,47 +203,47 @@ def executions(store, line: str, run: str) -> list[dict]:
                 "inputs": sides[pb.Event.INPUT], "outputs": sides[pb.Event.OUTPUT],
             }
         )  # fmt: skip
-    return told
+    return listed
 
 
 def uses(store, line: str, runs: Iterable[str]) -> dict[str, set[str]]:
     """By run: the addresses of the artifacts it read or made, and `#<id>` of each of its executions."""
-    found = {}
+    by_run = {}
     for run in runs:
         ids = [e.id for e in _executions(store, line, run)]
         events = store.get_events_by_execution_ids(ids) if ids else []
         artifacts = store.get_artifacts_by_id(list({e.artifact_id for e in events})) if events else []
-        found[run] = {a.uri for a in artifacts} | {f"#{number}" for number in ids}
-    return found
+        by_run[run] = {a.uri for a in artifacts} | {f"#{number}" for number in ids}
+    return by_run
 
 
 def unfinished(store, line: str) -> list[tuple[int, str, str]]:
-    """Executions that MLMD takes for running: id, run and node. What was killed stays so until its node is run again."""
+    """Executions recorded as running: id, run and node. A killed one stays so until its node runs again."""
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    found = []
+    open_executions = []
     # Chosen here: ml_metadata 1.21 has no queries any more.
     for execution in (e for e in store.get_executions() if e.last_known_state == pb.Execution.RUNNING):
         named = {context.type: context.name for context in store.get_contexts_by_execution(execution.id)}
         run, node = named.get("pipeline_run", ""), named.get("node", "")
         if node.startswith(f"{line}.") and run.startswith(f"{line}."):
-            found.append((execution.id, run.removeprefix(f"{line}."), node.removeprefix(f"{line}.")))
-    return found
+            open_executions.append((execution.id, run.removeprefix(f"{line}."), node.removeprefix(f"{line}.")))
+    return open_executions
 
 
 def close(store, ids: Sequence[int]) -> None:
     """Marks executions as failed."""
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    found = store.get_executions_by_id(ids)
-    for execution in found:
+    executions = store.get_executions_by_id(ids)
+    for execution in executions:
         execution.last_known_state = pb.Execution.FAILED
-    if found:
-        store.put_executions(found)
+    if executions:
+        store.put_executions(executions)
 
 
 def vanished(store, line: str) -> list[str]:
-    """Addresses of a line's live artifacts at which nothing lies."""
+    """Addresses of a line's live artifacts that no longer exist on disk."""
     from ml_metadata.proto import metadata_store_pb2 as pb
 
     root = paths.artifacts_dir(line)
@@ -259,12 +259,12 @@ def forget(store, uris: Sequence[str]) -> int:
     from ml_metadata.proto import metadata_store_pb2 as pb
 
     wanted = set(uris)
-    found = [a for a in store.get_artifacts() if a.uri in wanted and a.state != pb.Artifact.DELETED]
-    for artifact in found:
+    artifacts = [a for a in store.get_artifacts() if a.uri in wanted and a.state != pb.Artifact.DELETED]
+    for artifact in artifacts:
         artifact.state = pb.Artifact.DELETED
-    if found:
-        store.put_artifacts(found)
-    return len(found)
+    if artifacts:
+        store.put_artifacts(artifacts)
+    return len(artifacts)
 
 
 def _executions(store, line: str, run: str) -> list:

@@ -49,9 +49,9 @@ def library_hash() -> str:
     Its own folders only: setuptools adds one with packages of its own to the path whenever something imports it.
     """
     folders = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
-    found = {path.name for folder in folders for kind in ("dist", "egg") for path in folder.glob(f"*.{kind}-info")}
-    own = sorted(name for name in found if not name.startswith(_OWN))
-    return hashlib.sha256("\n".join([platform.python_version(), *own]).encode()).hexdigest()
+    names = {path.name for folder in folders for kind in ("dist", "egg") for path in folder.glob(f"*.{kind}-info")}
+    third_party = sorted(name for name in names if not name.startswith(_OWN))
+    return hashlib.sha256("\n".join([platform.python_version(), *third_party]).encode()).hexdigest()
 
 
 def files_of(node: str, known: dict[Path, list[Path]] | None = None) -> list[Path]:
@@ -62,15 +62,15 @@ def files_of(node: str, known: dict[Path, list[Path]] | None = None) -> list[Pat
     known = {} if known is None else known
     defines = re.compile(rf"^(?:class|def) {node}\b".encode(), re.MULTILINE)
     waiting = [path for path in (paths.REPOSITORY / ROOTS).rglob("*.py") if defines.search(path.read_bytes())]
-    found: set[Path] = set()
+    reached: set[Path] = set()
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in reached:
+            reached.add(path)
             if path not in known:
                 known[path] = list(_reached(path)) if path.suffix == ".py" else []
             waiting += known[path]
-    return sorted(found)
+    return sorted(reached)
 
 
 def _reached(path: Path) -> Iterator[Path]:
@@ -139,8 +139,8 @@ def _key(path: Path) -> str:
 
 
 def _hashes(paths) -> dict[str, str]:
-    found = {_key(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
-    return {LIBRARIES: library_hash(), **dict(sorted(found.items()))}
+    hashes = {_key(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
+    return {LIBRARIES: library_hash(), **dict(sorted(hashes.items()))}
 
 
 def _digest(hashes: Mapping[str, str]) -> str:

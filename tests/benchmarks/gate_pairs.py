@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from components.core import intervals
 from components.evaluation import behavioural_tests, gate_rules, paired_tests
 from components.evaluation.slices import Slice
 
@@ -44,7 +45,7 @@ class Outcome:
         return self.refused / max(self.pairs, 1)
 
     def interval(self) -> tuple[float, float]:
-        return paired_tests.interval(self.rate, max(self.pairs, 1))
+        return intervals.wilson(self.rate, max(self.pairs, 1))
 
 
 def judge(rows: Rows, candidate: Answers, champion: Answers) -> list[dict]:

@@ -178,11 +178,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = rows_of(Path(source), Path(folder))
     kept = Kept(paths.ensure() / "bench" / "models" / digest(rows))
-    wanted = [(name, 0) for name in yardsticks.MEASURES]
-    wanted += [(name, seed) for name in only for seed in ([1] if name in SEEDLESS else range(1, repeats + 1))]
+    wanted = [(name, seed) for name in (*yardsticks.MEASURES, *only) for seed in range(1, repeats + 1)]
     for name, seed in wanted:
-        if kept.get(name, seed) is None:
-            run = trained(name, seed, rows) if name in PRESETS else yardsticks.measured(name, rows, scored)
+        if kept.get(name, seed) is None and (seed == 1 or name not in SEEDLESS):
+            run = trained(name, seed, rows) if name in PRESETS else yardsticks.MEASURES[name](rows, scored, seed)
             if run is None:
                 continue
             kept.put(name, seed, run, rows["test"][1])

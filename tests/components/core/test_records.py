@@ -18,7 +18,8 @@ def test_the_files_of_0_2_0_are_read_and_written_again_as_they_were(home_of_0_2_
         (VersionCard, versions / "1.json"),
     ):
         record, written = kind.read(path), json.loads(path.read_text())
-        assert record.to_json() == written and kind.from_json(record.to_json()) == record
+        assert {name: record.to_json()[name] for name in written} == written  # later fields are added, none is lost
+        assert kind.from_json(record.to_json()) == record
     record = run_record.load(RUN)
     assert (record.line, record.config.preset, record.config.release, len(record.files)) == (
         "news-demo",

@@ -9,10 +9,9 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import LINEAR, explainer, families, family
-from components.networks import wide
+from components.models import LINEAR, contributions, explainer, families, family
 from components.tf_support import op_allowlist
-from components.training import batching, calibration, export, loop
+from components.training import batching, calibration, export, loop, wide
 from pipelines.config.presets import PRESETS, TRAINING
 
 LABELS = ["World", "Sports", "Business", "Sci/Tech"]
@@ -143,7 +142,8 @@ def fitted(request, tmp_path_factory):
     model, tokenizer, history = fit(request.param, folder / "work")
     module, network = toy(request.param)
     explain = explainer(module, model, vocabulary(request.param), network)
-    export.export(folder / "model", tokenizer, model, LABELS, explainer=explain)
+    add = contributions(module, model, tokenizer)
+    export.export(folder / "model", tokenizer, model, LABELS, explainer=explain, contributions=add)
     return request.param, model, tokenizer, history, folder / "model"
 
 
@@ -284,6 +284,17 @@ def test_only_a_family_with_attention_exports_a_signature_for_it(fitted):
     name, *_, folder = fitted
     offered = hasattr(toy(name)[0], "build_explainer")
     assert ("explain" in tf.saved_model.load(str(folder)).signatures) == offered
+
+
+def test_what_each_word_adds_is_exported_where_a_linear_part_is(fitted):
+    name, *_, folder = fitted
+    signatures = tf.saved_model.load(str(folder)).signatures
+    assert ("contributions" in signatures) == (name == "linear" or "+" in name)
+    if "contributions" in signatures:
+        answer = signatures["contributions"](text=tf.constant("goal coach striker coach"))
+        names, added = answer["features"].numpy().tolist(), answer["contributions"].numpy()
+        assert {b"goal", b"coach", b"striker"} <= set(names) and len(names) == len(set(names)) == len(added)
+        assert added[names.index(b"coach")].argmax() == LABELS.index("Sports")
 
 
 def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fitted):

@@ -5,6 +5,7 @@ import components  # noqa: F401, it sets what TensorFlow reads at its own import
 # isort: split
 import datetime as dt
 import hashlib
+import itertools
 import random
 import subprocess
 import sys
@@ -13,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import log_expit, softmax
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from components.data import demo_corpus, ngrams
 from components.data.text_ops import split_words_and_marks
 from components.models import linear
-from components.training import export, loop
+from components.training import calibration, export, loop
 from pipelines.config.presets import PRESETS
 
 NETWORK = {**PRESETS["linear"].network, "mended": 0.0}
@@ -87,6 +89,38 @@ def test_a_row_without_a_known_feature_is_answered_by_the_bias():
     np.testing.assert_allclose(answers, np.tile(model.get_weights()[1], (2, 1)), atol=1e-6)
 
 
+def test_calibrated_answers_keep_the_margins_order_and_are_as_sure_as_they_are_right():
+    plain = fit()[1:3]
+    margins = loop.answers(*plain, EVAL[0])
+    model, tokenizer, history = fit(settings=PRESETS["linear"].training)[1:]
+    logits = loop.answers(model, tokenizer, EVAL[0])
+    np.testing.assert_array_equal(np.argsort(logits, axis=1), np.argsort(margins, axis=1))
+    scale, offset = calibration.fit_sigmoid(margins, EVAL[1])
+    np.testing.assert_allclose(logits, log_expit(margins * scale + offset), atol=1e-4)
+    uncalibrated = calibration.expected_error(softmax(margins, axis=1), EVAL[1])
+    assert history[0]["final_calibration_error"] < uncalibrated / 2
+
+
+def test_each_feature_s_contributions_and_the_bias_add_up_to_the_margins():
+    _, model, tokenizer, _ = fit()
+    texts = ["Goal, goal! coach", "", "zzzz qqqq", *(text.decode() for text in EVAL[0][:20])]
+    margins = loop.answers(model, tokenizer, np.array([text.encode() for text in texts], object))
+    explain = linear.build_contributions(model, tokenizer)
+    for text, expected_margins in zip(texts, margins, strict=True):
+        found = {name: value.numpy() for name, value in explain(tf.constant(text)).items()}
+        assert len(found["features"]) == len(found["contributions"]) == len(set(found["features"].tolist()))
+        np.testing.assert_allclose(found["contributions"].sum(axis=0) + found["bias"], expected_margins, atol=1e-5)
+
+
+def test_a_contribution_is_named_by_its_word_or_by_its_pair():
+    _, model, tokenizer, _ = fit()
+    found = linear.build_contributions(model, tokenizer)(tf.constant(EVAL[0][0]))
+    words = [word.decode() for word in split_words_and_marks([EVAL[0][0]])[0].numpy()]
+    pairs = [f"{left} {right}" for left, right in itertools.pairwise(words)]
+    names = [name.decode() for name in found["features"].numpy()]
+    assert set(names) <= {*words, *pairs} and any(" " in name for name in names) and set(words) & set(names)
+
+
 def test_a_class_without_a_row_is_never_likeliest():
     texts, labels = TRAIN
     kept = labels != 3
@@ -113,7 +147,7 @@ def test_a_feature_of_one_row_is_no_feature_and_keys_do_not_depend_on_the_batche
 _EXPORT = """
 import components, sys, test_linear
 from components.training import export
-tokens, model, tokenizer, _ = test_linear.fit(settings=dict(test_linear.PLAIN, calibrate="temperature"))
+tokens, model, tokenizer, _ = test_linear.fit(settings=dict(test_linear.PLAIN, calibrate="sigmoid"))
 export.export(sys.argv[1], tokenizer, model, test_linear.LABELS)
 """
 

@@ -83,7 +83,7 @@ def test_another_network_is_no_start_and_says_so(champion):
     )
     assert "family bag" in warm_start.incompatibility_reason(folder, "transformer", NETWORK)
     (folder / warm_start.FOLDER / warm_start.BUILT).unlink()
-    assert "does not say" in warm_start.incompatibility_reason(folder, "bag", NETWORK)
+    assert "does not hold its settings" in warm_start.incompatibility_reason(folder, "bag", NETWORK)
 
 
 def test_weights_that_do_not_fit_are_refused():

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import published
 import pytest
+import tensorflow as tf
 
 from components import pusher
 from components.core import paths
-from components.models import explainer, family
+from components.models import contributions, explainer, family
 from components.registry import model_registry
-from components.training import export
+from components.training import export, loop
 from pipelines.cli import main
+from pipelines.config.presets import PRESETS
 
 NETWORKS = {
     "transformer": {
@@ -99,6 +101,37 @@ def test_a_model_without_attention_says_so_with_what_to_do_and_writes_nothing(ca
     assert "newsdesk retrain --preset wide-transformer" in said
     assert said.count("\n") == 1
     assert not (paths.home() / "explain").exists()
+
+
+@functools.cache
+def linear_model() -> Path:
+    """The SavedModel of a linear model that was fitted on the line's articles."""
+    module, network = family("linear"), PRESETS["linear"].network
+    rows = published.articles(400, seed=3)
+    tokens = module.build_vocabulary(tf.data.Dataset.from_tensors(rows[0]), network)
+    model, tokenizer, _ = loop.fit(module, tokens, network, PRESETS["linear"].training, 1, rows, rows, 4, "")
+    folder = Path(tempfile.mkdtemp(prefix="newsdesk-linear-")) / "model"
+    add = contributions(module, model, tokenizer)
+    export.export(folder, tokenizer, model, published.LABELS, contributions=add)
+    return folder
+
+
+def test_a_linear_model_says_what_each_word_adds_without_a_picture(capsys, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.exported", lambda name: linear_model())
+    serve("linear")
+    assert main.main(["explain", "goal coach \x1b[2J", ""]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].startswith("Sports") and shown[1].startswith("  adds to Sports: ")
+    assert "goal +" in shown[1] and "coach +" in shown[1] and "\x1b" not in "".join(shown)
+    assert shown[3].endswith("no known word")
+    assert main.main(["explain", "--json", "goal coach"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    adds = [one["adds"]["Sports"] for one in row["added"]]
+    assert adds == sorted(adds, reverse=True) and adds[0] > 0
+    assert "picture" not in row and [path.name for path in Path(row["page"]).parent.iterdir()] == ["explain.html"]
+    page = Path(row["page"]).read_text()
+    assert "What each word adds" in page and "attention it received" not in page
+    assert f"{row['added'][0]['adds']['Business']:+.3f}" in page
 
 
 def test_another_version_can_be_asked(capsys):

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from components.models import LINEAR
 from pipelines.config.presets import DEFAULT, PRESETS, TRAINING, Preset
 
 
@@ -24,9 +25,11 @@ def test_every_preset_has_every_training_setting_with_its_default_s_type(preset)
 
 
 def test_presets_of_one_family_have_the_same_network_settings_with_the_same_types():
+    """But for the linear part's, which a preset that has it may name."""
     shapes = {}
     for preset in PRESETS.values():
-        shape = {key: type(value) for key, value in preset.network.items()}
+        beside = LINEAR if preset.network.get("wide") else ()
+        shape = {key: type(value) for key, value in preset.network.items() if key not in beside}
         assert shapes.setdefault(preset.family, shape) == shape
 
 

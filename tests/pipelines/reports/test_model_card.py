@@ -22,6 +22,7 @@ def version():
         "folder": "/serving/news/2", "run": "run-2", "seed": 3, "code": "c0de", "vocabulary": "f00d", "warnings": [HOSTILE],
         "metrics": {
             "accuracy": 0.9, "interval": [0.88, 0.92], "rows": 400, "per_class": {"World": 0.8, "Sports": 1.0},
+            "calibration_error": 0.0134, "coverage": [{"min_confidence": 0.95, "rows": 250, "coverage": 0.625, "accuracy": 0.984}],
         },
         "comparisons": {
             "champion": {"accuracy": 0.89, "won": 9, "lost": 5, "low": -0.01, "high": 0.03, "p_worse": 0.9},
@@ -54,7 +55,7 @@ def test_both_forms_say_what_it_is_what_it_learned_from_how_good_it_is_and_how_t
         for fact in (
             "Test accuracy 0.9000 (95% interval 0.8800 to 0.9200) on 400 held-out rows", "9,000", "da7a", "f00d", "c0de",
             "1,070 tokens, 1.3% of unseen text outside them", "3 epochs, 54 s, validation accuracy 0.9205", "5.0 MB",
-            "9 rows won, 5 lost, 95% interval -0.0100 to +0.0300", "0.7391 to 0.8495", "2.0%", "1.2 ms", "2.5 ms",
+            "Expected calibration error 0.013", "62.5%", "0.9840", "9 rows won, 5 lost, 95% interval -0.0100 to +0.0300", "0.7391 to 0.8495", "2.0%", "1.2 ms", "2.5 ms",
             "scheduled__2026-11-22", "news.run-2", "network.width", "Not for decisions about people", "non-commercial",
             "It waits for a person", "Client(", "saved_model.load(", "models:/news@champion",
         ):  # fmt: skip

@@ -38,6 +38,20 @@ def test_a_length_is_shown_without_f1_and_a_class_that_held_without_a_word():
     assert "p 0.0895<" in shown()
 
 
+def test_accuracy_over_coverage_is_drawn_and_tabled_where_it_was_measured():
+    points = [
+        {"min_confidence": 0.0, "rows": 100, "coverage": 1.0, "accuracy": 0.9137},
+        {"min_confidence": 0.95, "rows": 40, "coverage": 0.4, "accuracy": 0.9876},
+        {"min_confidence": 0.99, "rows": 0, "coverage": 0.0, "accuracy": None},
+    ]
+    metrics = {**VERDICT["metrics"], "coverage": points, "calibration_error": 0.0123}
+    page = model_verdict.page({**VERDICT, "metrics": metrics, "comparisons": {}}, ["World", "Business"])
+    assert "Accuracy over the share of rows labelled" in page and "accuracy: 0.9876" in page
+    assert '<td class="n">0.95</td><td class="n">40.0%</td><td class="n">0.9876</td>' in page
+    assert "Expected calibration error 0.012" in page
+    assert "least confidence" not in model_verdict.page({**VERDICT, "comparisons": {}}, ["World", "Business"])
+
+
 CELL = {
     "true": 0, "said": 1, "count": 40,
     "rows": [{"text": f"text {n} <script>", "sure": 0.9, "champion": "=World"} for n in range(30)],

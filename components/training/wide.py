@@ -69,6 +69,16 @@ class Beside:
         trim = Trim()
         return explain and (lambda inputs: explain(trim({k: v for k, v in inputs.items() if k != FEATURES})))
 
+    def build_contributions(self, model: tf_keras.Model, tokenizer: "BothTokenizer") -> Callable:
+        """The linear part's, times its weight in the sum: what words add beside what the family says."""
+        explain, weight = linear.build_contributions(model, tokenizer.wide), model.get_layer("mix").parts
+
+        def explain_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
+            answer = explain(text)
+            return {name: value if name == "features" else value * weight[0] for name, value in answer.items()}
+
+        return explain_text
+
     def fit(self, tokens, network, settings, seed, train, eval, classes, workdir, report, start):
         """As `components.training.loop.fit`: `history` is the family's."""
         own, keys = parts(tokens)
