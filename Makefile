@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate stack-test browser-test clean
+.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate stack-test browser-test e2e-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -23,6 +23,7 @@ AIRFLOW := .venv-airflow/bin/python
 help:
 	@echo 'make retrain      run news_retrain once: SOURCE=demo|tfds|FOLDER PRESET=preset SET="training.epochs=2 …"'
 	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
+	@echo 'make demo-week    a week of the demo newsroom in minutes, with a table at its end'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
 	@echo 'make test, lint   the tests, the checkers; make test-fast for the inner loop'
@@ -99,6 +100,10 @@ stack-test: setup
 browser-test: setup
 	@.ci/setup browser
 	NEWSDESK_SCREENSHOTS=.github/screenshots $(AIRFLOW) -m pytest tests/e2e/test_browser.py
+
+# Both, with a second try for what failed: what `.ci/run` does.
+e2e-test: setup
+	@.ci/e2e
 
 # The older set is for Python 3.10 alone, the current one for 3.12 and 3.13: its lock files carry the differences as markers.
 COMPILE := .tools/uv/bin/uv pip compile --generate-hashes --no-annotate --no-header --quiet

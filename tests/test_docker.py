@@ -145,7 +145,15 @@ def test_the_continuous_check_calls_what_a_developer_calls():
     assert {row["stack"] for row in job["strategy"]["matrix"]["include"]} == {"current", "older"}
 
 
-@pytest.mark.parametrize(("broken", "calls"), [("", ["lint", "test"]), ("lint", ["lint"]), ("test", ["lint", "test"])])
+@pytest.mark.parametrize(
+    ("broken", "calls"),
+    [
+        ("", ["lint", "test", "e2e-test"]),
+        ("lint", ["lint"]),
+        ("test", ["lint", "test"]),
+        ("e2e-test", ["lint", "test", "e2e-test"]),
+    ],
+)
 def test_the_check_runs_checkers_then_tests_and_fails_where_one_fails(tmp_path, broken, calls):
     make = tmp_path / "make"
     make.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/calls\n[ "$1" != "{broken}" ]\n')

@@ -70,7 +70,7 @@ def test_behavioural_tests_with_wrong_labels_end_a_run_at_its_first_node_before_
         raise AssertionError("work began")
 
     monkeypatch.setitem(sys.modules, "pipelines.runner.tfx_launcher", types.SimpleNamespace(launch=work))
-    record = {"run": "run-1", "config": {"line": "news", "labels": LABELS}, "champion": None}
+    record = types.SimpleNamespace(line="news", config=types.SimpleNamespace(labels=LABELS))
     monkeypatch.setattr(run_node.runs, "open_run", lambda *args: record)
     assert run_node.execute(run_node.parse(["--node", FLOW[0].name, "--run-id", "run-1"])) == 2
     result = json.loads(capsys.readouterr().out)
