@@ -17,7 +17,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
 from components.core import fileio, paths
-from components.core.records import RunRecord
+from components.core.records import RunRecord, VersionCard
 from components.core.states import DataDecision
 from components.data import tfrecords as records
 from components.data_quality import check_settings, checks, label_consistency
@@ -148,9 +148,28 @@ def origin_of(record: RunRecord) -> tuple[dict, dict | None]:
     card = model_registry.card(config.line, pointer["version"]) if pointer else None
     if not card or card.data["hash"] == record.data_hash:
         return origin, None
+    origin = {**origin, "late": late_rows(record, card)}
     path = registry_profile(config.line, card.version)
     kept = {key: card.data[key] for key in ("source", "window", "rows")}
     return origin, {"version": card.version, **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
+
+
+def late_rows(record: RunRecord, card: VersionCard) -> list[str]:
+    """The train files of days that the champion was trained on, which it has not seen: `day: path`, in order.
+
+    card: the champion's. Empty where it read another source or kept no list of its files.
+    """
+    made = fileio.read_json(model_registry.origin_path(record.line, card.version)) or {}
+    files = [file for file in made.get("files", ()) if file["split"] == "train" and file["span"]]
+    if not files or card.data["source"] != record.config.source:
+        return []
+    first, last = min(file["span"] for file in files), made["record"].get("last_day", "")
+    seen = {(file["span"], file["sha256"]) for file in files}
+    return [
+        f"{file['span']}: {file['path']}"
+        for file in record.files
+        if file["split"] == "train" and first <= file["span"] <= last and (file["span"], file["sha256"]) not in seen
+    ]
 
 
 @component

@@ -61,7 +61,7 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     """
     config, code = record.config, record.node_code
     line, labels = config.line, json.dumps(config.labels)
-    reviewed = paths.REPOSITORY / "data_schemas" / line
+    reviewed = paths.line_dir(line)
     if not (reviewed / "schema.pbtxt").is_file():
         raise ConfigError(
             f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
@@ -73,6 +73,7 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     suite = json.dumps(json.loads((reviewed / "expectations.json").read_text(encoding="utf-8")), sort_keys=True)
     form = json.dumps(line_file(line).get("files", {}), sort_keys=True)
     pointer = record.champion or {"version": 0, "digest": ""}
+    best = model_registry.best_released(line, (record.past or {}).get("sequence"))
 
     ingester = Ingester(
         files=json.dumps(record.files, sort_keys=True), form=form, labels=labels, code=code["Ingester"],
@@ -126,7 +127,7 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     model_gate = ModelGate(
         run=record.run, labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
-        best=json.dumps(model_registry.best_released(line)), behaviour=str(reviewed / "behaviour.toml"),
+        best=json.dumps(best), behaviour=str(reviewed / "behaviour.toml"),
         model_run=trainer.outputs["model_run"], data_verdict=data_gate.outputs["verdict"],
     )  # fmt: skip
     blessing = model_gate.outputs["blessing"]

@@ -144,14 +144,17 @@ def _skip(record: RunRecord, node) -> str:
     """Why a node has nothing to do in this run; empty where it has."""
     if node.name == "Baseline" and record.config.family == record.config.baseline["family"]:
         return f"the candidate is of the baseline's own family, {record.config.family}"
+    past = record.past
     if node.name == "Champion" and not record.champion:
-        return "the line has no champion yet"
+        return "no version knows so few rows" if past else "the line has no champion yet"
     if node.name == "Champion" and _serves_already(record):
         return "the candidate is the model that serves now"
     if node.blessed:
         verdict = Verdict.read(paths.run_dir(record.run) / "verdict.json")
         if not verdict or verdict.decision != Decision.BLESSED:
             return f"{verdict.decision}: {verdict.reasons[0]}" if verdict else "no verdict"
+        if past:
+            return f"blessed, and not released: version {past['serves']}, which serves, knows the rows up to {past['knows']}"
         if record.config.release == Release.NEVER:
             return "blessed, and not released because release=never"
     return ""

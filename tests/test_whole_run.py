@@ -1,27 +1,20 @@
 """The whole flow on a small demo source, every node real, in this one process: released, unchanged, refused, stopped, locked."""
 
-import json
 import os
 import signal
 import sqlite3
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
+from run_kit import BAG, node, whole
 
 from components import data_gate, ingester
 from components.core import fileio, locks, paths, run_record
 from components.registry import model_registry
-from pipelines import run_node
 from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store, tfx_launcher
 
 pytestmark = pytest.mark.slow
-# A bag of so few articles gets half of the reviewed pairs wrong, which differ in their words' order, and is far behind the linear
-# baseline on its 120 test rows: the comparisons are held elsewhere (tests/components/test_model_gate.py).
-SMALL = {
-    "gates.floor": 0.5, "gates.min_rows": 100, "gates.max_flips": 0.49, "gates.flip_margin": 0.49, "gates.alpha": 1e-9,
-}  # fmt: skip
-BAG = {"preset": "bag", "set": {**SMALL, "training.epochs": 8, "data.min_rows": 100}}
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +25,6 @@ def newsdesk_home(tmp_path_factory):
     patch.setenv("NEWSDESK_HOME", str(folder))
     yield folder
     patch.undo()
-
-
-def node(name: str, run: str, config: dict, attempt: str = "", capsys=None) -> tuple[int, dict]:
-    args = ["--node", name, "--run-id", run, "--config", json.dumps(config), "--attempt", attempt]
-    code = run_node.execute(run_node.parse(args))
-    said = capsys.readouterr()
-    return code, json.loads(said.out.strip().splitlines()[-1])
-
-
-def whole(run: str, config: dict, capsys) -> tuple[dict, dict]:
-    """States of all nodes and the outcome of a run."""
-    states = {}
-    for each in FLOW:
-        code, result = node(each.name, run, config, capsys=capsys)
-        states[each.name] = result["state"]
-        if code not in (0, 99):
-            break
-    return states, node("close", run, {}, capsys=capsys)[1]["outcome"]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +62,7 @@ def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
 
 def test_a_damaged_champion_is_noticed_by_a_run_that_would_be_unchanged(first, capsys):
     whole("first", first, capsys)
-    for name in [node.name for node in FLOW][: [node.name for node in FLOW].index("Champion")]:
+    for name in [each.name for each in FLOW][: [each.name for each in FLOW].index("Champion")]:
         node(name, "damaged", first, capsys=capsys)
     weights = next((paths.serving_dir("news") / "1").glob("variables/*.index"))
     original = weights.read_bytes()

@@ -71,6 +71,18 @@ def safe_name(name: str, what: str) -> str:
     return name
 
 
+def line_dir(line: str) -> Path:
+    """The folder of a line's reviewed files: in `data_schemas/`, else in the state folder's `lines/` where it is there."""
+    shared, own = REPOSITORY / "data_schemas" / line, home() / "lines" / safe_name(line, "line")
+    return own if own.is_dir() and not shared.is_dir() else shared
+
+
+def line_names() -> list[str]:
+    """The lines that have such a folder."""
+    roots = (REPOSITORY / "data_schemas", home() / "lines")
+    return sorted({path.name for root in roots if root.is_dir() for path in root.iterdir() if path.is_dir()})
+
+
 def run_dir(run_id: str) -> Path:
     return home() / "runs" / safe_name(run_id, "run id")
 

@@ -103,8 +103,8 @@ class RecordedConfig(Record):
 class RunRecord(Record):
     """`run.json`, fixed when a run opens.
 
-    files: `path`, `sha256`, `split`, `span` and more of each file to read. champion: the line's pointer then. encoders: content
-    hash by address. code: one hash over all; node_code: by node; code_files: by file. attempt: which start of a node it is.
+    files: `path`, `sha256`, `split`, `span` and more of each file to read. champion: the pointer it is judged by. past: why that is
+    not the one that serves (`past_champion.judge`). encoders: content hash by address. code: one hash over all; node_code: by node; code_files: by file. attempt: which start of a node it is.
     """
 
     run: str
@@ -119,6 +119,7 @@ class RunRecord(Record):
     data_hash: str = ""
     champion: dict | None = None
     encoders: dict = field(default_factory=dict)
+    past: dict | None = None
     code: str = ""
     node_code: dict = field(default_factory=dict)
     code_files: dict = field(default_factory=dict)

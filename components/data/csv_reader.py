@@ -42,6 +42,10 @@ class _Feed:
             raise csv.Error(f"a quote is not closed within {_ROW_LINES} lines")
         return line
 
+    def skip(self, count: int) -> None:
+        """Leaves out so many lines, which count in the numbers of those after them."""
+        self.read += len(list(islice(self.lines, count)))
+
     def peek(self, count: int) -> list[str]:
         self.ahead.extend(islice(self.lines, max(0, count - len(self.ahead))))
         return list(self.ahead)
@@ -62,6 +66,7 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
     csv.field_size_limit(MAX_FIELD)
     with open_lines(path, form.encoding) as lines:
         feed = _Feed(lines)
+        feed.skip(form.skip_lines)
         head = feed.peek(_SAMPLE)
         suffix = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
         delimiter = form.delimiter or ("\t" if suffix == ".tsv" else _delimiter(head, form))
@@ -112,7 +117,7 @@ def _sample(lines: list[str], delimiter: str) -> list[list[str]]:
 
 def _delimiter(lines: list[str], form: Form) -> str:
     """The delimiter for which most lines have the same number of columns: at least three, or two where no labels are needed."""
-    least = len(COLUMNS if form.labelled else TEXTS)
+    least = max(2, len(form.required))
 
     def agreeing(mark: str) -> int:
         counts = Counter(len(cells) for cells in _sample(lines, mark) if len(cells) >= least)
@@ -124,7 +129,7 @@ def _delimiter(lines: list[str], form: Form) -> str:
 def _columns(sample: list[list[str]], form: Form, path: Path) -> tuple[list[str], bool]:
     """Column names of a file and whether its first row is the header that gave them."""
     if not sample:
-        return list(COLUMNS), False
+        return list(form.order), False
     first = sample[0]
     names = [form.name_of(cell) for cell in first]
     known = [name for name in names if name in COLUMNS]
@@ -141,9 +146,9 @@ def _columns(sample: list[list[str]], form: Form, path: Path) -> tuple[list[str]
         return names, True
     if not form.labelled and all(len(cells) == len(TEXTS) for cells in sample):
         return list(TEXTS), False
-    if not any(len(cells) == len(COLUMNS) for cells in sample):
+    if not any(len(cells) == len(form.order) for cells in sample):
         raise SourceError(
-            f"a file without a header must have {len(COLUMNS)} columns ({', '.join(COLUMNS)}). "
+            f"a file without a header must have {len(form.order)} columns ({', '.join(form.order)}). "
             f"Received: {path}, line 1: {len(first)} column(s): {', '.join(first)[:200]}"
         )
-    return list(COLUMNS), False
+    return list(form.order), False

@@ -31,7 +31,7 @@ import random
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -141,9 +141,15 @@ def twins(rng: random.Random, day: dt.date) -> tuple[tuple[int, str, str], tuple
     return (actor, title, text), (other, title, twin)
 
 
-def article(rng: random.Random, label: int, day: dt.date, drifted: bool = False) -> tuple[str, str]:
-    """(title, description) of one article of desk `label` (0..3) printed on `day`; `drifted` takes other words."""
+def article(
+    rng: random.Random, label: int, day: dt.date, drifted: bool = False, topic: Mapping[str, str] | None = None
+) -> tuple[str, str]:
+    """(title, description) of one article of desk `label` (0..3) printed on `day`; `drifted` takes other words.
+
+    topic: names that a running story has given to some of its slots (`company`, `surname`).
+    """
     story = _Story(rng, label, day, drifted)
+    story.update(topic or {})
     kind = rng.random()
     if kind < SHARES["contest"]:
         return _contest(story, label, rng.choice(_others(label)))[0]
@@ -155,6 +161,12 @@ def article(rng: random.Random, label: int, day: dt.date, drifted: bool = False)
         guest = _Story(rng, rng.choice(_others(label)), day, drifted)
         return story.tell_one(stories, [guest.tell(words.BACKGROUND[guest.label])])
     return story.tell_one(stories, words.BACKGROUND[label] if rng.random() < 0.4 else words.CLOSERS)
+
+
+def names(rng: random.Random, label: int, day: dt.date, slots: Sequence[str]) -> dict[str, str]:
+    """What a story of desk `label` that begins on `day` puts into these slots."""
+    story = _Story(rng, label, day)
+    return {slot: story[slot] for slot in slots}
 
 
 def normalised(title: str, description: str) -> str:
@@ -198,7 +210,8 @@ def _check(articles: int, spans: int, noise: float) -> None:
         raise ValueError(f"noise must be a share from 0 to below 1. Received: noise={noise!r}")
 
 
-def _line(label: int, title: str, description: str) -> bytes:
+def as_line(label: int, title: str, description: str) -> bytes:
+    """One article as a line of AG News's form, its label counted from 1."""
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow([label + 1, title, description])
     return out.getvalue().encode()
@@ -220,26 +233,37 @@ def write(folder, seed: int = 1, articles: int = 10_000, as_of: dt.date = AS_OF,
     lines = {}
     for row in corpus(seed, articles, as_of, spans, noise):
         name = "test.csv" if row.split == "test" else f"span={row.day}/train.csv"
-        lines.setdefault(name, []).append(_line(row.label, row.title, row.description))
+        lines.setdefault(name, []).append(as_line(row.label, row.title, row.description))
     files = {name: b"".join(rows) for name, rows in lines.items()}
     files.update({name.replace("train.csv", "_SUCCESS"): sources.GENERATED for name in lines if name != "test.csv"})
     digests = {name: _sha256(content) for name, content in files.items()}
     marker = json.dumps({"demo": parameters, "files": digests}, indent=1).encode()
-    return _place(folder, {**files, "_SUCCESS": marker}, _added(folder))
+    return place(folder, {**files, "_SUCCESS": marker}, _added(folder))
 
 
 def write_drifted_span(folder, date: dt.date, seed: int = 1, articles: int = 2_000) -> Path:
     """Write `folder/span=DATE` whose words and names are new and whose desks are shared out by `DRIFTED_PRIOR`."""
+    lines = drifted_lines(date, seed, articles)
+    return place(Path(folder) / f"span={date}", {"train.csv": b"".join(lines), "_SUCCESS": b""})
+
+
+def drifted_lines(date: dt.date, seed: int, articles: int) -> list[bytes]:
+    """The lines of a drifted day's file."""
     rng = random.Random(f"drifted/{seed}/{date}")
     labels = rng.choices(range(len(CLASSES)), DRIFTED_PRIOR, k=articles)
-    lines = [_line(label, *article(rng, label, date, drifted=True)) for label in labels]
-    return _place(Path(folder) / f"span={date}", {"train.csv": b"".join(lines), "_SUCCESS": b""})
+    return [as_line(label, *article(rng, label, date, drifted=True)) for label in labels]
 
 
 def write_damaged_span(folder, date: dt.date, seed: int = 1, articles: int = 2_000) -> Path:
     """Write `folder/span=DATE` with a mixture of damage: one desk is missing, and of the rows the `DAMAGE` shares have
     another desk's label, a label out of 1..4, a missing column, bytes that are not UTF-8, or come twice.
     """
+    lines = damaged_lines(date, seed, articles)
+    return place(Path(folder) / f"span={date}", {"train.csv": b"".join(lines), "_SUCCESS": b""})
+
+
+def damaged_lines(date: dt.date, seed: int, articles: int) -> list[bytes]:
+    """The lines of a damaged day's file."""
     rng = random.Random(f"damaged/{seed}/{date}")
     desks = _others(rng.randrange(len(CLASSES)))
     lines = []
@@ -250,7 +274,7 @@ def write_damaged_span(folder, date: dt.date, seed: int = 1, articles: int = 2_0
             lines.append(rng.choice(lines))
             continue
         printed = rng.choice([desk for desk in desks if desk != label]) if damage == "wrong label" else label
-        line = _line(printed, *article(rng, label, date))
+        line = as_line(printed, *article(rng, label, date))
         if damage == "label out of range":
             line = rng.choice([b'"0"', b'"7"', b'"sport"', b'""']) + line[3:]
         elif damage == "missing column":
@@ -258,7 +282,7 @@ def write_damaged_span(folder, date: dt.date, seed: int = 1, articles: int = 2_0
         elif damage == "bad bytes":
             line = line[:-3] + b"\xff\xfe\xc3(" + line[-3:]
         lines.append(line)
-    return _place(Path(folder) / f"span={date}", {"train.csv": b"".join(lines), "_SUCCESS": b""})
+    return lines
 
 
 def _code() -> str:
@@ -292,7 +316,7 @@ def _added(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*") if path.is_dir() and path.name[0] != "." and path.name not in own]
 
 
-def _place(folder: Path, files: dict[str, bytes], kept: Sequence[Path] = ()) -> Path:
+def place(folder: Path, files: dict[str, bytes], kept: Sequence[Path] = ()) -> Path:
     """Write the files, in their order, beside `folder`, then rename: the folder is there in full or not at all.
 
     kept: folders in it that stay.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import tomli
 
-from components.core.paths import REPOSITORY
+from components.core import paths
 
 COLUMNS = ("label", "title", "description")
 TEXTS = COLUMNS[1:]
@@ -42,7 +42,8 @@ class Form:
     labels: class names in the order of their ids. first_label: the number that files give the first class, 0 or 1.
     columns: for each of `COLUMNS` the other names that a file may use, in lower case; `_` equals a blank.
     encoding, delimiter: "" to detect them. labelled: whether each row must carry a label; without, a file needs only one of the two
-    texts, and unknown labels are accepted.
+    texts, and unknown labels are accepted. skip_lines: lines of a CSV or TSV file before its header or first row. order: the columns of
+    a file without a header; one that is none of `COLUMNS` is not read. optional: columns that a file may lack.
     """
 
     labels: Sequence[str]
@@ -51,11 +52,14 @@ class Form:
     encoding: str = ""
     delimiter: str = ""
     labelled: bool = True
+    skip_lines: int = 0
+    order: Sequence[str] = COLUMNS
+    optional: Sequence[str] = ()
 
     @property
     def required(self) -> tuple[str, ...]:
         """The columns that a complete file has."""
-        return COLUMNS if self.labelled else TEXTS
+        return tuple(name for name in (COLUMNS if self.labelled else TEXTS) if name not in self.optional)
 
     def missing(self, names: Collection[str]) -> list[str]:
         """The required columns that are not among these names."""
@@ -71,14 +75,15 @@ class Form:
 
 def form_of(line: str, labels: Sequence[str], first_label: int = 1, labelled: bool = True) -> Form:
     """The form of a line's files, from `data_schemas/<line>/line.toml`, table `files`."""
-    files = tomli.loads((REPOSITORY / "data_schemas" / line / "line.toml").read_text(encoding="utf-8")).get("files", {})
+    files = tomli.loads((paths.line_dir(line) / "line.toml").read_text(encoding="utf-8")).get("files", {})
     return form_from(files, labels, first_label, labelled)
 
 
 def form_from(files: Mapping, labels: Sequence[str], first_label: int = 1, labelled: bool = True) -> Form:
     """The form of a line's files from that table."""
     how = files.get("columns", {}), files.get("encoding", ""), files.get("delimiter", "")
-    return Form(labels, first_label, *how, labelled)
+    more = int(files.get("skip_lines", 0)), tuple(files.get("order", COLUMNS)), tuple(files.get("optional", ()))
+    return Form(labels, first_label, *how, labelled, *more)
 
 
 def parse_label(text: str, labels: Sequence[str], first: int = 1) -> int | None:

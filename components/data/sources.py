@@ -59,16 +59,17 @@ class SourceFile:
         return asdict(self)
 
 
-def resolve(source: str, window: str, as_of: datetime) -> tuple[list[SourceFile], list[str]]:
+def resolve(source: str, window: str, as_of: datetime, new_day: bool = False) -> tuple[list[SourceFile], list[str]]:
     """The files of a run, ordered, and one line for each thing in the source that is not read.
 
-    as_of: its date, in its own timezone, is the last day that is read; `last_moment` makes it.
+    as_of: its date, in its own timezone, is the last day that is read; `last_moment` makes it. new_day: whether the demo's newsroom
+    prints that day first; other sources have their own newsrooms.
 
     Raises:
         SourceError: no such source, no data file in it, or none in the window.
     """
     if source == "demo":
-        return _folder(_demo(), window, as_of)
+        return _folder(_demo(as_of.date() if new_day else None), window, as_of)
     if source == "tfds" or source.startswith("tfds:"):
         if window != "all":
             raise SourceError(f"a TFDS source has no dates, so its window must be 'all'. Received: window={window!r}")
@@ -220,10 +221,13 @@ def entries(folder: Path) -> list[tuple[str, os.stat_result]]:
     return sorted((path.name, path.lstat()) for path in folder.iterdir() if path.name[0] != ".")
 
 
-def _demo() -> Path:
-    from components.data import demo_corpus  # generates text; only the TFX environment comes here
+def _demo(day: date | None) -> Path:
+    from components.data import demo_corpus, demo_days  # they generate text; only the TFX environment comes here
 
-    return Path(demo_corpus.write(paths.home() / "demo")).resolve()
+    folder = demo_corpus.write(paths.home() / "demo")
+    if day is not None:
+        demo_days.deliver(folder, day)
+    return Path(folder).resolve()
 
 
 def _tfds(name: str) -> list[SourceFile]:

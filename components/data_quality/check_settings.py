@@ -25,6 +25,7 @@ DEFAULTS = {
     "swapped-labels": STOP,
     "shrinking": STOP,
     "repeated": STOP,
+    "late-rows": WARN,
     "drift-labels": WARN,
     "drift-lengths": WARN,
     "drift-words": WARN,

@@ -26,6 +26,7 @@ REMEDIES = {
     "swapped-labels": "compare the order of classes with data_schemas/<line>/line.toml",
     "shrinking": "check that the delivery is complete",
     "repeated": "check that the newest delivery is new",
+    "late-rows": "nothing, if these days were completed or corrected; else check what writes into finished days",
     "upper-case": "check the source's title field",
 }
 
@@ -187,6 +188,13 @@ def source_checks(account: dict, origin: dict, champion: dict | None, limits: di
         kept, least = rows / max(before, 1), limits["min_rows_kept"]
         message = f"{rows:,} train rows read, {before:,} for version {champion['version']}"
         findings.append(check("shrinking", kept >= least, round(kept, 4), least, message))
+    if champion and "late" in origin:
+        late, days = origin["late"], len({each.partition(":")[0] for each in origin["late"]})
+        summary = (
+            f"{len(late)} file(s) of {days} day(s) came after version {champion['version']} was trained on these days"
+        )
+        message = summary if late else "no day got rows after it was trained on"
+        findings.append(check("late rows", not late, len(late), 0, message, late[:5], WARN))
     return findings
 
 

@@ -3,7 +3,7 @@
 Text:    the encoder's own tokenizer (`encoders.tokenizer`); its vocabulary is not adapted.
 Network: encoder, pooling, dropout, dense. The model is two models, `body` (ids to features) and `head` (features to logits):
          where the body has nothing to train, training computes its features once.
-Keys:    encoder (an address, see `encoders`), length (tokens with [CLS] and [SEP]), pooling ("pooled_output", "default",
+Keys:    encoder (an address, see `encoders`), preprocessor (of a hub: encoder, where it is not the published one: hub:…), length (tokens with [CLS] and [SEP]), pooling ("pooled_output", "default",
          "cls", "mean", "mean+max", or "layers": the mean over tokens and the last four layers), trained ("none", "top N",
          "layers", "all"), hidden (units before the last layer, 0: none), dropout (the head's), encoder_dropout,
          word_dropout (share of tokens behind [MASK] in a training step).
@@ -24,12 +24,13 @@ POOLINGS = ("pooled_output", "default", "cls", "mean", "mean+max", "layers")
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
     """The encoder's tokens; the texts are not looked at."""
-    return encoder.vocabulary(str(network["encoder"]))
+    return encoder.vocabulary(str(network["encoder"]), str(network.get("preprocessor", "")))
 
 
 def build_tokenizer(tokens: Sequence[str], network: Mapping) -> tf.Module:
     """string[batch] to `{"ids": int32[batch, tokens]}`."""
-    return encoder.tokenizer(str(network["encoder"]), tokens, int(network["length"]))
+    preprocessor = str(network.get("preprocessor", ""))
+    return encoder.tokenizer(str(network["encoder"]), tokens, int(network["length"]), preprocessor)
 
 
 def build_network(tokens: Sequence[str], network: Mapping, classes: int) -> tf_keras.Model:

@@ -24,14 +24,15 @@ from components.networks.layers import WordDropout
 PADDING, UNKNOWN, START, END, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 
 
-def vocabulary(address: str) -> list[str]:
-    """The encoder's WordPiece tokens; a token's index is its id, and 0 is padding.
+def vocabulary(address: str, preprocessor: str = "") -> list[str]:
+    """The encoder's WordPiece tokens; a token's index is its id, and 0 is padding. preprocessor: of a hub encoder, where it is not
+    the one that its address names.
 
     Raises:
         EncoderError: no WordPiece vocabulary, or one whose padding is not 0.
     """
     if split_address(address)[0] == "hub":
-        where = encoder_tf_hub.vocabulary_file(address)
+        where = encoder_tf_hub.vocabulary_file(address, preprocessor)
     else:
         where = encoder_huggingface.folder_of(address) / "vocab.txt"
     if not where.is_file():
@@ -48,10 +49,10 @@ def vocabulary(address: str) -> list[str]:
     return tokens
 
 
-def tokenizer(address: str, tokens: Sequence[str], length: int) -> tf.Module:
-    """The tokenizer that belongs to the encoder."""
+def tokenizer(address: str, tokens: Sequence[str], length: int, preprocessor: str = "") -> tf.Module:
+    """The tokenizer that belongs to the encoder. preprocessor: as for `vocabulary`."""
     if split_address(address)[0] == "hub":
-        return encoder_tf_hub.Preprocessor(address, length)
+        return encoder_tf_hub.Preprocessor(address, length, preprocessor)
     return WordPiece(address, tokens, length, START, END)
 
 

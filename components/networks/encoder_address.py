@@ -12,6 +12,35 @@ def not_fetched(address: str, error: Exception, instead: str) -> str:
     return f"{address} could not be fetched ({reason}). Check the name and the network, or fetch it elsewhere and give {instead}"
 
 
+# Which preprocessor is published for a Hub encoder, by a word of the encoder's address; Kaggle writes it with dashes.
+PREPROCESSORS = {
+    "multi_cased": "https://tfhub.dev/tensorflow/bert_multi_cased_preprocess/3",
+    "en_cased": "https://tfhub.dev/tensorflow/bert_en_cased_preprocess/3",
+    "en_uncased": "https://tfhub.dev/tensorflow/bert_en_uncased_preprocess/3",
+}
+
+
+def preprocessor_of(address: str, given: str = "") -> str:
+    """Where the preprocessor of a `hub:` encoder is: the given one (`hub:…`), `preprocess/` in its folder, or the published one.
+
+    Raises:
+        EncoderError: none was given, and the address does not say which one it needs.
+    """
+    _, where = split_address(given or address)
+    if given:
+        return where
+    if where.startswith("/"):
+        return f"{where.rstrip('/')}/preprocess"
+    spelled = where.lower().replace("-", "_")
+    for word, published in PREPROCESSORS.items():
+        if word in spelled:
+            return published
+    raise EncoderError(
+        f"a hub: address says which preprocessor it needs by one of {', '.join(PREPROCESSORS)}; give others as "
+        f"network.preprocessor, or save the encoder as a folder with its preprocessor in preprocess/. Received: {address}"
+    )
+
+
 def split_address(address: str) -> tuple[str, str]:
     """("pkg" | "hf" | "hub", where).
 

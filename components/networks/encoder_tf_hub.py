@@ -9,31 +9,24 @@ import tensorflow_text  # noqa: F401, it makes the preprocessors' ops known
 
 from components.core import paths
 from components.data.text_ops import LONGEST_TEXT_BYTES, clean_tensor
-from components.networks.encoder_address import split_address
+from components.networks.encoder_address import preprocessor_of, split_address
 from components.networks.encoder_errors import EncoderError, not_fetched
 from components.tf_support import op_allowlist
 
-# The published preprocessor of an encoder, by a word in the encoder's address.
-PREPROCESSORS = {
-    "multi_cased": "https://tfhub.dev/tensorflow/bert_multi_cased_preprocess/3",
-    "en_cased": "https://tfhub.dev/tensorflow/bert_en_cased_preprocess/3",
-    "en_uncased": "https://tfhub.dev/tensorflow/bert_en_uncased_preprocess/3",
-}
 
-
-def vocabulary_file(address: str) -> Path:
+def vocabulary_file(address: str, preprocessor: str = "") -> Path:
     """The path of the preprocessor's WordPiece vocabulary; the file may be missing."""
-    assets = _folder(_preprocessor(address)) / "assets"
+    assets = _folder(preprocessor_of(address, preprocessor)) / "assets"
     return next(iter(sorted(assets.glob("*.txt"))), assets / "vocab.txt")
 
 
 class Preprocessor(tf.Module):
     """string[batch] to `{"ids": int32[batch, longest]}` by the encoder's own preprocessor, at most `length` ids a text."""
 
-    def __init__(self, address: str, length: int):
+    def __init__(self, address: str, length: int, preprocessor: str = ""):
         super().__init__(name="tokenizer")
         self.length = length
-        self.preprocessor = tf.saved_model.load(str(_folder(_preprocessor(address))))
+        self.preprocessor = tf.saved_model.load(str(_folder(preprocessor_of(address, preprocessor))))
 
     def __call__(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         pieces = self.preprocessor.tokenize(clean_tensor(tf.strings.substr(texts, 0, LONGEST_TEXT_BYTES)))
@@ -61,20 +54,6 @@ def outputs(address: str, ids, mask, trained: str) -> dict:
         "default": answer.get("default", answer["pooled_output"]),
         "attentions": [],
     }
-
-
-def _preprocessor(address: str) -> str:
-    """The preprocessor of a hub encoder: inside its folder, or the published one."""
-    _, where = split_address(address)
-    if where.startswith("/"):
-        return str(Path(where, "preprocess"))
-    for word, published in PREPROCESSORS.items():
-        if word in where:
-            return published
-    raise EncoderError(
-        f"a hub: address must contain one of {', '.join(PREPROCESSORS)}, which names its preprocessor; save other encoders as a "
-        f"folder with the preprocessor in preprocess/. Received: {address}"
-    )
 
 
 def _folder(where: str) -> Path:

@@ -72,20 +72,23 @@ def rollback_target(line: str) -> int | None:
     return next((number for number in reversed(served) if number != served[-1] and folder(line, number)), None)
 
 
-def best_released(line: str) -> dict | None:
+def best_released(line: str, until: int | None = None) -> dict | None:
     """The best version that ever served: `version`, `digest`, `folder`, by the test accuracy on its card, the newer of equals.
 
     Versions that were rolled back, and those whose folder is no longer kept, do not count. None where there is none.
+    until: number of the last move that counts, where not all do.
     """
-    served = (card(line, number) for number in set(_served(line)) if folder(line, number))
+    served = (card(line, number) for number in set(_served(line, until)) if folder(line, number))
     top = max(filter(None, served), key=lambda c: (c.metrics["accuracy"], c.version), default=None)
     return top and {"version": top.version, "digest": top.digest, "folder": str(folder(line, top.version))}
 
 
-def _served(line: str) -> list[int]:
+def _served(line: str, until: int | None = None) -> list[int]:
     """The versions that served, oldest first, without those that were rolled back."""
     served: list[int] = []
     for event in history(line):
+        if until is not None and event["sequence"] > until:
+            break
         if event["kind"] == Move.ROLLBACK and event["to"] in served:
             del served[len(served) - served[::-1].index(event["to"]) :]
             continue

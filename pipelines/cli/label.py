@@ -15,7 +15,9 @@ from pipelines.cli.line_choice import default_line
 @click.option(
     "--into", default="", metavar="SOURCE", help="source folder (default: the one that the line's schedule reads)"
 )
-@click.option("--span", default="", metavar="DATE", help="the new folder's day (default: today)")
+@click.option(
+    "--span", default="", metavar="DATE", help="the new folder's day (default: the newest that the source lacks)"
+)
 @click.option("--confirm", default="", metavar="REASON", help="take all labels as they are; the reason is kept")
 @options.line()
 @options.as_json()

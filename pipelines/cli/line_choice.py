@@ -12,9 +12,8 @@ def known_lines() -> list[str]:
     """The lines that have a schema, a champion or a version, or a table in `newsdesk.toml`."""
     from pipelines.config import run_config
 
-    schemas = {path.name for path in (paths.REPOSITORY / "data_schemas").iterdir() if path.is_dir()}
     used = {line for line in model_registry.lines() if model_registry.versions(line) or model_registry.champion(line)}
-    return sorted({REAL_LINE, DEMO_LINE, *schemas, *used, *run_config.settings()})
+    return sorted({REAL_LINE, DEMO_LINE, *paths.line_names(), *used, *run_config.settings()})
 
 
 def check_line(line: str) -> None:

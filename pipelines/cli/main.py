@@ -19,7 +19,9 @@ SECTIONS = {
     "Train": {
         "retrain": (f"{_HERE}retrain:command", "train, compare and release a model, without Airflow"),
         "data": (f"{_HERE}data:group", "check data without training"),
+        "init": (f"{_HERE}init:command", "propose a line for data of your own"),
         "demo": (f"{_HERE}demo:command", "write the demo's articles, or one drifted or damaged day of them"),
+        "demo-week": (f"{_HERE}demo_week:command", "play a week of the demo's newsroom in minutes"),
     },
     "Use a model": {
         "predict": (f"{_HERE}predict:command", "label texts or a file, with probabilities"),

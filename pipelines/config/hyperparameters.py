@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from components.core.validation import ConfigError, check
-from components.networks.encoder_address import split_address
+from components.networks.encoder_address import preprocessor_of, split_address
 from pipelines.config.base import Settings
 
 Setting = int | float | str | bool
@@ -24,6 +24,15 @@ def _encoder(address: str) -> str:
         split_address(address)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    return address
+
+
+def _preprocessor(address: str) -> str:
+    check(
+        not address or split_address(_encoder(address))[0] == "hub",
+        "network.preprocessor must be empty or a hub: address",
+        preprocessor=address,
+    )
     return address
 
 
@@ -74,6 +83,9 @@ class Network(Settings):
     penalty: float = Field(None, ge=1e-4, le=1000, description="Penalty of a linear model's weights.")
     mended: float = Field(None, ge=0, le=1, description="Share of train rows that are cleaned before a linear fit.")
     encoder: Annotated[str, AfterValidator(_encoder)] = Field(None, description="Address of a pre-trained encoder.")
+    preprocessor: Annotated[str, AfterValidator(_preprocessor)] = Field(
+        None, description="Of a hub: encoder, where it is not the one that is published for it."
+    )
     trained: Annotated[str, AfterValidator(_trained)] = Field(
         None, description="Layers of the encoder that are trained."
     )
@@ -113,6 +125,31 @@ class Training(Settings):
             vocabulary_policy=self.vocabulary_policy,
         )
         return self
+
+
+def check_together(family: str, network: Mapping[str, Any]) -> None:
+    """Raises ConfigError where a network's settings cannot work together, so that no run begins with them.
+
+    network: as `network` returns it.
+    """
+    address = str(network.get("encoder", ""))
+    if not address.startswith("hub:"):
+        given = network.get("preprocessor", "")
+        check(
+            not given, f"network.preprocessor belongs to a hub: encoder, and network.encoder is {address}", given=given
+        )
+        return
+    check(family == "bert", f"the family {family} needs a pkg: or hf: encoder", encoder=address)
+    check(
+        network["trained"] in ("none", "all"),
+        "a hub: encoder is trained as a whole or not at all: set network.trained to all or none",
+        trained=network["trained"],
+        encoder=address,
+    )
+    try:
+        preprocessor_of(address, network.get("preprocessor", ""))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def network(values: Mapping[str, Any]) -> Mapping[str, Setting]:

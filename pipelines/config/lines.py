@@ -61,7 +61,7 @@ def check_folder(source: str) -> None:
 
 def line_file(line: str) -> dict:
     """`data_schemas/<line>/line.toml`: `labels`, and `training`, which overrides the presets; empty where there is no file."""
-    path = paths.REPOSITORY / "data_schemas" / line / "line.toml"
+    path = paths.line_dir(line) / "line.toml"
     try:
         return tomli.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:

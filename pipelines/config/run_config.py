@@ -215,6 +215,8 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
             override=key,
         )
         target[name] = value
+    network = hyperparameters.network(sections["network"])
+    hyperparameters.check_together(preset.family, network)
     return RunConfig(
         line=line,
         source=source,
@@ -224,7 +226,7 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         seed=Schedule(seed=top["seed"]).seed,
         release=request.release or schedule.release,
         force=request.force,
-        network=hyperparameters.network(sections["network"]),
+        network=network,
         training=hyperparameters.training(sections["training"]),
         baseline=MappingProxyType(
             {

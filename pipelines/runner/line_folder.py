@@ -24,7 +24,7 @@ def check(line: str, labels: Sequence[str]) -> None:
 
 def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
     """What is wrong with a line's folder, each with its path."""
-    folder = paths.REPOSITORY / "data_schemas" / line
+    folder = paths.line_dir(line)
     if not folder.is_dir():
         yield f"no {folder}; begin with a copy of data_schemas/news/"
         return

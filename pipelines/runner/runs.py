@@ -8,14 +8,15 @@
 Standard library only, but for the resolving of a source.
 """
 
+import dataclasses
 import hashlib
 from datetime import datetime, timezone
 
 from components.core import clock, fileio, locks, paths, run_record
 from components.core.records import RunRecord, Verdict
-from components.core.states import Decision, NodeState, RunState
+from components.core.states import Decision, NodeState, Release, RunState
 from components.networks import encoder_content
-from components.registry import model_registry
+from components.registry import model_registry, past_champion
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 from pipelines.flow import Node
@@ -74,7 +75,11 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
     as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
     schedule = run_config.section(run_config.settings(), run.line, "schedule")
     last = sources.last_moment(as_of, request.interval is not None, zone(schedule.timezone))
-    files, ignored = sources.resolve(run.source, run.window, last)
+    files, ignored = sources.resolve(run.source, run.window, last, new_day=request.interval is not None)
+    champion, past = model_registry.champion(run.line), None
+    if request.trigger == "backfill":
+        champion, past = past_champion.judge(run.line, as_of)
+        run = dataclasses.replace(run, release=Release.NEVER.value) if past else run
     resolved = run.to_json()
     try:
         encoders = encoder_content.resolve(resolved["network"], resolved["baseline"]["network"])
@@ -91,7 +96,8 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
         "files": [f.to_json() for f in files],
         "ignored": ignored,
         "data_hash": hashlib.sha256("\n".join(f"{f.split} {f.sha256}" for f in files).encode()).hexdigest(),
-        "champion": model_registry.champion(run.line),
+        "champion": champion,
+        "past": past,
         "encoders": encoders,
         **node_code.snapshot(),
     }

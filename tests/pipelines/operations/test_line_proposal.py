@@ -1,0 +1,96 @@
+"""`newsdesk init`: what it makes of files of different forms, and what it says of folders that are no data."""
+
+import json
+
+import pytest
+from ticket_kit import TEAMS, tickets, write_tickets
+
+from components.core import paths
+from components.data import file_reader
+from components.data.row_format import form_of
+from pipelines.cli import main
+from pipelines.config.lines import labels_of, line_file
+from pipelines.operations import line_proposal
+
+
+def init(folder, *more) -> int:
+    return main.main(["init", str(folder), *more])
+
+
+def test_eight_classes_in_a_tab_separated_file_with_three_lines_before_its_rows(tmp_path, capsys):
+    assert init(write_tickets(tmp_path / "My tickets")) == 0
+    shown = capsys.readouterr().out
+    assert "1,200 train rows, separated by tabs, a header after 2 line(s)" in shown
+    assert paths.line_dir("My-tickets") == paths.home() / "lines" / "My-tickets"
+    assert labels_of("My-tickets") == tuple(sorted(TEAMS))
+    read = list(
+        file_reader.read(tmp_path / "My tickets" / "export.tsv", form_of("My-tickets", labels_of("My-tickets")))
+    )
+    assert [(sorted(TEAMS)[row.label], row.description) for row in read] == tickets(1_200)
+    assert (read[0].line, read[0].title) == (4, "")
+
+
+def test_every_file_is_marked_as_a_proposal_and_fits_the_labels(tmp_path):
+    assert init(write_tickets(tmp_path / "tickets")) == 0
+    folder = paths.line_dir("tickets")
+    names = {"line.toml", "schema.pbtxt", "expectations.json", "behaviour.toml", "settings.toml"}
+    assert {path.name for path in folder.iterdir()} == names
+    for name in names - {"expectations.json"}:
+        assert "Read every line, correct it" in (folder / name).read_text()
+    suite = json.loads((folder / "expectations.json").read_text())
+    assert {"type", "kwargs"} == set(suite[0])
+    assert "To be filled in" in line_file("tickets")["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "columns", "labels"),
+    [
+        ("a.csv", "".join(f'"{at % 2 + 1}","Title number {at} here","And a longer text, number {at}, follows it"\n' for at in range(40)),
+         {"label": "column 1", "title": "column 2", "description": "column 3"}, ("class 1", "class 2")),
+        ("a.csv", "text;topic\n" + "".join(f"some words number {at};{'ab'[at % 2]}\n" for at in range(40)),
+         {"label": "topic", "description": "text"}, ("a", "b")),
+        ("a.jsonl", "".join(json.dumps({"kind": "xy"[at % 2], "body": f"a few words {at}"}) + "\n" for at in range(40)),
+         {"label": "kind", "description": "body"}, ("x", "y")),
+    ],
+    ids=["AG News' form", "semicolons, the text first", "JSONL"],
+)  # fmt: skip
+def test_other_forms(tmp_path, name, text, columns, labels):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / name).write_text(text)
+    assert init(tmp_path / "d", "--line", "x") == 0
+    proposal = line_proposal.propose([SourceFile(tmp_path / "d" / name)])
+    assert (proposal.columns, proposal.labels) == (columns, labels)
+    read = list(file_reader.read(tmp_path / "d" / name, form_of("x", labels, proposal.first_label or 0)))
+    assert [row.label for row in read] == [0, 1] * 20
+
+
+class SourceFile:
+    def __init__(self, path):
+        self.path, self.split = str(path), "train"
+
+
+@pytest.mark.parametrize(
+    ("files", "more", "code", "said"),
+    [
+        (None, [], 2, "Folder not found"),
+        ({}, [], 3, "at least one train file"),
+        ({"photo.jpg": "x"}, [], 3, "not a data file"),
+        ({"a.csv": "just a letter\nto somebody\n"}, [], 3, "must be a table of two columns or more"),
+        ({"a.csv": "name,age\n" + "".join(f"person{at},{at}\n" for at in range(50))}, [], 3, "one column must be the label, and none repeats"),
+        ({"a.csv": "a,b,text\n" + "".join(f"{'xy'[at % 2]},{'uvw'[at % 3]},word word {at}\n" for at in range(50))}, [], 3, "several could; name it with --label"),
+        ({"a.csv": "label,text\n" + "".join(f"{'xy'[at % 2]},{at}\n" for at in range(50))}, [], 3, "texts of two words or more"),
+        ({"a.csv": "label,text\n" + "".join(f"{at % 2 * 7},word word {at}\n" for at in range(50))}, [], 3, "class numbers must count from 0 or 1"),
+        ({"a.csv": "label,text\n" + "".join(f"{'xX'[at % 2]},word word {at}\n" for at in range(50))}, [], 3, "written in one way"),
+        ({"a.csv": "label,text\nx,word word\ny,two words\n"}, ["--label", "team"], 3, "must be one of label, text"),
+        ({"a.jsonl": "[1]\n[2]\n"}, [], 3, "two JSON objects"),
+        ({"a.csv": "label,text\nx,word word\n"}, ["--line", "news"], 2, "line 'news' exists already"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_data_is_refused_with_what_was_seen(tmp_path, capsys, files, more, code, said):
+    if files is not None:
+        (tmp_path / "d").mkdir()
+        for name, text in files.items():
+            (tmp_path / "d" / name).write_text(text)
+    assert init(tmp_path / "d", *more) == code
+    assert said in capsys.readouterr().err
+    assert not (paths.home() / "lines").exists() or not list((paths.home() / "lines").iterdir())
