@@ -1,10 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup retrain test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test clean
-=======
-.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate stack-test browser-test e2e-test clean
->>>>>>> main
+.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -96,15 +92,13 @@ bench-models: setup
 bench-gate: setup
 	@$(TFX) tests/benchmarks/gate.py
 
-<<<<<<< HEAD
 # Thirty retrains of two presets, one after the other, and what the gate and the pointer make of them; goes on where it stopped as well.
 bench-gate-sequence: setup
 	@$(TFX) tests/benchmarks/gate_sequence.py
-=======
+
 # Seven days of the demo's newsroom on the line news-demo, with a table at the end.
 demo-week: setup
 	@.venv/bin/newsdesk demo-week
->>>>>>> main
 
 stack-test: setup
 	$(AIRFLOW) -m pytest tests/e2e/test_airflow_stack.py tests/e2e/test_tfx_stack.py -m e2e
