@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from components.core.records import RunRecord, Verdict
 from components.model_gate import sureness
 from components.registry.version_card import card
 
@@ -15,15 +16,7 @@ def test_it_is_the_mean_probability_of_the_answers_and_none_where_that_is_no_num
 
 @pytest.mark.parametrize("kept", [{"confidence": 0.7}, {}])
 def test_a_version_s_card_carries_it(tmp_path, kept):
-    config = {
-        "line": "news",
-        "preset": "bag",
-        "seed": 1,
-        "source": "demo",
-        "window": "all",
-        "data": {"checks": {}, "reason": ""},
-    }
-    record = {"config": config, "run": "r", "code": "c", "as_of": "", "data_hash": "", "rows": 1, "files": []}
+    record = RunRecord.from_json({"run": "r", "config": {"line": "news", "preset": "bag", "seed": 1}})
     metrics = {"accuracy": 0.9, "interval": [0.8, 1.0], "rows": 9, "per_class": {}, **kept}
-    verdict = {"metrics": metrics, "digest": "d", "comparisons": {}, "warnings": []}
-    assert card(record, verdict, 1, tmp_path)["metrics"]["confidence"] == kept.get("confidence")
+    verdict = Verdict.from_json({"decision": "blessed", "reasons": [], "metrics": metrics, "digest": "d"})
+    assert card(record, verdict, 5, 1, tmp_path, "v")["metrics"]["confidence"] == kept.get("confidence")

@@ -102,7 +102,7 @@ def test_when_mlflow_cannot_follow_the_pointer_has_moved_and_the_remedy_is_named
     monkeypatch.setattr(mlflow_sync, "follow", down)
     assert ask("promote", version) == 0
     assert model_registry.champion(published.LINE)["version"] == version
-    assert "(no answer); `newsdesk doctor --repair` mends it" in capsys.readouterr().err
+    assert "(no answer); run `newsdesk doctor --repair`" in capsys.readouterr().err
 
 
 def test_a_decision_is_carried_out_on_the_move_it_was_made_against_though_the_same_version_serves_again(told):
