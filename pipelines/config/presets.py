@@ -290,8 +290,8 @@ _ALL = (
         },
         summary="a pre-trained encoder, all its layers trained, and the linear model beside it",
         card=(
-            "`bert-finetuned` with the linear model beside it, for a night's run. Its recipe, measured with PyTorch on a GPU and not "
-            "with this code: 0.9398 ± 0.0010 over 3 seeds on the test rows, 0.9388 ± 0.0012 on clean text, against 0.9375 ± 0.0018 "
+            "`bert-finetuned` with the linear model beside it, for a night's run. The test accuracy of its recipe, measured with PyTorch on a "
+            "GPU and not with this code: 0.9398 ± 0.0010 over 3 seeds, 0.9388 ± 0.0012 on clean text, against 0.9375 ± 0.0018 "
             "of the encoder alone (tests/benchmarks/ENCODER.md). Here a seed takes about three hours of processor time without AMX, "
             "by the cost of a step; the linear part adds its own 12 s. `make bench-models ONLY=nightly REPEATS=3` measures it and "
             "goes on where it stopped. Source: Devlin et al. 2018; Wang et al. 2020; Cheng et al. 2016 for wide and deep."

@@ -1,7 +1,6 @@
 """Two versions of a line side by side: metrics with paired intervals, settings and data that differ, rows won and lost, cost."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from components.core import fileio, paths, run_record
@@ -117,7 +116,7 @@ def _on_the_same_rows(line: str, first: Mapping, second: Mapping, labels: list[s
     ours, theirs = (predictions(Path(card["folder"]), card["digest"], texts) for card in (first, second))
     said = [answers.argmax(axis=1) for answers in (ours, theirs)]
     shares = [float((one == truth).mean()) for one in said]
-    compared = paired_tests.compare(truth, *said, asdict(GateConfig()), slices(truth, words_in(texts), labels))
+    compared = paired_tests.compare(truth, *said, GateConfig().model_dump(), slices(truth, words_in(texts), labels))
     return {
         "run": run, "rows": len(truth), "taken_out": taken,
         "accuracy": [{"accuracy": share, "interval": wilson(share, len(truth))} for share in shares],

@@ -22,7 +22,7 @@ def test_training_scoring_and_vocabularies_iterate_without_it(monkeypatch):
     assert off(batching.dataset(arrays, batching.lengths(arrays), [np.array([0, 1])], np.eye(2, dtype=np.float32)))
     seen = []
     monkeypatch.setattr(
-        vocabulary, "family_named", lambda name: type("F", (), {"build_vocabulary": lambda t, n: seen.append(t)})
+        vocabulary, "family_named", lambda *_: type("F", (), {"build_vocabulary": lambda t, n: seen.append(t)})
     )
     vocabulary.adapt("bag", {}, np.array([b"goal"], object))
     assert off(seen[0])

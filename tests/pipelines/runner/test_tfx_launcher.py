@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipelines.config import run_config
-from pipelines.runner import runs, tfx_launcher
+from pipelines.runner import mlmd_store, runs, tfx_launcher
 
 
 @pytest.fixture
@@ -13,6 +13,7 @@ def record(tmp_path):
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "train.csv").write_text('"1","A title","A text."\n')
+    mlmd_store.ensure()
     return runs.open_run("r1", run_config.Request(source=str(folder)))
 
 
