@@ -116,7 +116,9 @@ def drift_and_labels(day: date) -> list[Event]:
             return [Event(day, "watched", "no drift")]
         queue = Path(seen["report"]).parent / batch["batch"] / "queue.csv"
         answered = answer(queue, demo_days.lines_of(day), recent / "queue.csv")
-        asked = SimpleNamespace(queue=recent / "queue.csv", into="demo", span=str(MONDAY - timedelta(1)), json=False)
+        asked = SimpleNamespace(
+            queue=recent / "queue.csv", into="demo", span=str(MONDAY - timedelta(1)), confirm="", json=False
+        )
         code = label_import.run(asked, DEMO_LINE)
     finally:
         shutil.rmtree(recent, ignore_errors=True)
