@@ -36,7 +36,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from components.data import demo_plain, sources
+from components.data import demo_plain, generated_days
 from components.data import demo_templates as words
 
 CLASSES = ("World", "Sports", "Business", "Sci/Tech")
@@ -235,7 +235,9 @@ def write(folder, seed: int = 1, articles: int = 10_000, as_of: dt.date = AS_OF,
         name = "test.csv" if row.split == "test" else f"span={row.day}/train.csv"
         lines.setdefault(name, []).append(as_line(row.label, row.title, row.description))
     files = {name: b"".join(rows) for name, rows in lines.items()}
-    files.update({name.replace("train.csv", "_SUCCESS"): sources.GENERATED for name in lines if name != "test.csv"})
+    files.update(
+        {name.replace("train.csv", "_SUCCESS"): generated_days.GENERATED for name in lines if name != "test.csv"}
+    )
     digests = {name: _sha256(content) for name, content in files.items()}
     marker = json.dumps({"demo": parameters, "files": digests}, indent=1).encode()
     return place(folder, {**files, "_SUCCESS": marker}, _added(folder))

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from components.data import demo_corpus as corpus
-from components.data.sources import GENERATED, is_generated
+from components.data.generated_days import GENERATED, is_generated
 
 ORDINARY, DRIFTED, DAMAGED = "ordinary", "drifted", "damaged"
 ARTICLES = 1_000  # a day

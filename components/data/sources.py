@@ -35,7 +35,6 @@ DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPR
 SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
 PATIENCE = 5.0  # seconds for a first answer of a data set's host; the downloader itself tries for minutes
 SUMS = "SHA256SUMS"
-GENERATED = b"written by the demo's newsroom\n"  # what `_SUCCESS` holds in such a day
 _SUM = re.compile(r"([0-9a-fA-F]{64}) [ *]?(?:\./)?(\S.*)")
 _SPAN = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")
 
@@ -98,14 +97,6 @@ def folder_of(source: str) -> Path | None:
     if source in ("", "tfds") or source.startswith("tfds:"):
         return None
     return Path(source).expanduser()
-
-
-def is_generated(span: Path) -> bool:
-    """Whether the demo's newsroom wrote a dated folder for a run, and nobody brought it."""
-    try:
-        return (span / "_SUCCESS").read_bytes() == GENERATED
-    except FileNotFoundError:
-        return False
 
 
 def finished_spans(root: Path, last: date) -> list[Path]:

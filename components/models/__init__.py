@@ -48,9 +48,6 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 
-# The linear model's settings where it stands beside a family that does not name them; chosen on held-out train rows.
-LINEAR: Mapping[str, int | float] = MappingProxyType({"min_rows": 2, "penalty": 0.4, "mended": 0.333})
-
 
 def families() -> tuple[str, ...]:
     """Names of the families there are, in alphabetical order. A module's underscores are dashes in its family's name."""

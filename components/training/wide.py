@@ -19,7 +19,7 @@ import tf_keras
 
 from components.data import ngrams
 from components.data.text_ops import PADDING, UNKNOWN
-from components.models import LINEAR, linear
+from components.models import linear
 from components.training import calibration, loop
 
 layers = tf_keras.layers
@@ -144,7 +144,7 @@ def _is_key(token: str) -> bool:
 
 
 def _linear(network: Mapping) -> dict:
-    return {name: network.get(name, value) for name, value in LINEAR.items()}
+    return {name: network.get(name, value) for name, value in linear.DEFAULTS.items()}
 
 
 def _deep(model: tf_keras.Model) -> tf_keras.Model:

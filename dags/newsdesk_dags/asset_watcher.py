@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from components.data import sources
+from components.data import generated_days, sources
 from pipelines.config.settings import zone
 
 SECONDS = 10.0  # between two looks
@@ -65,7 +65,7 @@ class SpanTrigger(BaseEventTrigger):
 def spans(root: Path, timezone: str = "UTC") -> dict[str, str]:
     """Name and mark of each finished dated folder up to today that somebody brought; the mark changes when a file in it does."""
     finished = sources.finished_spans(root, datetime.now(zone(timezone)).date())
-    return {path.name: _mark(path) for path in finished if not sources.is_generated(path)}
+    return {path.name: _mark(path) for path in finished if not generated_days.is_generated(path)}
 
 
 def _mark(folder: Path) -> str:

@@ -54,11 +54,11 @@ def command(days, preset) -> int:
 
 def forget_week() -> None:
     """Takes the week's days out of the demo's source, so that each is delivered anew."""
-    from components.data import sources
+    from components.data import generated_days, sources
 
     for number in range(7):
         folder = sources.folder_of("demo") / f"span={MONDAY + timedelta(number)}"
-        if sources.is_generated(folder):
+        if generated_days.is_generated(folder):
             shutil.rmtree(folder)
 
 

@@ -7,7 +7,7 @@ import pytest
 from airflow.triggers.base import BaseEventTrigger
 from newsdesk_dags.asset_watcher import SpanTrigger, spans
 
-from components.data import sources
+from components.data import generated_days, sources
 
 
 class State:
@@ -112,7 +112,7 @@ def test_a_source_that_cannot_be_listed_is_a_line_in_the_log_and_not_one_for_eac
 
 def test_a_day_that_the_demo_wrote_for_a_run_is_no_news_and_labels_beside_it_are(source):
     def generated():
-        (drop(source, "span=2026-01-02") / "_SUCCESS").write_bytes(sources.GENERATED)
+        (drop(source, "span=2026-01-02") / "_SUCCESS").write_bytes(generated_days.GENERATED)
 
     assert fired(source, State(), [generated, nothing]) == []
     assert fired(source, State(), [generated, lambda: drop(source, "span=2026-01-03")]) == [["span=2026-01-03"]]

@@ -7,7 +7,7 @@ import hashlib
 import data_kit
 import pytest
 
-from components.data import demo_corpus, demo_days, sources
+from components.data import demo_corpus, demo_days, generated_days, sources
 from components.data_quality import checks
 
 MONDAY = dt.date(2026, 2, 2)
@@ -45,7 +45,7 @@ def test_a_day_is_held_out_by_a_tenth_and_says_that_the_newsroom_wrote_it(delive
     folder = delivered / f"span={MONDAY}"
     rows = {name: len((folder / name).read_bytes().splitlines()) for name in ("train.csv", "test.csv")}
     assert rows == {"train.csv": 900, "test.csv": 100}
-    assert all(sources.is_generated(delivered / f"span={day}") for day in WEEK)
+    assert all(generated_days.is_generated(delivered / f"span={day}") for day in WEEK)
 
 
 def test_a_running_story_keeps_its_names_for_some_days_and_is_then_forgotten(delivered):

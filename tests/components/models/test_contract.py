@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from components.models import LINEAR, contributions, explainer, families, family
+from components.models import contributions, explainer, families, family, linear
 from components.tf_support import op_allowlist
 from components.training import batching, calibration, export, loop, wide
 from pipelines.config.presets import PRESETS, TRAINING
@@ -159,7 +159,7 @@ def test_every_family_has_its_toy_and_every_preset_its_family():
 def test_a_toy_has_its_presets_settings():
     for preset in PRESETS.values():
         assert [*TOYS[preset.family]] == [
-            key for key in preset.network if preset.family == "linear" or key not in LINEAR
+            key for key in preset.network if preset.family == "linear" or key not in linear.DEFAULTS
         ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.core import paths
-from components.data import demo_corpus, demo_days, sources, text_cleaning
+from components.data import demo_corpus, demo_days, generated_days, text_cleaning
 from pipelines.cli import demo_week
 from pipelines.config.lines import LABELS
 from pipelines.monitoring import label_queue
@@ -70,7 +70,7 @@ def test_a_second_week_begins_without_the_first_one_s_days_and_keeps_what_people
     (folder / "span=2026-02-03").mkdir()
     demo_week.forget_week()
     left = {path.name for path in folder.glob("span=2026-02-*")}
-    assert left == {"span=2026-02-03"} and sources.is_generated(folder / "span=2026-01-31")
+    assert left == {"span=2026-02-03"} and generated_days.is_generated(folder / "span=2026-01-31")
 
 
 def test_the_table_has_a_line_for_each_event_and_each_day_once():

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from components.models import LINEAR
+from components.models import linear
 from pipelines.config.presets import DEFAULT, PRESETS, TRAINING, Preset
 
 
@@ -28,7 +28,7 @@ def test_presets_of_one_family_have_the_same_network_settings_with_the_same_type
     """But for the linear part's, which a preset that has it may name."""
     shapes = {}
     for preset in PRESETS.values():
-        beside = LINEAR if preset.network.get("wide") else ()
+        beside = linear.DEFAULTS if preset.network.get("wide") else ()
         shape = {key: type(value) for key, value in preset.network.items() if key not in beside}
         assert shapes.setdefault(preset.family, shape) == shape
 

@@ -1,0 +1,13 @@
+"""The mark by which a day that the demo's newsroom wrote differs from one that a person or another program brought."""
+
+from pathlib import Path
+
+GENERATED = b"written by the demo's newsroom\n"  # what `_SUCCESS` holds in such a day
+
+
+def is_generated(span: Path) -> bool:
+    """Whether the demo's newsroom wrote a dated folder for a run, and nobody brought it."""
+    try:
+        return (span / "_SUCCESS").read_bytes() == GENERATED
+    except FileNotFoundError:
+        return False
