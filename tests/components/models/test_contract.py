@@ -54,6 +54,7 @@ TOYS = {
     },
     "bert": {
         "encoder": "written by the fixture `encoder`",
+        "preprocessor": "",
         "length": 12,
         "pooling": "mean",
         "trained": "all",
