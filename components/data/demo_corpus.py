@@ -123,11 +123,11 @@ def _contest(story: _Story, actor: int, other: int) -> list[tuple[str, str]]:
     frame = rng.choice(words.INVERTED if rng.random() < INVERTED_SHARE else words.CONTESTS)
     closer = story.tell(words.CLOSERS)
     parties = [_Story(rng, desk, story.day, story.drifted)["party"] for desk in (actor, other)]
-    told = []
+    pair = []
     for a, b in (parties, parties[::-1]):
         story.update(a=a, b=b)
-        told.append((title, f"{frame.format_map(story)} {closer}".strip()))
-    return told
+        pair.append((title, f"{frame.format_map(story)} {closer}".strip()))
+    return pair
 
 
 def _others(label: int) -> list[int]:

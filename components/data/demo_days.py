@@ -61,7 +61,7 @@ def lines_of(day: dt.date, seed: int = 1) -> list[bytes]:
 
 def stories(day: dt.date, seed: int = 1) -> list[tuple[int, Mapping[str, str]]]:
     """The running stories that are told on a day: desk (0..3), and the names that each keeps, by slot."""
-    told = []
+    running = []
     for back in range(STORY_DAYS[1]):
         begun = day - dt.timedelta(back)
         rng = random.Random(f"stories/{seed}/{begun}")
@@ -69,8 +69,8 @@ def stories(day: dt.date, seed: int = 1) -> list[tuple[int, Mapping[str, str]]]:
             desk, days = rng.randrange(len(corpus.CLASSES)), rng.randint(*STORY_DAYS)
             names = corpus.names(rng, desk, begun, STORY_SLOTS[desk])
             if back < days:
-                told.append((desk, names))
-    return told
+                running.append((desk, names))
+    return running
 
 
 @cache

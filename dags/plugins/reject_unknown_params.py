@@ -88,9 +88,9 @@ class KnownParameters:
         while more:
             messages.append(await receive())
             more = messages[-1].get("more_body", False)
-        told = await self._fault(scope, b"".join(part.get("body", b"") for part in messages))
-        if told:
-            await _answer(send, told)
+        fault = await self._fault(scope, b"".join(part.get("body", b"") for part in messages))
+        if fault:
+            await _answer(send, fault)
             return
         again = iter(messages)
 

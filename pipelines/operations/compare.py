@@ -114,9 +114,9 @@ def _on_the_same_rows(line: str, first: Mapping, second: Mapping, labels: list[s
     if not len(truth):
         raise NotComparable(f"every test row of run {run} was trained on by one of the two")
     ours, theirs = (predictions(Path(card["folder"]), card["digest"], texts) for card in (first, second))
-    said = [answers.argmax(axis=1) for answers in (ours, theirs)]
-    shares = [float((one == truth).mean()) for one in said]
-    compared = paired_tests.compare(truth, *said, GateConfig().model_dump(), slices(truth, words_in(texts), labels))
+    labelled = [answers.argmax(axis=1) for answers in (ours, theirs)]
+    shares = [float((one == truth).mean()) for one in labelled]
+    compared = paired_tests.compare(truth, *labelled, GateConfig().model_dump(), slices(truth, words_in(texts), labels))
     return {
         "run": run, "rows": len(truth), "taken_out": taken,
         "accuracy": [{"accuracy": share, "interval": wilson(share, len(truth))} for share in shares],

@@ -3,15 +3,17 @@ their nodes are tested in tests/test_whole_run.py."""
 
 import csv
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.core import paths
 from components.data import demo_corpus, demo_days, generated_days, text_cleaning
+from components.registry import model_registry
 from pipelines.cli import demo_week
 from pipelines.config.lines import LABELS
-from pipelines.monitoring import label_queue
+from pipelines.monitoring import label_queue, monitor
 from pipelines.monitoring.batch_check import Article
 
 WEDNESDAY, FRIDAY = date(2026, 2, 4), date(2026, 2, 6)
@@ -46,6 +48,19 @@ def test_the_week_has_a_damaged_and_a_drifted_day():
 def test_without_a_champion_nothing_looks_for_drift_and_nothing_can_be_rolled_back(asked, capsys):
     assert [event.what for event in demo_week.play_day(FRIDAY, "")] == ["unwatched", "released"]
     assert [event.what for event in demo_week.play_day(date(2026, 2, 8), "")] == ["released", "kept"]
+
+
+def test_the_champion_looks_at_a_day_without_its_held_out_articles(monkeypatch):
+    read = []
+
+    def monitored(line, folder, window, settings):
+        read.extend(sorted(path.name for path in Path(folder).glob(f"span={FRIDAY}/*")))
+        return {"report": folder, "batches": [{"batch": "b", "warnings": []}]}
+
+    monkeypatch.setattr(monitor, "monitor", monitored)
+    monkeypatch.setattr(model_registry, "champion", lambda line: {"version": 1})
+    assert [event.what for event in demo_week.drift_and_labels(FRIDAY)] == ["watched"]
+    assert read == ["_SUCCESS", "train.csv"]
 
 
 def test_the_editors_answer_every_row_of_the_queue_with_the_label_that_they_printed(tmp_path):
