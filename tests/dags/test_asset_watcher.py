@@ -110,12 +110,20 @@ def test_a_source_that_cannot_be_listed_is_a_line_in_the_log_and_not_one_for_eac
     assert logged.count("cannot be listed") == 1
 
 
-def test_a_day_that_the_demo_wrote_for_a_run_is_no_news_and_labels_beside_it_are(source):
+def test_a_day_that_the_demo_wrote_for_a_run_is_no_news_and_labels_beside_it_are(source, monkeypatch):
     def generated():
         (drop(source, "span=2026-01-02") / "_SUCCESS").write_bytes(generated_days.GENERATED)
 
+    monkeypatch.setattr(sources, "folder_of", lambda name: source)
     assert fired(source, State(), [generated, nothing]) == []
     assert fired(source, State(), [generated, lambda: drop(source, "span=2026-01-03")]) == [["span=2026-01-03"]]
+
+
+def test_a_day_of_the_demo_s_that_somebody_copied_into_another_source_is_news(source):
+    def copied():
+        (drop(source, "span=2026-01-02") / "_SUCCESS").write_bytes(generated_days.GENERATED)
+
+    assert fired(source, State(), [copied]) == [["span=2026-01-02"]]
 
 
 def test_it_can_be_made_again_from_what_airflow_keeps_of_it(tmp_path):
