@@ -155,7 +155,9 @@ def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
     stack.until(lambda: any(run_record.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
     meanwhile = newsdesk("data", "check", "demo", "--json")  # of the same line
     assert meanwhile.returncode == ExitCode.LOCKED
-    assert "locked by run twin-" in meanwhile.stderr and not meanwhile.stdout
+    answer = json.loads(meanwhile.stdout)
+    assert (answer["state"], answer["decision"]) == ("locked", None)
+    assert any("locked by run twin-" in reason for reason in answer["reasons"])
     assert not list(paths.run_dir("twin-2").parent.glob("check.*"))  # said before a run opened
     for seed in (2, 3):
         run = f"twin-{seed}"
