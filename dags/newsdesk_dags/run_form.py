@@ -78,7 +78,7 @@ def form(schedule: Schedule) -> dict[str, Param]:
             None,
             title="Release",
             description_md="**auto** publishes a candidate that passes the gate, **hold** waits for a person, **never** only trains. "
-            "Where the line's settings say nothing, it is **auto**; a backfill never releases.",
+            "Where the line's settings say nothing, it is **auto**; a backfill never replaces a champion that knows later rows.",
             section="Release",
             type=["null", "string"],
             enum=[None, *limits(Schedule, "release")["enum"]],
