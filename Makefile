@@ -45,6 +45,11 @@ setup:
 retrain: setup
 	@$(AIRFLOW) -m pipelines.airflow_stack.retrain_under_airflow
 
+# PostgreSQL databases that newsdesk.env names and the server does not have; `make databases up` for a first start.
+.PHONY: databases
+databases: setup
+	@$(AIRFLOW) -m pipelines.airflow_stack.create_databases
+
 up down status schedule-on schedule-off: setup
 	@$(AIRFLOW) -m pipelines.airflow_stack.stack $@
 

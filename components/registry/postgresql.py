@@ -10,7 +10,7 @@ An address holds a password: it is read from the environment alone, and no messa
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from components.core.validation import ConfigError
@@ -85,15 +85,18 @@ def connection(database: Database):
     Raises:
         psycopg2.Error: the server does not answer, or refuses.
     """
+    with contextlib.closing(_opened(database)) as opened, opened:
+        yield opened
+
+
+def _opened(database: Database):
     import psycopg2
 
     ssl = {"sslmode": database.sslmode} if database.sslmode else {}
-    opened = psycopg2.connect(
+    return psycopg2.connect(
         host=database.host, port=database.port, dbname=database.name, user=database.user,
         password=database.password or None, connect_timeout=CONNECT_SECONDS, **ssl,
     )  # fmt: skip
-    with contextlib.closing(opened), opened:
-        yield opened
 
 
 def query(database: Database, sql: str, values: Sequence = ()) -> list[tuple]:
@@ -101,6 +104,24 @@ def query(database: Database, sql: str, values: Sequence = ()) -> list[tuple]:
     with connection(database) as opened, opened.cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else []
+
+
+def create(database: Database) -> bool:
+    """Makes the database where the server has none of this name; returns whether it did. It asks from the database `postgres`.
+
+    Raises:
+        psycopg2.Error: the server does not answer, or this user may not create databases.
+    """
+    import psycopg2.sql
+
+    with contextlib.closing(_opened(replace(database, name="postgres"))) as opened:
+        opened.autocommit = True  # CREATE DATABASE runs in no transaction
+        cursor = opened.cursor()
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database.name])
+        if cursor.fetchone():
+            return False
+        cursor.execute(psycopg2.sql.SQL("CREATE DATABASE {}").format(psycopg2.sql.Identifier(database.name)))
+        return True
 
 
 def fault(database: Database) -> str:

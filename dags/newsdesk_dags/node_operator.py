@@ -18,14 +18,12 @@ from components.core.states import ExitCode, is_bad
 from newsdesk_dags import graph
 from newsdesk_dags.lost_runs import lost
 from newsdesk_dags.run_form import request_of
+from pipelines.airflow_stack.airflow_settings import HEAVY_POOL, TRAINING_QUEUE
 from pipelines.config import run_config
 from pipelines.flow import FLOW, Node
 from pipelines.runner import node_process
 
 CLOSE = "close"
-HEAVY_POOL = (
-    "heavy"  # one slot, made by `pipelines.airflow_stack.airflow_settings`: two trainings at once would only take turns
-)
 TIMEOUT, HEAVY_TIMEOUT = timedelta(hours=1), timedelta(hours=12)
 RETRIES = {
     "retries": 2,
@@ -153,7 +151,7 @@ def build_tasks(
             trigger_rule="none_failed" if node.optional else "all_success",
             execution_timeout=HEAVY_TIMEOUT if node.heavy else TIMEOUT,
             doc_md=node_doc(node),
-            **({"pool": HEAVY_POOL} if node.heavy else {}),
+            **({"pool": HEAVY_POOL, "queue": TRAINING_QUEUE} if node.heavy else {}),
             **{**common, **more.get(node.name, {})},
         )
     edges = graph.direct(flow)

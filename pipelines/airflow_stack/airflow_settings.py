@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components.core import fileio, paths, processes
+from pipelines.airflow_stack.stack_state import WORKER
 from pipelines.runner.node_process import tfx_python
 
 USER = "admin"
@@ -23,6 +24,10 @@ HEAVY_POOL = "heavy"
 BUSY = {"timeout": 60}  # seconds for SQLite's lock; Airflow imports this by name, and sets WAL itself
 BUSY_ASYNC = {"timeout": 60}  # Airflow adds to the one above
 _CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_BROKER = "AIRFLOW__CELERY__BROKER_URL"
+_SUFFIXES = ("", "_CMD", "_SECRET")  # Airflow takes an address itself, or the name of what tells it
+
+DEFAULT_QUEUE, TRAINING_QUEUE = "default", "training"
 PARALLELISM = 4  # tasks at a time; Airflow's own default forks 32 workers
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
@@ -100,7 +105,7 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     folder = airflow_home()
     address = f"http://127.0.0.1:{airflow_port()}"
     defaults = {
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        **_executor(environ),
         "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
         "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(PARALLELISM),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -110,6 +115,8 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         # A dead scheduler's tasks are found after a minute, not after five.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "60",
+        # A task that starts while the api-server is busy or still starting waits for it. Airflow's own limit is 5 s.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
     }
     fixed = {
@@ -135,10 +142,58 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**defaults, **environ, **fixed}
 
 
+def workers(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The Celery workers of this stack: by name, the words after `airflow`; none unless Airflow uses the CeleryExecutor.
+
+    The last one alone takes the queue of trainings. Logs are read from the shared folder, so no worker serves them.
+    environ: as `airflow_env` gives it.
+
+    Raises:
+        SetupError: NEWSDESK_WORKERS is no number in 1..16.
+    """
+    if not uses_celery(environ):
+        return {}
+    text = environ.get("NEWSDESK_WORKERS") or "2"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 16):
+        raise SetupError(f"NEWSDESK_WORKERS must be a whole number in 1..16. Received: {text[:20]!r}")
+    names = [f"{WORKER}{number}" for number in range(1, int(text) + 1)]
+    queues = {name: f"{DEFAULT_QUEUE},{TRAINING_QUEUE}" if name == names[-1] else DEFAULT_QUEUE for name in names}
+    return {
+        name: ("celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h", "--queues", queues[name])
+        for name in names
+    }
+
+
+def uses_celery(environ: Mapping[str, str]) -> bool:
+    return "CeleryExecutor" in environ.get("AIRFLOW__CORE__EXECUTOR", "")
+
+
+def _executor(environ: Mapping[str, str]) -> dict[str, str]:
+    """The LocalExecutor, or what the CeleryExecutor needs where the caller chose that.
+
+    Raises:
+        SetupError: the CeleryExecutor without a broker, or with SQLite, which several processes of several machines cannot share.
+    """
+    if not uses_celery(environ):
+        return {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
+    if not any(environ.get(_BROKER + suffix) for suffix in _SUFFIXES):
+        raise SetupError(
+            f"The CeleryExecutor needs a broker: set {_BROKER}=redis://HOST:6379/0, or choose the LocalExecutor."
+        )
+    if _database(environ):
+        raise SetupError(
+            f"The CeleryExecutor needs PostgreSQL: set {_CONNECTION}=postgresql+psycopg2://USER:PASSWORD@HOST/DATABASE."
+        )
+    return {
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(PARALLELISM // 2),
+        # Longer than a node may take: a task that the broker hands out twice would run twice.
+        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
+    }
+
+
 def _database(environ: Mapping[str, str]) -> dict[str, str]:
     """SQLite with patience, unless the caller names a database in Airflow's own way: an address, a command or a secret."""
-    names = (_CONNECTION, f"{_CONNECTION}_CMD", f"{_CONNECTION}_SECRET")
-    given = [environ[name] for name in names if environ.get(name)]
+    given = [environ[_CONNECTION + suffix] for suffix in _SUFFIXES if environ.get(_CONNECTION + suffix)]
     if given and not given[0].startswith("sqlite"):
         return {}
     return {
@@ -169,7 +224,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _prepare(env: Mapping[str, str]) -> None:
-    database = "".join(env.get(name, "") for name in (_CONNECTION, f"{_CONNECTION}_CMD", f"{_CONNECTION}_SECRET"))
+    database = "".join(env.get(_CONNECTION + suffix, "") for suffix in _SUFFIXES)
     done = hashlib.sha256("\n".join([_airflow_version(), database, HEAVY_POOL]).encode()).hexdigest()
     stamp = airflow_home() / "prepared"
     gone = database.startswith("sqlite:///") and not Path(database.removeprefix("sqlite:///")).exists()

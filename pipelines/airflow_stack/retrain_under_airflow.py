@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-from components.core import errors, fileio, paths, processes, run_record
+from components.core import env_file, errors, fileio, paths, processes, run_record
 from components.core.states import ExitCode, NodeState, is_bad
 from pipelines.airflow_stack import airflow_settings, stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest, RestError
@@ -272,6 +272,7 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         paths.ensure()
+        env_file.load()
         conf = request_from(os.environ, Path.cwd())
         check_folder(conf["source"])
         return ExitCode.DONE if retrain(conf) else ExitCode.FAILED

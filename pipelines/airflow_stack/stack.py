@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from components.core import clock, errors, fileio, paths, processes
+from components.core import clock, env_file, errors, fileio, paths, processes
 from components.registry import mlflow_db
 from pipelines.airflow_stack import airflow_settings, stack_state, supervisor
 from pipelines.airflow_stack.airflow_settings import SetupError
@@ -45,9 +45,9 @@ def commands() -> dict[str, list[str]]:
     mlflow = Path(tfx_python()).with_name("mlflow")
     if not mlflow.exists():
         raise SetupError(f"The TFX environment is not installed: {mlflow} is missing. Run `make setup`.")
-    root = paths.home()
+    root, workers = paths.home(), airflow_settings.workers(airflow_settings.airflow_env())
     return {
-        **{name: airflow_settings.airflow_command(*words) for name, words in AIRFLOW_PARTS.items()},
+        **{name: airflow_settings.airflow_command(*words) for name, words in {**AIRFLOW_PARTS, **workers}.items()},
         "mlflow": [
             str(mlflow), "server", "--host", airflow_settings.bind_address(), "--port", str(airflow_settings.mlflow_port()),
             "--workers", "1", "--artifacts-destination", str(root / "mlflow-artifacts"),
@@ -274,6 +274,7 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python -m pipelines.airflow_stack.stack {' | '.join(verbs)}", file=sys.stderr)
         return 2
     try:
+        env_file.load()
         return 1 if verbs[arguments[0]]() is False else 0
     except (SetupError, errors.HomeError) as error:
         print(error, file=sys.stderr)

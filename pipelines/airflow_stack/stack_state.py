@@ -11,6 +11,7 @@ from pathlib import Path
 from components.core import fileio, paths, processes
 
 NAMES = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow")
+WORKER = "worker-"  # a Celery worker's name begins so; a stack has none unless Airflow uses the CeleryExecutor
 SUPERVISOR = "supervisor"
 
 
@@ -42,7 +43,8 @@ def read() -> dict[str, dict]:
 def parts(state: Mapping[str, Mapping] | None = None) -> list[Part]:
     """Each part of the stack and its supervisor, last; empty if the stack was not started or was stopped by `make down`."""
     state = read() if state is None else state
-    return [_part(name, state.get(name) or {}) for name in (*NAMES, SUPERVISOR)] if state else []
+    workers = sorted(name for name in state if name.startswith(WORKER))
+    return [_part(name, state.get(name) or {}) for name in (*NAMES, *workers, SUPERVISOR)] if state else []
 
 
 def warning(state: Mapping[str, Mapping] | None = None) -> str:

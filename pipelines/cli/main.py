@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from components.core import errors, locks, paths
+from components.core import env_file, errors, locks, paths
 from components.core.validation import ConfigError
 from components.registry.model_registry import RegistryError
 from pipelines.cli.command import LazyGroup
@@ -68,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command; returns its exit code."""
     paths.restrict_umask()
     try:
+        env_file.load()
         return newsdesk.main(argv, prog_name="newsdesk", standalone_mode=False)
     except click.ClickException as error:
         error.show()
