@@ -4,6 +4,7 @@ Needs a server that this user may make databases on: NEWSDESK_TEST_POSTGRESQL, d
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import sqlite3
@@ -61,6 +62,17 @@ def databases(monkeypatch):
         for name in names.values():
             statement(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         statement(f"DROP ROLE {role}")
+
+
+def test_a_database_that_the_server_does_not_have_is_created_once(databases):
+    name = f"newsdesk test {uuid.uuid4().hex[:8]}"  # quoted by the server's own rules
+    made = dataclasses.replace(SERVER, name=name)
+    try:
+        assert postgresql.create(made)
+        assert postgresql.query(made, "SELECT current_database()") == [(name,)]
+        assert not postgresql.create(made)
+    finally:
+        statement(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def node(name: str, config: dict, capsys) -> tuple[int, dict]:

@@ -43,9 +43,46 @@ def test_airflow_runs_from_the_state_folder_on_this_machine_alone(state):
 
 
 def test_the_callers_own_switches_stay_but_not_those_that_open_doors():
-    env = airflow_settings.airflow_env({"AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", "AIRFLOW__API__HOST": "0.0.0.0"})
-    assert env["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    env = airflow_settings.airflow_env({"AIRFLOW__CORE__PARALLELISM": "2", "AIRFLOW__API__HOST": "0.0.0.0"})
+    assert env["AIRFLOW__CORE__PARALLELISM"] == "2"
     assert env["AIRFLOW__API__HOST"] == "127.0.0.1"
+
+
+CELERY = {
+    "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    "AIRFLOW__CELERY__BROKER_URL": "redis://127.0.0.1/0",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://desk@db/airflow",
+}
+
+
+def test_with_celery_the_last_worker_alone_takes_trainings():
+    env = airflow_settings.airflow_env({**CELERY, "NEWSDESK_WORKERS": "3"})
+    workers = airflow_settings.workers(env)
+    queues = {name: words[words.index("--queues") + 1].split(",") for name, words in workers.items()}
+    assert list(queues) == ["worker-1", "worker-2", "worker-3"]
+    assert all("default" in names for names in queues.values())
+    assert [name for name, names in queues.items() if "training" in names] == ["worker-3"]
+    assert airflow_settings.workers(airflow_settings.airflow_env({})) == {}
+
+
+@pytest.mark.parametrize("text", ["0", "17", "two", "٣"])
+def test_a_number_of_workers_that_is_none_is_refused_by_name(text):
+    with pytest.raises(airflow_settings.SetupError, match="NEWSDESK_WORKERS must be a whole number"):
+        airflow_settings.workers(airflow_settings.airflow_env({**CELERY, "NEWSDESK_WORKERS": text}))
+
+
+@pytest.mark.parametrize("missing", ["AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+def test_celery_without_a_broker_or_on_sqlite_is_refused_with_the_variable_to_set(missing):
+    with pytest.raises(airflow_settings.SetupError, match=missing):
+        airflow_settings.airflow_env({name: value for name, value in CELERY.items() if name != missing})
+
+
+def test_a_worker_is_a_part_with_a_state_of_its_own(state):
+    me = processes.entry_of(os.getpid())
+    fileio.write_json(stack_state.file(), {"worker-2": {"pid": 0, "started": "", "state": "down"}, "worker-1": me})
+    parts = {part.name: part.up for part in stack_state.parts()}
+    assert parts["worker-1"] and not parts["worker-2"]
+    assert "the worker-2 is down" in stack_state.warning()
 
 
 def test_secrets_are_made_once_are_different_everywhere_and_private(state, monkeypatch, tmp_path):
