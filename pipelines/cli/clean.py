@@ -76,7 +76,7 @@ def _left_alone(line: str, state: str, error: Exception) -> dict:
     return {"line": line, "state": state, "says": str(error), "kept": {}, "remove": [], "bytes": 0}
 
 
-def _line(line: str, policy: retention.Policy, applied: bool) -> dict:
+def _line(line: str, policy: retention.RetentionSettings, applied: bool) -> dict:
     if applied:
         decided = retention.apply(line, policy)
         gone = [int(item.name) for item in decided.remove if item.kind in ("version", "held")]
@@ -91,7 +91,7 @@ def _line(line: str, policy: retention.Policy, applied: bool) -> dict:
     }
 
 
-def _shared(policy: retention.Policy, applied: bool) -> dict:
+def _shared(policy: retention.RetentionSettings, applied: bool) -> dict:
     items = retention.measured(retention.shared(policy))
     if applied:
         model_registry.clear([item.path for item in items])

@@ -100,7 +100,7 @@ def test_a_champion_that_was_followed_and_removed_while_it_was_loaded_is_no_erro
             moved.append(folder)
             for run, kind in (("run-3", "swapped"), ("run-4", "shifted")):
                 published.release(run, kind)
-            retention.apply(line, retention.Policy(keep=0), datetime.now(timezone.utc) + timedelta(days=1))
+            retention.apply(line, retention.RetentionSettings(keep=0), datetime.now(timezone.utc) + timedelta(days=1))
             assert not folder.exists()
         return check(folder)
 

@@ -17,7 +17,7 @@ from pipelines.operations import retention
 from pipelines.runner import mlmd_store
 
 LINE = "news"
-NONE = retention.Policy(keep=0, runs=0)
+NONE = retention.RetentionSettings(keep=0, runs=0)
 LATER = datetime.now(timezone.utc) + timedelta(days=1)
 
 
@@ -68,7 +68,7 @@ def names(plan, kind):
 
 def test_besides_the_protected_the_newest_are_kept_as_many_as_the_policy_says():
     found = state(names={"champion": 7, "previous": 6, "best": 2}, pinned=frozenset({1}))
-    plan = retention.plan(found, retention.Policy(keep=2))
+    plan = retention.plan(found, retention.RetentionSettings(keep=2))
     assert plan.kept == {
         1: ("pinned",), 2: ("best",), 4: ("one of the 2 newest",), 5: ("one of the 2 newest",), 6: ("previous",), 7: ("champion",),
     }  # fmt: skip
@@ -76,7 +76,9 @@ def test_besides_the_protected_the_newest_are_kept_as_many_as_the_policy_says():
 
 
 def test_the_configuration_pins_as_the_command_does():
-    assert names(retention.plan(state(), retention.Policy(keep=0, pinned=(3, 5))), "version") == list("12467")
+    assert names(retention.plan(state(), retention.RetentionSettings(keep=0, pinned=(3, 5))), "version") == list(
+        "12467"
+    )
 
 
 def test_what_waits_for_a_person_stays_and_what_was_only_set_aside_does_not():
@@ -102,7 +104,7 @@ def test_runs_of_kept_versions_the_newest_and_the_one_at_work_stay():
     found = state(
         [2, 7], names={"champion": 7}, made_by={2: "of-2", 7: "of-7"}, runs=runs, working=frozenset({"working"})
     )
-    assert names(retention.plan(found, retention.Policy(keep=0, runs=1)), "run") == ["old", "of-2"]
+    assert names(retention.plan(found, retention.RetentionSettings(keep=0, runs=1)), "run") == ["old", "of-2"]
 
 
 def test_an_artifact_goes_when_no_kept_run_refers_to_it_wherever_it_was_made():
@@ -141,8 +143,10 @@ def test_a_policy_that_is_none_is_refused_by_name(bad):
 
 def test_the_policy_comes_from_the_line_s_section(newsdesk_home):
     fileio.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nkeep = 2\npinned = [3]\n")
-    assert run_config.section(run_config.settings(), "news", "retention") == retention.Policy(keep=2, pinned=(3,))
-    assert run_config.section(run_config.settings(), "news-demo", "retention") == retention.Policy()
+    assert run_config.section(run_config.settings(), "news", "retention") == retention.RetentionSettings(
+        keep=2, pinned=(3,)
+    )
+    assert run_config.section(run_config.settings(), "news-demo", "retention") == retention.RetentionSettings()
 
 
 # --- carrying out ---
@@ -174,7 +178,7 @@ def test_a_second_time_there_is_nothing_left_to_do():
 def test_after_a_rollback_the_one_before_is_the_newest_that_is_still_kept():
     for number in range(1, 5):
         release(number)
-    retention.apply(LINE, retention.Policy(keep=0), LATER)
+    retention.apply(LINE, retention.RetentionSettings(keep=0), LATER)
     assert model_registry.numbered(paths.serving_dir(LINE)) == [3, 4]
     model_registry.move_champion(LINE, model_registry.champion(LINE), 3, "rollback", "bad", {})
     assert model_registry.rollback_target(LINE) is None
@@ -318,7 +322,7 @@ def test_caches_go_by_age_and_staging_by_owner(newsdesk_home):
         (newsdesk_home / name).mkdir(parents=True)
     for name in ("cache/old", "features/old", "encoders/old", "staging/nightly.1", "staging/dead.1"):
         os.utime(newsdesk_home / name, (0, 0))
-    found = {item.name for item in retention.shared(retention.Policy())}
+    found = {item.name for item in retention.shared(retention.RetentionSettings())}
     assert found == {"cache/old", "features/old", "dead.1"}
 
 
@@ -330,7 +334,7 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
             fileio.write_text(paths.monitor_dir(LINE) / batch / name, "rows")
         predictions = paths.monitor_dir(LINE) / batch / "predictions.parquet"
         os.utime(predictions, (now, now - days * 86_400))
-    retention.apply(LINE, retention.Policy())
+    retention.apply(LINE, retention.RetentionSettings())
     left = {path.name: sorted(f.name for f in path.iterdir()) for path in paths.monitor_dir(LINE).iterdir()}
     figures = ["quarantine.csv", "queue.csv", "report.json"]
     assert left == {"2026-01-01.aa": figures, "2026-03-01.bb": ["predictions.parquet", *figures]}
@@ -338,8 +342,10 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
     (paths.scored_dir() / "old").mkdir(parents=True)
     (paths.scored_dir() / "new").mkdir()
     os.utime(paths.scored_dir() / "old", (now - 91 * 86_400, now - 91 * 86_400))
-    assert [item.name for item in retention.shared(retention.Policy())] == ["old"]
-    patient = retention.most_patient([retention.Policy(scored_days=92, cache_days=1), retention.Policy()])
+    assert [item.name for item in retention.shared(retention.RetentionSettings())] == ["old"]
+    patient = retention.most_patient(
+        [retention.RetentionSettings(scored_days=92, cache_days=1), retention.RetentionSettings()]
+    )
     assert (patient.scored_days, patient.cache_days) == (92, 30)
     assert retention.shared(patient) == []
     fileio.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nscored_days = 92\n")
