@@ -66,9 +66,9 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
         def tell(result: dict) -> list[str]:
             if not result["untold"]:
                 raise AirflowSkipException("no warning")
-            warnings = [f"{found['day']}: {found['message']}" for found in result["untold"]]
+            warnings = [f"{warning['day']}: {warning['message']}" for warning in result["untold"]]
             text = "\n".join([f"{result['line']}: recent articles have drifted", *(f"- {each}" for each in warnings)])
-            to_label = sum({found["batch"]: found["queue"] for found in result["untold"]}.values())
+            to_label = sum({warning["batch"]: warning["queue"] for warning in result["untold"]}.values())
             text += f"\n{to_label:,} texts to label; drift over time: {result['report']}"
             print(text)
             run = get_current_context()["dag_run"].run_id

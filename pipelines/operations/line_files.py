@@ -144,12 +144,12 @@ def _alike(examples: dict[str, list[str]]) -> list[tuple[tuple[str, str], tuple[
         for b in rows[at + 1 :]
         if a[0] != b[0] and a[1] != b[1]
     ]
-    found, used = [], set()
+    pairs, used = [], set()
     for _, texts, labels in sorted(scored, reverse=True):
-        if not used & set(texts) and len(found) < _PAIRS:
-            found.append((texts, labels))
+        if not used & set(texts) and len(pairs) < _PAIRS:
+            pairs.append((texts, labels))
             used.update(texts)
-    return found
+    return pairs
 
 
 def _toml(value) -> str:

@@ -128,7 +128,7 @@ def _delimited(path: Path, lines: list[str]) -> Table:
     for mark in DELIMITERS:
         counts = Counter(len(cells) for cells in csv.reader(lines[:200], delimiter=mark) if len(cells) > 1)
         width, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
-        best = max(best, (agreeing, mark, width), key=lambda found: (found[0], found[2]))
+        best = max(best, (agreeing, mark, width), key=lambda candidate: (candidate[0], candidate[2]))
     agreeing, mark, width = best
     if agreeing < 2:
         shown = lines[0].strip()[:80] if lines else ""
@@ -160,13 +160,13 @@ def _is_header(rows: list[tuple[str, ...]]) -> bool:
 
 def _jsonl(path: Path, lines: list[str]) -> Table:
     try:
-        found = [json.loads(line) for line in lines if line.strip()]
+        objects = [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
         raise SourceError(f"a .jsonl file must hold one JSON object a line. Received: {path} ({error})") from None
-    if len(found) < 2 or not all(isinstance(value, dict) for value in found):
+    if len(objects) < 2 or not all(isinstance(value, dict) for value in objects):
         raise SourceError(f"a .jsonl file must hold two JSON objects or more, one a line. Received: {path}")
-    names = tuple(found[0])
-    return Table(path, names, True, [tuple(str(value.get(name, "")) for name in names) for value in found])
+    names = tuple(objects[0])
+    return Table(path, names, True, [tuple(str(value.get(name, "")) for name in names) for value in objects])
 
 
 def _parquet(path: Path) -> Table:
@@ -195,9 +195,9 @@ def _label_column(facts: dict[str, dict], path: Path) -> str:
             2 <= fact["unique"] <= min(MAX_LABELS, fact["rows"] / 5) and fact["length"] <= 60 and fact["blank"] < 0.01
         )
 
-    found = [name for name, fact in facts.items() if fits(fact)]
-    named = [name for name in found if any(word in name.lower() for word in LABEL_WORDS)]
-    chosen = named or found
+    fitting = [name for name, fact in facts.items() if fits(fact)]
+    named = [name for name in fitting if any(word in name.lower() for word in LABEL_WORDS)]
+    chosen = named or fitting
     if len(chosen) != 1:
         seen = "; ".join(f"{name}: {fact['unique']:,} different values" for name, fact in facts.items())
         why = "several could" if chosen else "none repeats 2 to 200 short values in every row"

@@ -23,8 +23,8 @@ def database() -> Path:
 def last_id() -> int:
     """The highest execution id that the database has given out."""
     with contextlib.closing(sqlite3.connect(f"{database().as_uri()}?mode=ro", uri=True, timeout=60)) as file:
-        found = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'").fetchone()
-    return int(found[0]) if found else 0
+        row = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def start_above(path: Path, number: int) -> None:
