@@ -26,9 +26,9 @@ FIELDS = {
 
 with DAG(
     dag_id="news_housekeeping",
-    description="Frees disk by the retention policy; tells of champions that have grown old",
+    description="Frees disk by the retention policy; reports old champions",
     doc_md="`plan` shows what `newsdesk clean` would remove by the policy of `newsdesk.toml` and how much that frees. `apply` removes it, "
-    "where the parameter *apply* says so: a model that is gone is not made again by itself. `ages` sends a notice for each "
+    "where the parameter *apply* is on: a deleted model cannot be restored. `ages` sends a notice for each "
     "champion older than its line's `max_age_days`.",
     schedule=CronTriggerTimetable("0 5 * * 0", timezone="UTC"),
     start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
@@ -44,10 +44,10 @@ with DAG(
     def plan() -> dict:
         return _summary(["clean", "--dry-run", "--json"])
 
-    @task(doc_md="`newsdesk clean --apply`, where the parameter *apply* says so; skipped otherwise.")
+    @task(doc_md="`newsdesk clean --apply`, where the parameter *apply* is on; skipped otherwise.")
     def apply(params=None, dag_run=None) -> dict:
         if not checked(FIELDS, params, dag_run.conf)["apply"]:
-            raise AirflowSkipException("only the plan was asked for")
+            raise AirflowSkipException("apply is off: plan only")
         return _summary(["clean", "--apply", "--json"])
 
     @task(doc_md="A notice for each champion older than its line's `max_age_days`.")

@@ -6,7 +6,7 @@ old; where any dated folder of the source carries the marker, all must. A train 
 is read with window `all` only; a test file there always is. Names that begin with `.` or `_` are not data, as on Hadoop.
 
 A dated folder holds what arrived on that calendar day of the schedule's timezone. A run that covers an interval of the time table
-reads up to the day in which the interval's last moment lies: the one from the 23rd to the 24th at midnight reads up to the 23rd,
+reads up to the day of the interval's last moment: the one from the 23rd to the 24th at midnight reads up to the 23rd,
 and `last 1d` is the 23rd. With a schedule at 03:00 it is the 24th, which began before the interval ended. Any other run reads
 up to the day of its `as_of`.
 
@@ -100,7 +100,7 @@ def folder_of(source: str) -> Path | None:
 
 
 def finished_spans(root: Path, last: date) -> list[Path]:
-    """The dated folders of a source up to the day `last` that nobody is still writing to, by name."""
+    """The dated folders of a source up to the day `last` that are complete, by name."""
     spans = {path: match.group(1) for path in root.iterdir() if (match := _SPAN.fullmatch(path.name)) and path.is_dir()}
     marked = any((path / "_SUCCESS").exists() for path in spans)
     return sorted(
@@ -142,7 +142,7 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
 
 
 def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list[SourceFile]:
-    """The data files of one folder; what else lies there is added to `ignored`."""
+    """The data files of one folder; every other entry is added to `ignored`."""
     sums, files = _checksums(folder), []
     for path in sorted(folder.iterdir()):
         name = path.relative_to(root).as_posix()
@@ -231,7 +231,7 @@ def _tfds(name: str) -> list[SourceFile]:
         builder = tfds.builder(paths.safe_name(name, "tfds data set"), data_dir=place)
         if not Path(builder.data_dir).is_dir():
             _check_reachable(name, place, set(builder.url_infos or ()) - _downloaded(place / "downloads"))
-        # Its second way, a bucket of prepared data sets, is asked for minutes where there is no network.
+        # Its second way, a bucket of prepared data sets, retries for minutes without a network.
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except SourceError:
         raise
@@ -254,7 +254,7 @@ def _downloaded(folder: Path) -> set[str]:
 
 
 def _check_reachable(name: str, place: Path, urls: Iterable[str]) -> None:
-    """Raises SourceError where a host that a data set comes from, or the proxy on the way to it, does not answer."""
+    """Raises SourceError where a data set's host, or the proxy before it, does not answer."""
     for url in sorted(urls):
         fault = _unreachable(url)
         if fault:

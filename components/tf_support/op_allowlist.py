@@ -4,7 +4,7 @@
 of every function must be among those listed here: arithmetic, arrays, text, lookup tables, control flow. None of them reads or
 writes a file, opens a connection or calls Python. Two exceptions, both of which TensorFlow's own exporter writes: the saver's
 functions, which may hold the saver's operations on files named by the saver, and may be called by nothing else; and a table read
-from a file, which must be an asset of the model itself. Both are told by how the graph is wired, not by what the file says of itself.
+from a file, which must be an asset of the model itself. Both are decided by the graph's edges, not by what the file declares.
 
 A new family that needs another pure operation adds its name here, under review.
 """
@@ -273,6 +273,6 @@ def _is_graph_asset(meta: meta_graph_pb2.MetaGraphDef, tensor: str) -> bool:
 
 
 def _inside(asset: meta_graph_pb2.AssetFileDef) -> bool:
-    """Whether an asset's file lies in the model's own folder of assets."""
+    """Whether an asset's file is in the model's own folder of assets."""
     name = Path(asset.filename)
     return bool(name.parts) and not name.is_absolute() and ".." not in name.parts

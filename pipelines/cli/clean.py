@@ -1,6 +1,6 @@
 """`newsdesk clean`: shows what the retention policy would remove and how much that frees; with `--apply`, removes it.
 
-The plan alone is the default, because a model that is gone is not made again by itself. `make clean` is the other half, and asks nobody:
+The plan alone is the default, because a deleted model cannot be restored. `make clean` is the other half, and does not ask:
 what is made again by itself, in the checkout as well as in the state folder.
 """
 

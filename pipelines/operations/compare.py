@@ -10,7 +10,7 @@ from pipelines.config.settings import GateConfig
 
 
 class NotComparable(Exception):
-    """Two versions that cannot be compared: the message says why."""
+    """Two versions that cannot be compared: the message gives the reason."""
 
 
 def place(line: str, first: int, second: int) -> Path:
@@ -22,7 +22,7 @@ def collect(line: str, first: int, second: int) -> dict:
     """The comparison as plain values: `first` is held against `second`, so a positive difference is the first one's gain.
 
     Raises:
-        NotComparable: a version that is not registered or no longer kept, other labels, or test rows that nobody has any more.
+        NotComparable: a version that is not registered or no longer kept, other labels, or test rows that no longer exist.
     """
     cards = {number: _card(line, number) for number in (first, second)}
     origins = {number: fileio.read_json(model_registry.origin_path(line, number)) or {} for number in cards}
@@ -61,7 +61,7 @@ def _manifest(card: Mapping) -> dict:
 
 
 def _version(card: Mapping, origin: Mapping) -> dict:
-    """What a page says of each of the two beside the comparison; a cost that an old version did not record is None."""
+    """What a page shows of each version beside the comparison; a cost that an old version did not record is None."""
     training, canary = origin.get("training") or {}, origin.get("canary") or {}
     return {
         "version": card["version"], "preset": card["preset"], "created": card["created"], "run": card["run"],

@@ -1,7 +1,7 @@
 """What is kept and what goes: `[<line>.retention]` in `newsdesk.toml`, carried out by `newsdesk clean`.
 
 Protected are the champion, the previous one, the best ever, the pinned, the held, and whatever served within the last `GRACE`
-seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is told first, so that TFX's
+seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is updated first, so that TFX's
 cache does not offer what is gone. Standard library and tomli; only the artifacts need ml_metadata.
 """
 
@@ -187,7 +187,7 @@ def _last_use(path: Path) -> float:
 
 
 def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> Plan:
-    """Carries out what `plan` says of a line, and returns it. It takes the line as a run does, so that none works meanwhile.
+    """Carries out the `plan` of a line, and returns it. It holds the line's lease, so that no run starts meanwhile.
 
     A version leaves `serving/` by one rename under the lock that promote and rollback take, and is deleted afterwards: a reader
     sees all of it or nothing.
@@ -217,7 +217,7 @@ def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> 
 
 
 def _set_aside(line: str, name: str, item: Item) -> None:
-    """One rename out of the serving tree, and a line that says so. Under `line_lock`."""
+    """One rename out of the serving tree, and a log line. Under `line_lock`."""
     os.rename(item.path, paths.staging_dir() / f"{name}.{item.name}")
     fileio.sync(item.path.parent)
     link = model_registry.held_dir(line) / item.name

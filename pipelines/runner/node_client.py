@@ -33,7 +33,7 @@ MESSAGE = 1 << 20  # bytes of one message
 
 
 class NoServer(Exception):
-    """The server cannot be reached; the message says why in one line."""
+    """The server cannot be reached; the message gives the reason in one line."""
 
 
 def folder() -> Path:

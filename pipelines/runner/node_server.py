@@ -26,7 +26,7 @@ import psutil
 
 from pipelines.runner import node_child, node_client
 
-IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server leaves
+IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server exits
 CHILDREN = 4  # nodes at a time; others wait
 GRACE = 60.0  # seconds between SIGTERM and SIGKILL for a node whose caller is gone
 # What only some nodes need: imported while the first node works, so that later children have it at no cost.

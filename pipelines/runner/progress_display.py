@@ -1,6 +1,6 @@
 """What a terminal shows of a run: a line for each node that has ended, and below them a bar for the one that works now.
 
-Without a terminal the same lines come without the bar, and a long node says how far it is every half minute.
+Without a terminal the same lines come without the bar, and a long node reports its progress every half minute.
 """
 
 import time

@@ -68,7 +68,7 @@ def refuse(run_id: str, reasons: list[str]) -> None:
 def close_run(run_id: str) -> dict:
     """Writes how the run ended and gives the line back; doing it twice changes nothing.
 
-    Returns `state` (a `RunState`), `reasons`, `pushed`, `version`, and where there is one the `node` that ended the run.
+    Returns `state` (a `RunState`), `reasons`, `pushed`, `version`, and, if a node ended the run, its name as `node`.
     """
     folder = paths.run_dir(run_id)
     record = RunRecord.read(folder / "run.json")
@@ -81,7 +81,7 @@ def close_run(run_id: str) -> dict:
 
 
 def outcome_of(run_id: str) -> dict:
-    """How a run stands, from its events and the gate's verdict."""
+    """State of a run, from its events and the gate's verdict."""
     folder = paths.run_dir(run_id)
     last = {}
     for event in fileio.read_json_lines(folder / "events.jsonl"):
