@@ -89,9 +89,14 @@ def connection(database: Database):
 
     ssl = {"sslmode": database.sslmode} if database.sslmode else {}
     opened = psycopg2.connect(
-        host=database.host, port=database.port, dbname=database.name, user=database.user,
-        password=database.password or None, connect_timeout=CONNECT_SECONDS, **ssl,
-    )  # fmt: skip
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.user,
+        password=database.password or None,
+        connect_timeout=CONNECT_SECONDS,
+        **ssl,
+    )
     with contextlib.closing(opened), opened:
         yield opened
 

@@ -20,9 +20,17 @@ def checks(line: str) -> dict[str, Callable[[str], Iterator[Finding]]]:
     except Exception:  # `_pointer` or `_records` reports it
         return {"champion": _pointer, "records": _records, "lock": _lock}
     return {
-        "champion": _pointer, "records": _records, "versions": _versions, "history": _history, "serving": _folders, "models.config": _serving_config,
-        "model cards": _cards, "lock": _lock, "MLflow": _mlflow, "MLMD": _mlmd,
-    }  # fmt: skip
+        "champion": _pointer,
+        "records": _records,
+        "versions": _versions,
+        "history": _history,
+        "serving": _folders,
+        "models.config": _serving_config,
+        "model cards": _cards,
+        "lock": _lock,
+        "MLflow": _mlflow,
+        "MLMD": _mlmd,
+    }
 
 
 def _pointer(line: str) -> Iterator[Finding]:

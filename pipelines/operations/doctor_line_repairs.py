@@ -120,5 +120,11 @@ def repair_mlflow(line: str) -> Iterator[Mended]:
 
 
 REPAIRS = (
-    repair_pointer, repair_records, repair_history, repair_files, repair_cards, repair_metadata, repair_mlflow,
-)  # fmt: skip
+    repair_pointer,
+    repair_records,
+    repair_history,
+    repair_files,
+    repair_cards,
+    repair_metadata,
+    repair_mlflow,
+)

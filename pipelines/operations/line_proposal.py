@@ -82,9 +82,15 @@ def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] =
             examples[name].append(text)
     ours = ("description",) if len(chosen) == 1 else ("title", "description")
     return Proposal(
-        labels, {"label": label, **dict(zip(ours, chosen))}, first, first_label, dict(Counter(named)), examples,
-        sorted(len(text) for text in joined), sorted(len(text.split()) for text in joined),
-    )  # fmt: skip
+        labels,
+        {"label": label, **dict(zip(ours, chosen))},
+        first,
+        first_label,
+        dict(Counter(named)),
+        examples,
+        sorted(len(text) for text in joined),
+        sorted(len(text.split()) for text in joined),
+    )
 
 
 def read_table(path: Path) -> Table:
@@ -116,10 +122,12 @@ def statistics(columns: dict[str, list[str]]) -> dict[str, dict]:
         name, strings = feature.path.step[0], feature.string_stats
         filled = [cell for cell in columns[name][:2_000] if cell.strip()]
         facts[name] = {
-            "unique": strings.unique, "length": strings.avg_length,
+            "unique": strings.unique,
+            "length": strings.avg_length,
             "blank": strings.common_stats.num_missing / max(made.num_examples, 1),
-            "words": sum(len(cell.split()) for cell in filled) / max(len(filled), 1), "rows": made.num_examples,
-        }  # fmt: skip
+            "words": sum(len(cell.split()) for cell in filled) / max(len(filled), 1),
+            "rows": made.num_examples,
+        }
     return facts
 
 

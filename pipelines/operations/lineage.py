@@ -34,23 +34,37 @@ def collect(line: str, version: int) -> dict:
     folder = model_registry.folder(line, version)
     manifest = (fileio.read_json(folder / model_registry.MANIFEST) if folder else None) or {}
     return {
-        "line": line, "version": version, "aliases": model_registry.aliases(line).get(version, []), "digest": card["digest"],
-        "folder": str(folder) if folder else None, "removed": model_registry.removed(line).get(version) if not folder else None,
-        "files": manifest.get("files", {}), "created": card["created"], "metrics": card["metrics"],
+        "line": line,
+        "version": version,
+        "aliases": model_registry.aliases(line).get(version, []),
+        "digest": card["digest"],
+        "folder": str(folder) if folder else None,
+        "removed": model_registry.removed(line).get(version) if not folder else None,
+        "files": manifest.get("files", {}),
+        "created": card["created"],
+        "metrics": card["metrics"],
         "run": {
-            "id": card["run"], "airflow": record.get("airflow", ""), "mlmd": f"{line}.{card['run']}",
-            "trigger": record.get("trigger", ""), "interval": record.get("interval"), "created": record.get("created", ""),
+            "id": card["run"],
+            "airflow": record.get("airflow", ""),
+            "mlmd": f"{line}.{card['run']}",
+            "trigger": record.get("trigger", ""),
+            "interval": record.get("interval"),
+            "created": record.get("created", ""),
         },
         "data": {
             **{name: card["data"][name] for name in ("source", "window", "as_of", "hash", "rows")},
             "files": [{**file, "present": Path(file.get("path", "")).exists()} for file in files],
         },
-        "code": card["code"], "seed": card["seed"], "preset": card["preset"],
+        "code": card["code"],
+        "seed": card["seed"],
+        "preset": card["preset"],
         "parameters": {part: config.get(part, {}) for part in ("network", "training", "data", "gates")},
-        "libraries": origin.get("libraries", {}), "vocabulary": (origin.get("vocabulary") or {}).get("fingerprint", ""),
-        "nodes": nodes, "mlmd": no_nodes,
+        "libraries": origin.get("libraries", {}),
+        "vocabulary": (origin.get("vocabulary") or {}).get("fingerprint", ""),
+        "nodes": nodes,
+        "mlmd": no_nodes,
         "promotions": [e for e in model_registry.history(line) if version in (e["from"], e["to"])],
-    }  # fmt: skip
+    }
 
 
 def _nodes(line: str, run: str) -> tuple[list[dict], str]:
@@ -68,11 +82,21 @@ def blocks(lineage: dict):
     """The page's blocks (`pipelines.reports.page_blocks`). lineage: as `collect` gives it."""
     run, data = lineage["run"], lineage["data"]
     where = lineage["folder"] or f"no longer kept: {(lineage['removed'] or {}).get('why', 'its folder is gone')}"
-    yield "table", ("", ""), [
-        ("version", f"{lineage['version']} of {lineage['line']}" + (f", {', '.join(lineage['aliases'])}" if lineage["aliases"] else "")),
-        ("test accuracy", f"{lineage['metrics']['accuracy']:.4f} on {lineage['metrics']['rows']:,} rows"),
-        ("folder", where), ("content digest", lineage["digest"]), ("made", lineage["created"]),
-    ]  # fmt: skip
+    yield (
+        "table",
+        ("", ""),
+        [
+            (
+                "version",
+                f"{lineage['version']} of {lineage['line']}"
+                + (f", {', '.join(lineage['aliases'])}" if lineage["aliases"] else ""),
+            ),
+            ("test accuracy", f"{lineage['metrics']['accuracy']:.4f} on {lineage['metrics']['rows']:,} rows"),
+            ("folder", where),
+            ("content digest", lineage["digest"]),
+            ("made", lineage["created"]),
+        ],
+    )
     if lineage["nodes"]:
         yield "drawing", picture(lineage["nodes"])
 
@@ -95,21 +119,37 @@ def blocks(lineage: dict):
     yield table if len(rows) <= 12 else ("folded", f"{len(rows)} files", [table])
 
     yield "heading", "Code and settings"
-    yield "table", ("", ""), [
-        ("code and libraries", lineage["code"]), ("preset", lineage["preset"]), ("seed", lineage["seed"]),
-        ("vocabulary", lineage["vocabulary"] or "not recorded"),
-        ("versions", ", ".join(f"{name} {number}" for name, number in lineage["libraries"].items()) or "not recorded"),
-    ]  # fmt: skip
+    yield (
+        "table",
+        ("", ""),
+        [
+            ("code and libraries", lineage["code"]),
+            ("preset", lineage["preset"]),
+            ("seed", lineage["seed"]),
+            ("vocabulary", lineage["vocabulary"] or "not recorded"),
+            (
+                "versions",
+                ", ".join(f"{name} {number}" for name, number in lineage["libraries"].items()) or "not recorded",
+            ),
+        ],
+    )
     settings = [
         (f"{part}.{name}", _short(value)) for part, of in lineage["parameters"].items() for name, value in of.items()
     ]
     yield "folded", f"{len(settings)} settings", [("table", ("setting", "value"), settings)]
 
     yield "heading", "Run"
-    yield "table", ("", ""), [
-        ("run", run["id"]), ("Airflow run", run["airflow"] or "none recorded"), ("MLMD run context", run["mlmd"]),
-        ("trigger", run["trigger"] or "not recorded"), ("interval", " to ".join(run["interval"] or []) or "none"),
-    ]  # fmt: skip
+    yield (
+        "table",
+        ("", ""),
+        [
+            ("run", run["id"]),
+            ("Airflow run", run["airflow"] or "none recorded"),
+            ("MLMD run context", run["mlmd"]),
+            ("trigger", run["trigger"] or "not recorded"),
+            ("interval", " to ".join(run["interval"] or []) or "none"),
+        ],
+    )
 
     yield "heading", "Nodes and artifacts"
     if lineage["mlmd"]:

@@ -8,12 +8,17 @@ from components.core import paths, sqlite_files
 
 # Which column of ml_metadata's tables points to which; those that others point to come first.
 _REFERENCES = (
-    ("Event", "execution_id", "Execution"), ("Event", "artifact_id", "Artifact"), ("EventPath", "event_id", "Event"),
-    ("Association", "execution_id", "Execution"), ("Association", "context_id", "Context"),
-    ("Attribution", "artifact_id", "Artifact"), ("Attribution", "context_id", "Context"),
-    ("ExecutionProperty", "execution_id", "Execution"), ("ArtifactProperty", "artifact_id", "Artifact"),
+    ("Event", "execution_id", "Execution"),
+    ("Event", "artifact_id", "Artifact"),
+    ("EventPath", "event_id", "Event"),
+    ("Association", "execution_id", "Execution"),
+    ("Association", "context_id", "Context"),
+    ("Attribution", "artifact_id", "Artifact"),
+    ("Attribution", "context_id", "Context"),
+    ("ExecutionProperty", "execution_id", "Execution"),
+    ("ArtifactProperty", "artifact_id", "Artifact"),
     ("ContextProperty", "context_id", "Context"),
-)  # fmt: skip
+)
 
 
 def database() -> Path:

@@ -148,8 +148,12 @@ def _connect_or_start() -> socket.socket:
         with open(paths.home() / "node_server.log", "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.runner.node_server", "serve", str(path)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=paths.REPOSITORY, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=paths.REPOSITORY,
+                start_new_session=True,
+            )
         end = time.monotonic() + START
         while time.monotonic() < end:
             connection = connect(path)

@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,10 +183,14 @@ class Server:
     def _status(self) -> dict:
         process = psutil.Process()
         return {
-            "pid": os.getpid(), "age": round(time.monotonic() - self.started), "served": self.served,
-            "running": sum(bool(job.pid) for job in self.jobs), "waiting": sum(not job.pid for job in self.jobs),
-            "memory": process.memory_info().rss, "files": process.num_fds(),
-        }  # fmt: skip
+            "pid": os.getpid(),
+            "age": round(time.monotonic() - self.started),
+            "served": self.served,
+            "running": sum(bool(job.pid) for job in self.jobs),
+            "waiting": sum(not job.pid for job in self.jobs),
+            "memory": process.memory_info().rss,
+            "files": process.num_fds(),
+        }
 
     def _answer(self, connection: socket.socket, message: dict) -> None:
         with contextlib.suppress(OSError):
@@ -266,17 +270,11 @@ def _run(argv: list[str]) -> int:
     return run_node.execute(run_node.parse(argv))
 
 
-@contextlib.contextmanager
-def _logged() -> Iterator[None]:
-    print(f"node server {os.getpid()} starts", flush=True)
-    yield
-    print(f"node server {os.getpid()} leaves", flush=True)
-
-
 def main() -> int:
     if sys.argv[1:2] == ["serve"]:
-        with _logged():
-            Server(Path(sys.argv[2]), _prepare, _run).serve()
+        print(f"node server {os.getpid()} starts", flush=True)
+        Server(Path(sys.argv[2]), _prepare, _run).serve()
+        print(f"node server {os.getpid()} exits", flush=True)
     elif sys.argv[1:] == ["start"]:
         try:
             node_client.start()

@@ -21,9 +21,15 @@ class ProgressDisplay:
 
         self.console = Console(file=stream, highlight=False, soft_wrap=True)
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(12), TimeElapsedColumn(), TextColumn("{task.fields[figures]}"),
-            console=self.console, transient=True, auto_refresh=False, disable=not self.console.is_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(12),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self.console,
+            transient=True,
+            auto_refresh=False,
+            disable=not self.console.is_terminal,
+        )
         self.task, self.file, self.shown, self.spoke = None, None, None, time.monotonic()
 
     def __enter__(self) -> "ProgressDisplay":
