@@ -18,11 +18,7 @@ TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit 
 
 @pytest.fixture
 def line():
-    """A line with two versions of which the first serves."""
-    published.release("run-1")
-    version, folder = published.push("run-2", "shifted")
-    published.register(version, folder, "run-2")
-    return published.LINE
+    return published.two_versions()
 
 
 def test_answers_come_in_order_with_label_probabilities_and_version(line):
