@@ -116,7 +116,7 @@ def test_the_acting_party_names_the_desk_of_a_contest():
     rng = random.Random(4)
     verbs = r"has taken|is demanding|will file|said it would|was the first|has ordered|had threatened|wants comp"
     actor = re.compile(rf"[Tt]he ([a-z' ]+?) (?:{verbs}|has already gone|was ready)")
-    for label, _, text in (told for _ in range(300) for told in demo_articles.twins(rng, DAY)):
+    for label, _, text in (article for _ in range(300) for article in demo_articles.twins(rng, DAY)):
         assert actor.search(text)[1] in demo_templates.PARTIES[label], text
 
 
@@ -133,9 +133,9 @@ def test_every_template_of_every_desk_can_be_told():
         for drifted in (False, True):
             for titles, leads in [*demo_templates.STORIES[label], *demo_templates.THIN, *demo_templates.VAGUE]:
                 for template in [*titles, *leads, *demo_templates.BACKGROUND[label], *demo_templates.CLOSERS]:
-                    told = demo_articles.Story(rng, label, DAY, drifted).tell([template])
-                    assert "{" not in told
-                    assert not re.search(r"\b(\w+) \1\b", told), told
+                    text = demo_articles.Story(rng, label, DAY, drifted).tell([template])
+                    assert "{" not in text
+                    assert not re.search(r"\b(\w+) \1\b", text), text
 
 
 def test_headline_and_text_speak_of_the_same_names():

@@ -51,10 +51,10 @@ def test_a_day_is_held_out_by_a_tenth_and_says_that_the_newsroom_wrote_it(delive
 def test_a_running_story_keeps_its_names_for_some_days_and_is_then_forgotten(delivered):
     begun = {name for _, names in demo_days.stories(MONDAY - dt.timedelta(1)) for name in names.values()}
     desk, names = next(story for story in demo_days.stories(MONDAY) if not set(story[1].values()) & begun)
-    told = [day for day in WEEK if (desk, names) in demo_days.stories(day)]
-    assert told == WEEK[: len(told)] and 2 <= len(told) <= 4
+    days = [day for day in WEEK if (desk, names) in demo_days.stories(day)]
+    assert days == WEEK[: len(days)] and 2 <= len(days) <= 4
     counts = {day: text(delivered, day).count(names["surname"]) for day in WEEK}
-    assert min(counts[day] for day in told if day not in DAY.values()) > 5 * counts[WEEK[-1]] + 5
+    assert min(counts[day] for day in days if day not in DAY.values()) > 5 * counts[WEEK[-1]] + 5
 
 
 def test_a_damaged_day_is_delivered_again_whole_with_the_next_one(tmp_path):

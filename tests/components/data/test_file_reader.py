@@ -205,11 +205,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_is_not_whole_is_refused_by_name_and_place(tmp_path, name):
-    content, told = REFUSED[name]
+    content, message = REFUSED[name]
     path = write(tmp_path / name, content)
     with pytest.raises(SourceError) as error:
         read(path)
-    assert told in str(error.value) and str(path) in str(error.value)
+    assert message in str(error.value) and str(path) in str(error.value)
 
 
 def test_encoding_and_delimiter_can_be_given(tmp_path):

@@ -81,7 +81,7 @@ def test_bad_usage_ends_with_two_and_a_message(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["show", "7"], "Received: 7"),
         (["promote", "7", "--reason", "r"], "version 7"),
@@ -89,10 +89,10 @@ def test_bad_usage_ends_with_two_and_a_message(arguments, capsys):
         (["predict", "goal"], "must have a champion"),
     ],
 )
-def test_what_cannot_be_done_ends_with_one_and_a_reason_without_a_traceback(arguments, said, capsys):
+def test_what_cannot_be_done_ends_with_one_and_a_reason_without_a_traceback(arguments, message, capsys):
     assert main.main(arguments) == 1
     shown = capsys.readouterr().err
-    assert said in shown
+    assert message in shown
     assert "Traceback" not in shown
 
 

@@ -52,8 +52,8 @@ def test_what_is_finished_follows_the_marker_the_calendar_and_the_day(tmp_path):
         (tmp_path / name / "train.csv").touch()
         (tmp_path / name / "_SUCCESS").touch()
     (tmp_path / "2026-01-03" / "_SUCCESS").unlink()
-    found = sources.finished_spans(tmp_path, date(2026, 6, 1))
-    assert [path.name for path in found] == ["2026-01-01", "span=2026-01-02"]
+    spans = sources.finished_spans(tmp_path, date(2026, 6, 1))
+    assert [path.name for path in spans] == ["2026-01-01", "span=2026-01-02"]
 
 
 def test_the_schedules_of_all_lines_are_switched_together(tmp_path, monkeypatch, capsys):

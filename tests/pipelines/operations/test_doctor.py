@@ -56,10 +56,10 @@ def test_an_empty_home_is_well(newsdesk_home):
 def test_a_damaged_champion_and_a_damaged_previous_are_told_apart(two):
     for number in (1, 2):
         (paths.serving_dir(LINE) / str(number) / "saved_model.pb").write_bytes(b"flipped")
-    found = wrong()
-    assert "differs in saved_model.pb" in found["champion of news"]
-    assert "newsdesk rollback" in found["champion of news"]
-    assert "A rollback would fail" in found["previous of news"]
+    findings = wrong()
+    assert "differs in saved_model.pb" in findings["champion of news"]
+    assert "newsdesk rollback" in findings["champion of news"]
+    assert "A rollback would fail" in findings["previous of news"]
 
 
 @pytest.mark.parametrize("how", ["lost", "cut short"])
@@ -179,9 +179,9 @@ def test_what_mlmd_takes_for_running_or_for_present_and_is_not_is_corrected(two)
     model = store.put_artifact_type(pb.ArtifactType(name="Model"))
     gone = str(paths.artifacts_dir(LINE) / "Trainer/model/1")
     store.put_artifacts([pb.Artifact(type_id=model, uri=gone, state=pb.Artifact.LIVE)])
-    said = [says for what, ok, says in doctor.findings() if not ok]
-    assert any("Trainer of run-9 is recorded as running" in says for says in said)
-    assert any(f"are gone from disk, such as {gone}" in says for says in said)
+    messages = [says for what, ok, says in doctor.findings() if not ok]
+    assert any("Trainer of run-9 is recorded as running" in says for says in messages)
+    assert any(f"are gone from disk, such as {gone}" in says for says in messages)
     assert [done for done, _ in mended()] == [True, True]
     assert wrong() == {}
     assert store.get_executions()[0].last_known_state == pb.Execution.FAILED
@@ -210,8 +210,8 @@ def test_an_mlflow_database_that_is_none_is_reported_set_aside_and_followed_anew
 def test_mlflow_is_made_to_follow_and_an_alias_changed_by_hand_is_reported_not_obeyed():
     release("run-1")
     release("run-2", "shifted")
-    said = wrong()["MLflow's news"]
-    assert said.startswith("it lacks version 1, 2; its alias champion is None, but the registry's is 2")
+    messages = wrong()["MLflow's news"]
+    assert messages.startswith("it lacks version 1, 2; its alias champion is None, but the registry's is 2")
     assert (True, "brought MLflow up to date with news") in mended()
     assert wrong() == {}
     with sqlite3.connect(paths.home() / "mlflow.db") as database:

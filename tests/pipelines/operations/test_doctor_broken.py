@@ -130,11 +130,11 @@ MENDED = {
 def test_what_is_broken_is_named_with_its_path_and_repair_leaves_nothing_of_it(state, capsys):
     state()
     what, says = MENDED[state]
-    found = wrong()
-    assert says in found[what]
-    assert "--repair" in found[what]
-    told = list(doctor.repair())
-    assert told and all(done for done, _ in told), told
+    findings = wrong()
+    assert says in findings[what]
+    assert "--repair" in findings[what]
+    report = list(doctor.repair())
+    assert report and all(done for done, _ in report), report
     assert wrong() == {}
     assert list(doctor.repair()) == []
 
@@ -157,9 +157,9 @@ def test_what_is_broken_is_named_with_its_path_and_repair_leaves_nothing_of_it(s
 )
 def test_a_configuration_that_no_run_could_use_is_told_first_with_its_path(text, says):
     toml(text)
-    what, ok, told = next(iter(doctor.findings()))
+    what, ok, report = next(iter(doctor.findings()))
     assert (what, ok) == ("configuration", False)
-    assert says in told and str(paths.home() / "newsdesk.toml") in told
+    assert says in report and str(paths.home() / "newsdesk.toml") in report
 
 
 def test_every_fault_of_the_configuration_is_told_at_once():
@@ -194,12 +194,12 @@ def test_a_lock_whose_scheduler_is_dead_is_wrong_although_its_run_is_open():
     locks.take_line(LINE, "run-3")
     fileio.write_json(paths.run_dir("run-3") / "run.json", {"run": "run-3", "config": {"line": LINE}})
     fileio.write_json(airflow_settings.airflow_home() / "stack.json", {"scheduler": dead()})
-    found = wrong()
+    findings = wrong()
     assert (
-        "scheduler is not running; `make up`" in found["lock of news"]
-        and "registry/news/run.lock" in found["lock of news"]
+        "scheduler is not running; `make up`" in findings["lock of news"]
+        and "registry/news/run.lock" in findings["lock of news"]
     )
-    assert "run `make up`" in found["Airflow stack: scheduler"]
+    assert "run `make up`" in findings["Airflow stack: scheduler"]
 
 
 def test_an_emptied_history_is_told_with_the_moves_that_are_missing():
@@ -213,8 +213,8 @@ def test_moves_that_nothing_tells_are_noted_as_unknown_and_stay_named():
     path.write_text("")
     assert (True, "marked move 1 of news as unknown: no record of a run or version has it") in list(doctor.repair())
     assert list(doctor.repair()) == [] and wrong() == {}
-    said = {what: says for what, _, says in doctor.findings()}["history of news"]
-    assert said == f"1 of 2 moves are unknown (1); only a backup of {path} has them"
+    messages = {what: says for what, _, says in doctor.findings()}["history of news"]
+    assert messages == f"1 of 2 moves are unknown (1); only a backup of {path} has them"
 
 
 @pytest.fixture
@@ -275,15 +275,15 @@ def test_a_check_that_fails_is_a_finding_and_the_others_are_made(monkeypatch, ca
 
     monkeypatch.setitem(doctor_state.CHECKS, "permissions", broken)
     assert main.main(["doctor", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert {"what": "permissions", "ok": False, "says": "could not be checked: RuntimeError: no idea"} in found
-    assert any(finding["what"] == "champion of news" and finding["ok"] for finding in found)
+    findings = json.loads(capsys.readouterr().out)
+    assert {"what": "permissions", "ok": False, "says": "could not be checked: RuntimeError: no idea"} in findings
+    assert any(finding["what"] == "champion of news" and finding["ok"] for finding in findings)
 
 
 def test_metadata_is_left_alone_while_a_run_works():
     truncated_metadata()
     locks.take_line(LINE, "run-3", os.getpid())
-    ((done, says),) = [told for told in doctor.repair() if "metadata.sqlite" in told[1]]
+    ((done, says),) = [report for report in doctor.repair() if "metadata.sqlite" in report[1]]
     assert not done and "a run works on news" in says
     assert mlmd_store.database().exists()
 

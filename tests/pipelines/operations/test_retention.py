@@ -23,12 +23,12 @@ LATER = datetime.now(timezone.utc) + timedelta(days=1)
 
 def state(versions=range(1, 8), **more):
     """A line on which versions 1 to 7 lie, all registered, none protected."""
-    found = {n: Path(f"/serving/{n}") for n in versions}
-    told = {
-        "versions": found, "held": {}, "names": {}, "pinned": frozenset(), "left": {}, "registered": frozenset(found),
+    given = {n: Path(f"/serving/{n}") for n in versions}
+    fields = {
+        "versions": given, "held": {}, "names": {}, "pinned": frozenset(), "left": {}, "registered": frozenset(given),
         "runs": {}, "made_by": {}, "working": frozenset(), **more,
     }  # fmt: skip
-    return retention.State(**told)
+    return retention.State(**fields)
 
 
 def make(number, accuracy=0.9, held=False):
@@ -67,8 +67,8 @@ def names(plan, kind):
 
 
 def test_besides_the_protected_the_newest_are_kept_as_many_as_the_policy_says():
-    found = state(names={"champion": 7, "previous": 6, "best": 2}, pinned=frozenset({1}))
-    plan = retention.plan(found, retention.RetentionSettings(keep=2))
+    given = state(names={"champion": 7, "previous": 6, "best": 2}, pinned=frozenset({1}))
+    plan = retention.plan(given, retention.RetentionSettings(keep=2))
     assert plan.kept == {
         1: ("pinned",), 2: ("best",), 4: ("one of the 2 newest",), 5: ("one of the 2 newest",), 6: ("previous",), 7: ("champion",),
     }  # fmt: skip
@@ -82,17 +82,17 @@ def test_the_configuration_pins_as_the_command_does():
 
 
 def test_what_waits_for_a_person_stays_and_what_was_only_set_aside_does_not():
-    found = state(
+    given = state(
         [1], held={8: Path("/held/8"), 9: Path("/held/9")}, names={"champion": 1}, registered=frozenset({1, 8})
     )
-    plan = retention.plan(found, NONE)
+    plan = retention.plan(given, NONE)
     assert plan.kept == {1: ("champion",), 8: ("held",)}
     assert names(plan, "held") == ["9"]
 
 
 def test_what_served_a_moment_ago_stays_for_the_reader_that_may_be_loading_it():
-    found = state(names={"champion": 7}, left={3: retention.GRACE + 1, 4: retention.GRACE - 1, 5: -86_400})
-    assert sorted(retention.plan(found, NONE).kept) == [4, 5, 7]
+    given = state(names={"champion": 7}, left={3: retention.GRACE + 1, 4: retention.GRACE - 1, 5: -86_400})
+    assert sorted(retention.plan(given, NONE).kept) == [4, 5, 7]
 
 
 def test_a_version_without_a_card_is_left_to_doctor():
@@ -101,17 +101,17 @@ def test_a_version_without_a_card_is_left_to_doctor():
 
 def test_runs_of_kept_versions_the_newest_and_the_one_at_work_stay():
     runs = {name: Path(f"/runs/{name}") for name in ("newest", "working", "old", "of-2", "of-7")}
-    found = state(
+    given = state(
         [2, 7], names={"champion": 7}, made_by={2: "of-2", 7: "of-7"}, runs=runs, working=frozenset({"working"})
     )
-    assert names(retention.plan(found, retention.RetentionSettings(keep=0, runs=1)), "run") == ["old", "of-2"]
+    assert names(retention.plan(given, retention.RetentionSettings(keep=0, runs=1)), "run") == ["old", "of-2"]
 
 
 def test_an_artifact_goes_when_no_kept_run_refers_to_it_wherever_it_was_made():
     items = tuple(retention.Item("artifact", f"Trainer/model/{n}", Path(f"/a/Trainer/model/{n}")) for n in (1, 2, 3))
     uses = {"run-1": {"/a/Trainer/model/1"}, "run-2": {"/a/Trainer/model/2"}, "run-7": {"/a/Trainer/model/1", "#3"}}
-    found = state([7], names={"champion": 7}, made_by={7: "run-7"}, artifacts=items, uses=uses)
-    plan = retention.plan(found, NONE)
+    given = state([7], names={"champion": 7}, made_by={7: "run-7"}, artifacts=items, uses=uses)
+    plan = retention.plan(given, NONE)
     assert names(plan, "artifact") == ["Trainer/model/2"]
     assert plan.blind == ""
 
@@ -259,8 +259,8 @@ def traced():
         folder = paths.artifacts_dir(LINE) / place
         folder.mkdir(parents=True)
         (folder / "data").write_text("x" * 4096)
-        found = pb.Artifact(type_id=kind, uri=str(folder), state=pb.Artifact.LIVE)
-        return store.put_artifacts([found])[0]
+        given = pb.Artifact(type_id=kind, uri=str(folder), state=pb.Artifact.LIVE)
+        return store.put_artifacts([given])[0]
 
     def event(artifact_id, execution_id, kind, key):
         path = pb.Event.Path(steps=[pb.Event.Path.Step(key=key), pb.Event.Path.Step(index=0)])
@@ -322,8 +322,8 @@ def test_caches_go_by_age_and_staging_by_owner(newsdesk_home):
         (newsdesk_home / name).mkdir(parents=True)
     for name in ("cache/old", "features/old", "encoders/old", "staging/nightly.1", "staging/dead.1"):
         os.utime(newsdesk_home / name, (0, 0))
-    found = {item.name for item in retention.shared(retention.RetentionSettings())}
-    assert found == {"cache/old", "features/old", "dead.1"}
+    given = {item.name for item in retention.shared(retention.RetentionSettings())}
+    assert given == {"cache/old", "features/old", "dead.1"}
 
 
 def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay(newsdesk_home):
@@ -367,9 +367,9 @@ def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(c
     assert "MB would be freed; `newsdesk clean --apply` does it" in shown
     assert model_registry.numbered(paths.serving_dir(LINE)) == [1, 2, 3, 4]
     assert main.main(["clean", "--apply", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["applied"] and told["bytes"] > 8000
-    assert [item["name"] for item in told["lines"][0]["remove"] if item["kind"] == "version"] == ["1", "2"]
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["applied"] and fields["bytes"] > 8000
+    assert [item["name"] for item in fields["lines"][0]["remove"] if item["kind"] == "version"] == ["1", "2"]
     assert model_registry.numbered(paths.serving_dir(LINE)) == [3, 4]
 
 

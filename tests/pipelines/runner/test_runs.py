@@ -80,8 +80,8 @@ def test_a_later_node_without_an_opened_run_is_told_so():
 )  # fmt: skip
 def test_the_outcome_of_a_run_is_what_its_nodes_said_last(source, events, verdict, release, state):
     opened(source)
-    for node, said in events:
-        run_record.add_event("r1", node, said, 1.0, "headline")
+    for node, node_state in events:
+        run_record.add_event("r1", node, node_state, 1.0, "headline")
     folder = paths.run_dir("r1")
     if verdict:
         fileio.write_json(folder / "verdict.json", {"decision": verdict, "reasons": ["why"], "metrics": {}})
