@@ -4,12 +4,12 @@ A version knows the rows up to the `as_of` of the run that made it (`data.as_of`
 """
 
 from datetime import datetime
-from pathlib import Path
 
-from components.core import clock, paths
+from components.core import clock
 from components.core.states import Move
 from components.registry import champion_pointer
 from components.registry.version_folders import card as card_of
+from components.registry.version_folders import served_folder
 
 
 def judge(line: str, moment: datetime | None) -> tuple[dict | None, dict | None]:
@@ -29,7 +29,7 @@ def judge(line: str, moment: datetime | None) -> tuple[dict | None, dict | None]
     past = {"sequence": 0, "serves": pointer["version"], "knows": _knows(line, pointer["event"]).isoformat()}
     for event in reversed(champion_pointer.history(line)):
         card = card_of(line, event["to"])
-        if card and _served_since(line, event) < moment and _served_folder(line, event["to"]).is_dir():
+        if card and _served_since(line, event) < moment and served_folder(line, event["to"]).is_dir():
             then = {"line": line, "version": event["to"], "digest": card.digest, "event": event}
             return then, {**past, "sequence": event["sequence"]}
     return None, past
@@ -44,7 +44,3 @@ def _knows(line: str, event: dict) -> datetime:
 def _served_since(line: str, event: dict) -> datetime:
     """From when on an interval could have met the version: a release counts from what it knows, since a backfill makes it late."""
     return _knows(line, event) if event["kind"] == Move.RELEASE else clock.parse_time(event["time"], "time")
-
-
-def _served_folder(line: str, version: int) -> Path:
-    return paths.serving_dir(line) / str(version)

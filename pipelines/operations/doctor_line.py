@@ -48,7 +48,7 @@ def _records(line: str) -> Iterator[Finding]:
 def _versions(line: str) -> Iterator[Finding]:
     for number, (name,) in model_registry.aliases(line).items():
         try:
-            model_registry.verify(paths.serving_dir(line) / str(number))
+            model_registry.verify(model_registry.served_folder(line, number))
             yield f"{name} of {line}", True, f"version {number}, complete, checksums match"
         except (model_registry.RegistryError, OSError) as error:
             remedy = (
