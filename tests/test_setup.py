@@ -105,7 +105,7 @@ def machine(tmp_path):
         ("2.41", ["3.10"], "older", "the older set with Python 3.10: no Python 3.12 or 3.13 here"),
     ],
 )
-def test_the_first_set_that_fits_the_system_is_taken_and_the_reason_told(machine, glibc, pythons, stack, message):
+def test_the_first_set_that_fits_the_system_is_taken_and_the_reason_printed(machine, glibc, pythons, stack, message):
     done = machine.has(glibc, *pythons).setup()
     assert done.returncode == 0, done.stderr
     assert machine.installed() == stack and message in done.stdout

@@ -127,7 +127,7 @@ def test_contests_are_a_real_share_of_every_desk(rows):
         assert 0.10 < sum(any(topic in title for topic in topics) for title in titles) / len(titles) < 0.25
 
 
-def test_every_template_of_every_desk_can_be_told():
+def test_every_template_of_every_desk_can_be_filled_in():
     rng = random.Random(5)
     for label in range(4):
         for drifted in (False, True):

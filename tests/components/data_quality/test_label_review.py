@@ -54,7 +54,7 @@ def test_labels_drawn_as_the_judges_believe_are_hardly_ever_held():
     assert held == 0
 
 
-def test_a_whole_batch_of_one_label_is_held_where_the_texts_do_not_say_so_and_told_where_they_do():
+def test_a_whole_batch_of_one_label_is_held_unless_the_texts_confirm_it():
     truth, one = np.arange(40) % 4, np.zeros(40, int)
     held, _ = label_review.trouble(one, NAMES, judges(sure(truth)))
     assert held[-1] == "all 40 rows carry one label, World"

@@ -82,7 +82,7 @@ def test_a_function_that_no_signature_reaches_is_looked_at_too(tmp_path):
     assert "ReadFile" in "".join(faults(folder))
 
 
-def test_a_graph_that_calls_the_saver_where_nobody_saves_is_refused(tmp_path):
+def test_a_graph_that_calls_the_saver_outside_of_saving_is_refused(tmp_path):
     folder = exported(tmp_path / "m", tf.identity, weight=tf.Variable(1.0))
     model = op_allowlist.saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     graph = model.meta_graphs[0].graph_def
@@ -196,7 +196,7 @@ def let_a_client_save(meta):
         let_a_client_save,
     ],
 )
-def test_a_saver_that_would_touch_other_files_than_it_is_told_to_is_refused(tmp_path, change):
+def test_a_saver_that_would_touch_other_files_than_its_prefix_is_refused(tmp_path, change):
     folder = edited(exported(tmp_path / "m", tf.identity, weight=tf.Variable(1.0)), change)
     assert "V2, in __inference__traced_save" in "".join(faults(folder))
 

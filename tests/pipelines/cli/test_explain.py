@@ -53,7 +53,7 @@ def serve(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_label_top_words_picture_and_page_are_told_and_there(name, capsys):
+def test_label_top_words_picture_and_page_are_printed_and_written(name, capsys):
     version = serve(name)
     assert main.main(["predict", "--json", "Goal! The coach, unheard-of"]) == 0
     (asked,) = json.loads(capsys.readouterr().out)

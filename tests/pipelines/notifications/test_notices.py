@@ -34,7 +34,7 @@ def table(**more):
     return {"news": {"notify": more}}
 
 
-def test_a_run_is_told_in_a_headline_its_reasons_what_ran_and_where_to_look():
+def test_a_notice_holds_headline_reasons_nodes_and_the_run_folder():
     notice = notices.of_run("news", OUTCOME, RECORD, "http://host/dags/x/runs/r1")
     assert (notice.kind, notice.run) == ("refused", "r1")
     assert notice.text.splitlines() == [
@@ -53,7 +53,7 @@ def test_a_held_version_says_how_it_is_approved():
     assert "news_release with action promote, line news, version 4" in notice.text
 
 
-def test_a_run_that_never_opened_is_told_too():
+def test_a_run_that_never_opened_is_reported_too():
     outcome = {"run": "r1", "state": "stopped", "node": "Ingester", "reasons": ["no such folder"], "version": None}
     assert notices.of_run("news", outcome, None, "").text.splitlines()[:2] == [
         "news: stopped at Ingester",
@@ -100,7 +100,7 @@ def test_only_what_was_asked_for_is_sent():
     }
 
 
-def test_without_settings_everything_but_the_usual_good_news_would_be_told_and_nothing_is_sent():
+def test_without_settings_nothing_is_sent_and_routine_outcomes_are_off():
     settings = run_config.section({}, "news", "notify")
     assert not {"unchanged", "locked"} & set(settings.on) and {"refused", "failed", "stale", "late"} <= set(settings.on)
     assert notices.send(notices.Notice("failed", "news", "r1", "x"), settings) == []

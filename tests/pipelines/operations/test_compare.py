@@ -80,7 +80,7 @@ def test_text_json_page_and_file_come_from_one_command(versions, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == 80
 
 
-def test_a_version_that_does_not_exist_and_rows_that_are_gone_are_said(versions, capsys):
+def test_a_version_that_does_not_exist_and_missing_rows_are_reported(versions, capsys):
     assert main.main(["compare", "1", "9", "--line", LINE]) == 1
     assert f"version 9 of line {LINE} does not exist" in capsys.readouterr().err
     (paths.home() / "examples").rename(paths.home() / "elsewhere")

@@ -53,7 +53,7 @@ def test_an_empty_home_is_well(newsdesk_home):
     assert mended() == []
 
 
-def test_a_damaged_champion_and_a_damaged_previous_are_told_apart(two):
+def test_a_damaged_champion_and_a_damaged_previous_have_findings_of_their_own(two):
     for number in (1, 2):
         (paths.serving_dir(LINE) / str(number) / "saved_model.pb").write_bytes(b"flipped")
     findings = wrong()
@@ -117,7 +117,7 @@ def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_lefto
     assert wrong() == {}
 
 
-def test_what_cannot_be_mended_is_said_and_the_other_lines_are_mended(two):
+def test_a_failed_repair_is_reported_and_the_other_lines_are_repaired(two):
     release("run-1", line="news-demo")
     (paths.registry_dir("news") / "champion.json").write_text("{")
     (paths.serving_dir("news") / "2" / "saved_model.pb").unlink()
@@ -136,7 +136,7 @@ def test_a_registered_version_that_retention_removed_is_no_fault(two):
     assert "removed by retention: version 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
 
 
-def test_a_record_whose_folder_is_gone_without_a_word_is_told_and_noted(two):
+def test_a_record_whose_folder_is_missing_is_reported_and_noted(two):
     release("run-3", "swapped")
     shutil.rmtree(paths.serving_dir(LINE) / "1")
     assert "the folder of registered version 1 is gone" in wrong()["serving of news"]
@@ -188,7 +188,7 @@ def test_what_mlmd_takes_for_running_or_for_present_and_is_not_is_corrected(two)
     assert store.get_artifacts()[0].state == pb.Artifact.DELETED
 
 
-def test_json_is_json_even_while_mending_and_the_exit_code_tells(two, capsys):
+def test_json_output_and_exit_code_of_a_repair(two, capsys):
     (paths.registry_dir(LINE) / "champion.json").unlink()
     assert main.main(["doctor", "--json"]) == 1
     capsys.readouterr()

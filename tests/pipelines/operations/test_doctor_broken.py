@@ -155,14 +155,14 @@ def test_what_is_broken_is_named_with_its_path_and_repair_leaves_nothing_of_it(s
         ("['a b'.schedule]\nseed = 1", "line='a b'"),
     ],
 )
-def test_a_configuration_that_no_run_could_use_is_told_first_with_its_path(text, says):
+def test_an_invalid_configuration_is_reported_first_with_its_path(text, says):
     toml(text)
     what, ok, report = next(iter(doctor.findings()))
     assert (what, ok) == ("configuration", False)
     assert says in report and str(paths.home() / "newsdesk.toml") in report
 
 
-def test_every_fault_of_the_configuration_is_told_at_once():
+def test_every_fault_of_the_configuration_is_reported_at_once():
     toml("[news.schedule]\ncron = '99 * * * *'\n[news-demo.monitor]\nwindow = 'x'\n[news.retention]\nkeep = -1")
     assert [what for what, ok, _ in doctor.findings() if not ok] == ["configuration"] * 3
 
@@ -202,13 +202,13 @@ def test_a_lock_whose_scheduler_is_dead_is_wrong_although_its_run_is_open():
     assert "run `make up`" in findings["Airflow stack: scheduler"]
 
 
-def test_an_emptied_history_is_told_with_the_moves_that_are_missing():
+def test_an_emptied_history_is_reported_with_the_missing_moves():
     path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_text("")
     assert f"{path}: 1 of 2 moves are missing (1)" in wrong()["history of news"]
 
 
-def test_moves_that_nothing_tells_are_noted_as_unknown_and_stay_named():
+def test_moves_without_evidence_are_noted_as_unknown_and_stay_named():
     path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_text("")
     assert (True, "marked move 1 of news as unknown: no record of a run or version has it") in list(doctor.repair())
@@ -230,7 +230,7 @@ def scheduler_is_down():
     fileio.write_json(airflow_settings.airflow_home() / "stack.json", {"scheduler": dead()})
 
 
-def test_the_line_of_a_silent_run_whose_scheduler_is_down_is_freed_and_that_is_said(silent):
+def test_the_line_of_a_silent_run_whose_scheduler_is_down_is_freed_and_reported(silent):
     scheduler_is_down()
     assert "--repair frees the line" in wrong()["lock of news"]
     says = "freed line news from run-3, silent for over 15 minutes, and Airflow's scheduler is not running"
@@ -244,7 +244,7 @@ def test_a_silent_run_keeps_its_line_while_its_scheduler_may_go_on_with_it(silen
     assert locks.holder(LINE)["run"] == "run-3"
 
 
-def test_a_silent_run_gives_its_line_back_where_somebody_asks_for_it(silent, capsys):
+def test_free_releases_the_line_of_a_silent_run(silent, capsys):
     assert "`newsdesk doctor --free news`" in {what: says for what, _, says in doctor.findings()}["lock of news"]
     main.main(["doctor", "--free", LINE])
     assert "freed line news from run-3, silent for over 15 minutes, as you asked" in capsys.readouterr().out
@@ -261,7 +261,7 @@ def test_a_run_that_shows_life_keeps_its_line_whoever_asks():
     assert locks.holder(LINE)["run"] == "run-3"
 
 
-def test_a_damaged_database_of_airflow_is_told_with_the_commands_that_begin_a_new_one():
+def test_a_damaged_database_of_airflow_is_reported_with_the_commands_that_make_a_new_one():
     path = airflow_settings.airflow_home() / "airflow.db"
     path.parent.mkdir(parents=True)
     path.write_text("no database at all" * 100)

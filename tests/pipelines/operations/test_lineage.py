@@ -127,7 +127,7 @@ def test_the_page_draws_the_nodes_asks_for_nothing_and_escapes_what_came_from_ou
     assert "http" not in page.replace("https://doi", "") and "<script" not in page
 
 
-def test_each_node_stands_right_of_all_it_reads(version):
+def test_each_node_is_drawn_right_of_its_inputs(version):
     nodes = lineage.collect(LINE, 2)["nodes"]
     assert [[n["node"] for n in column] for column in lineage_picture.columns(nodes)] == [
         ["Ingester"],
@@ -145,7 +145,7 @@ def test_a_version_that_retention_removed_still_has_its_story(version):
     assert "no longer kept: retention" in lineage.page(answer).read_text()
 
 
-def test_without_mlmd_the_rest_is_told_and_the_lack_is_said(version):
+def test_without_mlmd_the_rest_is_printed_and_the_reason_reported(version):
     (paths.home() / "metadata.sqlite").unlink()
     answer = lineage.collect(LINE, 2)
     assert answer["nodes"] == [] and "MLMD cannot be read here" in answer["mlmd"]

@@ -355,7 +355,7 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
 # --- the command ---
 
 
-def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(capsys, monkeypatch):
+def test_clean_prints_a_plan_and_removes_nothing_without_apply(capsys, monkeypatch):
     for number in range(1, 5):
         release(number)
     fileio.write_text(paths.home() / "newsdesk.toml", "[news.retention]\nkeep = 0\nruns = 0\n")

@@ -186,7 +186,7 @@ def test_the_server_is_asked_for_while_the_caller_does_something_else_and_not_lo
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_nobody_is_warmed_up_for_cold_nodes_and_a_missing_environment_is_no_failure(program, monkeypatch):
+def test_no_server_starts_for_cold_nodes_and_a_missing_environment_is_no_failure(program, monkeypatch):
     monkeypatch.setattr(node_process, "start", None)  # a call would be an exception
     monkeypatch.setenv("NEWSDESK_COLD", "1")
     with node_process.warm_up():
