@@ -26,9 +26,9 @@ FIELDS = {
 
 with DAG(
     dag_id="news_housekeeping",
-    description="Frees disk by the retention policy; tells of champions that have grown old",
+    description="Frees disk by the retention policy; reports old champions",
     doc_md="`plan` shows what `newsdesk clean` would remove by the policy of `newsdesk.toml` and how much that frees. `apply` removes it, "
-    "where the parameter *apply* says so: a model that is gone is not made again by itself. `ages` sends a notice for each "
+    "where the parameter *apply* is on: a deleted model cannot be restored. `ages` sends a notice for each "
     "champion older than its line's `max_age_days`.",
     schedule=CronTriggerTimetable("0 5 * * 0", timezone="UTC"),
     start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
@@ -42,28 +42,28 @@ with DAG(
 
     @task(doc_md="`newsdesk clean --dry-run`: removes nothing.")
     def plan() -> dict:
-        return _told(["clean", "--dry-run", "--json"])
+        return _summary(["clean", "--dry-run", "--json"])
 
-    @task(doc_md="`newsdesk clean --apply`, where the parameter *apply* says so; skipped otherwise.")
+    @task(doc_md="`newsdesk clean --apply`, where the parameter *apply* is on; skipped otherwise.")
     def apply(params=None, dag_run=None) -> dict:
         if not checked(FIELDS, params, dag_run.conf)["apply"]:
-            raise AirflowSkipException("only the plan was asked for")
-        return _told(["clean", "--apply", "--json"])
+            raise AirflowSkipException("apply is off: plan only")
+        return _summary(["clean", "--apply", "--json"])
 
     @task(doc_md="A notice for each champion older than its line's `max_age_days`.")
     def ages() -> list[str]:
-        lines, now, found = run_config.settings(), datetime.now(timezone.utc), []
+        lines, now, texts = run_config.settings(), datetime.now(timezone.utc), []
         for line in model_registry.lines():
             settings = run_config.section(lines, line, "notify")
             notice = notices.of_age(line, settings.max_age_days, now)
             if notice:
-                found.append(notice.text)
+                texts.append(notice.text)
                 print(notice.text)
                 say(notice, settings)
-        return found
+        return texts
 
-    def _told(words: list[str]) -> dict:
-        """What the command said: bytes and number of things by line; the whole of it goes to the log."""
+    def _summary(words: list[str]) -> dict:
+        """Bytes and number of items by line; the whole output goes to the log."""
         text = newsdesk(words, print)
         print(text)
         value = json.loads(text)

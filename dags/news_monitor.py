@@ -1,5 +1,5 @@
 """The Airflow DAGs that look at recent articles: `news_monitor`, and one for each further line of `newsdesk.toml` that has a
-`[<line>.monitor]`. They run by its cron, or when somebody asks."""
+`[<line>.monitor]`. They run by its cron, or on request."""
 
 import json
 from datetime import datetime, timedelta
@@ -21,9 +21,9 @@ DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor
 confidence against the champion's train rows, and chooses the texts that a person should label. A batch that was scored by this
 champion before is not scored again. Files: `monitor/<line>/` in NEWSDESK_HOME, the page `report.html` among them.
 
-A drifted batch is a green run: `tell` names the rule, the limit and the number of what nobody was told of yet, and is skipped where there
-is nothing to tell. Files that cannot be read fail `read`, after all others were scored and told of. The
-labels that drift asks for come back by `newsdesk label QUEUE.csv --into SOURCE`; the dated folder that this makes starts `news_retrain`.
+A drifted batch is a green run: `tell` names the rule, the limit and the value of each warning not yet reported, and is skipped
+without any. Files that cannot be read fail `read`, after all others were scored and reported. The labels that drift asks for come
+back by `newsdesk label QUEUE.csv --into SOURCE`; the dated folder that this makes starts `news_retrain`.
 """
 
 
@@ -60,15 +60,13 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
             print(result["headline"])
             return {name: result[name] for name in ("headline", "report", "line", "untold", "unread")}
 
-        @task(
-            doc_md="Names what is over its limit and nobody was told of, in the log and as a notice; skipped without any."
-        )
+        @task(doc_md="Reports each new warning, in the log and as a notice; skipped without any.")
         def tell(result: dict) -> list[str]:
             if not result["untold"]:
                 raise AirflowSkipException("no warning")
-            warnings = [f"{found['day']}: {found['message']}" for found in result["untold"]]
+            warnings = [f"{warning['day']}: {warning['message']}" for warning in result["untold"]]
             text = "\n".join([f"{result['line']}: recent articles have drifted", *(f"- {each}" for each in warnings)])
-            to_label = sum({found["batch"]: found["queue"] for found in result["untold"]}.values())
+            to_label = sum({warning["batch"]: warning["queue"] for warning in result["untold"]}.values())
             text += f"\n{to_label:,} texts to label; drift over time: {result['report']}"
             print(text)
             run = get_current_context()["dag_run"].run_id

@@ -4,6 +4,8 @@ The numbered flow stands in `pipelines/flow.py`; here each node gets its inputs.
 """
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 import tensorflow_model_analysis as tfma
@@ -59,24 +61,22 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     Raises:
         ConfigError: the line has no folder in `data_schemas`.
     """
-    config, code = record.config, record.node_code
-    line, labels = config.line, json.dumps(config.labels)
-    reviewed = paths.line_dir(line)
-    if not (reviewed / "schema.pbtxt").is_file():
-        raise ConfigError(
-            f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
-            f"Received: line={line!r}, no {reviewed / 'schema.pbtxt'}"
-        )
-    limits, gates = json.dumps(config.data, sort_keys=True), json.dumps(config.gates, sort_keys=True)
-    encoders = json.dumps(record.encoders, sort_keys=True)
-    # Not the files but what is in them: an edited one gives another key, and nothing else in their folder does.
-    suite = json.dumps(json.loads((reviewed / "expectations.json").read_text(encoding="utf-8")), sort_keys=True)
-    form = json.dumps(line_file(line).get("files", {}), sort_keys=True)
-    pointer = record.champion or {"version": 0, "digest": ""}
-    best = model_registry.best_released(line, (record.past or {}).get("sequence"))
+    reviewed = _reviewed(record.line)
+    data = _data_nodes(record, reviewed)
+    model = _model_nodes(record, data)
+    built = {**data, **model, **_release_nodes(record, attempt, reviewed, {**data, **model})}
+    return [built[node.name] for node in FLOW]
 
+
+def _data_nodes(record: RunRecord, reviewed: Path) -> dict[str, BaseComponent]:
+    """Ingester to DataGate, by name."""
+    config, code, line = record.config, record.node_code, record.line
+    labels = json.dumps(config.labels)
+    # Not the files but what is in them: an edited one gives another key, and nothing else in their folder does.
+    suite = _json(json.loads((reviewed / "expectations.json").read_text(encoding="utf-8")))
+    form = _json(line_file(line).get("files", {}))
     ingester = Ingester(
-        files=json.dumps(record.files, sort_keys=True), form=form, labels=labels, code=code["Ingester"],
+        files=_json(record.files), form=form, labels=labels, code=code["Ingester"],
         first_label=config.data["first_label"],
         eval_fraction=config.data["eval_fraction"], test_fraction=config.data["test_fraction"],
         fresh_fraction=config.data["fresh_fraction"], fresh_from=config.data["fresh_from"],
@@ -88,17 +88,25 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     origin, champion_data = origin_of(record)
     data_gate = DataGate(
-        line=line, labels=labels, limits=limits, suite=suite, code=code["DataGate"], examples=examples,
-        origin=json.dumps(origin, sort_keys=True), champion=json.dumps(champion_data, sort_keys=True),
+        line=line, labels=labels, limits=_json(config.data), suite=suite, code=code["DataGate"], examples=examples,
+        origin=_json(origin), champion=_json(champion_data),
         anomalies=validator.outputs["anomalies"], quarantine=ingester.outputs["quarantine"],
     )  # fmt: skip
+    return _by_name(ingester, statistics, schema, validator, data_gate)
+
+
+def _model_nodes(record: RunRecord, data: Mapping[str, BaseComponent]) -> dict[str, BaseComponent]:
+    """Tokenizer to Champion, by name. data: as `_data_nodes` gives them."""
+    config, code, line = record.config, record.node_code, record.line
+    labels, encoders, pointer = json.dumps(config.labels), _json(record.encoders), _pointer(record)
+    examples, data_gate = data["Ingester"].outputs["examples"], data["DataGate"]
     policy = config.training["vocabulary_policy"]
     # Only a run that goes on from the champion depends on which one that is.
     kept = {"line": line, "version": pointer["version"], "digest": pointer["digest"]}
     before = kept if pointer["version"] and policy != "rebuild" else None
     tokenizer = Tokenizer(
-        family=config.family, network=json.dumps(config.network, sort_keys=True), policy=policy,
-        before=json.dumps(before, sort_keys=True), encoders=encoders, code=code["Tokenizer"], examples=examples,
+        family=config.family, network=_json(config.network), policy=policy,
+        before=_json(before), encoders=encoders, code=code["Tokenizer"], examples=examples,
     )  # fmt: skip
     tokenizer.add_upstream_node(data_gate)
     trainer = Trainer(
@@ -112,13 +120,25 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     )  # fmt: skip
     compared = config.baseline
     baseline = Baseline(
-        family=compared["family"], network=json.dumps(compared["network"], sort_keys=True),
-        training=json.dumps(compared["training"], sort_keys=True), labels=labels, seed=1,
+        family=compared["family"], network=_json(compared["network"]),
+        training=_json(compared["training"]), labels=labels, seed=1,
         encoders=encoders, code=code["Baseline"], examples=examples,
     )  # fmt: skip
     baseline.add_upstream_node(data_gate)
     champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"], code=code["Champion"])
     champion.add_upstream_node(trainer)
+    return _by_name(tokenizer, trainer, baseline, champion)
+
+
+def _release_nodes(
+    record: RunRecord, attempt: str, reviewed: Path, earlier: Mapping[str, BaseComponent]
+) -> dict[str, BaseComponent]:
+    """Evaluator to Registrar, by name. earlier: the nodes before them."""
+    config, code, line = record.config, record.node_code, record.line
+    labels, gates, pointer = json.dumps(config.labels), _json(config.gates), _pointer(record)
+    best = model_registry.best_released(line, (record.past or {}).get("sequence"))
+    ingester, data_gate, trainer = earlier["Ingester"], earlier["DataGate"], earlier["Trainer"]
+    baseline, champion, examples = earlier["Baseline"], earlier["Champion"], ingester.outputs["examples"]
     model = trainer.outputs["model"]
     evaluator = Evaluator(
         examples=examples, model=model, baseline_model=champion.outputs["model"],
@@ -148,13 +168,35 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
         pushed=pusher.outputs["pushed_model"],
         attempt=attempt,
     )
-    built = {
-        c.id: c for c in (
-            ingester, statistics, schema, validator, data_gate, tokenizer, trainer, baseline, champion, evaluator,
-            model_gate, canary, pusher, registrar,
+    return _by_name(evaluator, model_gate, canary, pusher, registrar)
+
+
+def _by_name(*components: BaseComponent) -> dict[str, BaseComponent]:
+    return {component.id: component for component in components}
+
+
+def _reviewed(line: str) -> Path:
+    """The line's folder in `data_schemas`.
+
+    Raises:
+        ConfigError: there is none, or it has no schema.
+    """
+    folder = paths.line_dir(line)
+    if not (folder / "schema.pbtxt").is_file():
+        raise ConfigError(
+            f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
+            f"Received: line={line!r}, no {folder / 'schema.pbtxt'}"
         )
-    }  # fmt: skip
-    return [built[node.name] for node in FLOW]
+    return folder
+
+
+def _json(value) -> str:
+    """A node's parameter: equal values give equal texts, and so the same cache key."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _pointer(record: RunRecord) -> dict:
+    return record.champion or {"version": 0, "digest": ""}
 
 
 def pipeline(record: RunRecord, attempt: str = "") -> Pipeline:

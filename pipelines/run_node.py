@@ -170,7 +170,7 @@ def _serves_already(record: RunRecord) -> bool:
     folder = Path(made.get("artifacts", {}).get("model", ""), "Format-Serving")
     if not folder.is_dir() or manifest.content_digest(manifest.folder_hashes(folder)) != pointer["digest"]:
         return False
-    model_registry.verify(paths.serving_dir(record.line) / str(pointer["version"]))
+    model_registry.verify(model_registry.served_folder(record.line, pointer["version"]))
     return True
 
 

@@ -86,6 +86,14 @@ def release(run: str, kind: str = "good", line: str = LINE) -> int:
     return version
 
 
+def two_versions() -> str:
+    """A line with two versions of which the first serves; returns its name."""
+    release("run-1")
+    version, folder = push("run-2", "shifted")
+    register(version, folder, "run-2")
+    return LINE
+
+
 def register(version: int, folder: Path, run: str = "run", line: str = LINE) -> dict:
     """Writes a version's card."""
     card = {

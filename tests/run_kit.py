@@ -16,8 +16,8 @@ BAG = {"preset": "bag", "set": {**SMALL, "training.epochs": 8, "data.min_rows": 
 def node(name: str, run: str, config: dict, attempt: str = "", capsys=None) -> tuple[int, dict]:
     args = ["--node", name, "--run-id", run, "--config", json.dumps(config), "--attempt", attempt]
     code = run_node.execute(run_node.parse(args))
-    said = capsys.readouterr()
-    return code, json.loads(said.out.strip().splitlines()[-1])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out.strip().splitlines()[-1])
 
 
 def whole(run: str, config: dict, capsys) -> tuple[dict, dict]:

@@ -19,7 +19,7 @@ def newsdesk(*words: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_a_data_check_tells_file_line_column_and_value_and_moves_nothing(tmp_path, small_demo):
+def test_a_data_check_reports_file_line_column_and_value_and_moves_no_pointer(tmp_path, small_demo):
     source = tmp_path / "source"
     source.mkdir()
     rows = next(small_demo.glob("span=*/train.csv")).read_text().splitlines()

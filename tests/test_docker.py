@@ -113,14 +113,14 @@ def test_the_prediction_server_is_bare_and_reads_the_state_only(production, comp
 def commands():
     compose = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())
     newsdesk = compose["services"]["newsdesk"]
-    found = [newsdesk["command"], newsdesk["healthcheck"]["test"][1:]]
+    commands = [newsdesk["command"], newsdesk["healthcheck"]["test"][1:]]
     for name in FILES:
         words = dict(instructions(name))
         lists = {key: json.loads(words[key]) for key in ("ENTRYPOINT", "CMD")}
-        found.append(lists["ENTRYPOINT"] + lists["CMD"])
+        commands.append(lists["ENTRYPOINT"] + lists["CMD"])
         if "HEALTHCHECK" in words:
-            found.append(json.loads(words["HEALTHCHECK"].partition("CMD ")[2]))
-    return sorted({tuple(command) for command in found})
+            commands.append(json.loads(words["HEALTHCHECK"].partition("CMD ")[2]))
+    return sorted({tuple(command) for command in commands})
 
 
 @pytest.mark.parametrize("command", commands(), ids=lambda command: " ".join(command[-2:]))

@@ -92,7 +92,7 @@ def machine(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("glibc", "pythons", "stack", "said"),
+    ("glibc", "pythons", "stack", "message"),
     [
         ("2.41", ["3.13"], "current", "the current set with Python 3.13: glibc 2.41"),
         ("2.39", ["3.12", "3.10"], "current", "the current set with Python 3.12: glibc 2.39"),
@@ -105,10 +105,10 @@ def machine(tmp_path):
         ("2.41", ["3.10"], "older", "the older set with Python 3.10: no Python 3.12 or 3.13 here"),
     ],
 )
-def test_the_first_set_that_fits_the_system_is_taken_and_the_reason_told(machine, glibc, pythons, stack, said):
+def test_the_first_set_that_fits_the_system_is_taken_and_the_reason_printed(machine, glibc, pythons, stack, message):
     done = machine.has(glibc, *pythons).setup()
     assert done.returncode == 0, done.stderr
-    assert machine.installed() == stack and said in done.stdout
+    assert machine.installed() == stack and message in done.stdout
 
 
 def test_a_set_chosen_by_hand_is_kept_by_both_environments(machine):

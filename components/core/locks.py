@@ -92,6 +92,21 @@ def take_line(line: str, run_id: str, owner: int | None = None, node: str = "", 
         os.utime(path)
 
 
+@contextlib.contextmanager
+def opening(line: str, run_id: str, owner: int | None = None) -> Iterator[None]:
+    """Takes the line for a run that opens within the block; a run that fails to open gives it back.
+
+    Raises:
+        Locked: another run holds a valid lease.
+    """
+    take_line(line, run_id, owner)
+    try:
+        yield
+    except BaseException:
+        free_line(line, run_id)
+        raise
+
+
 def keep_line(line: str, run_id: str) -> bool:
     """The heartbeat of a run; returns whether the run still holds the line."""
     path = _path(line)

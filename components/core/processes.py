@@ -1,7 +1,7 @@
 """Long-running processes that one command starts and another ends: each in a session of its own, identified by its start time.
 
 A session, not only a group: Airflow gives each task a process group, and a node gets one too. Linux (/proc), standard library:
-the client for consumers imports this too, and psutil's start times move when somebody sets the clock.
+the client for consumers imports this too, and psutil's start times change when the clock is set.
 """
 
 import os

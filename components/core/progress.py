@@ -1,4 +1,4 @@
-"""How far a node is, told while it works: one JSON-lines file a node in the run's folder. Standard library only.
+"""Progress of a node while it works: one JSON-lines file a node in the run's folder. Standard library only.
 
     runs/<run-id>/progress.<node>.jsonl    about ten lines an epoch
 
@@ -69,7 +69,7 @@ class Clock:
 
 
 def share(row: Mapping) -> float | None:
-    """How much of the work is done, 0..1; None where a line does not say."""
+    """How much of the work is done, 0..1; None where a line does not have it."""
     done, total = (row.get("epoch"), row.get("epochs")) if "epoch" in row else (row.get("done"), row.get("total"))
     return min(1.0, done / total) if done is not None and total else None
 

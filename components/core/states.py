@@ -1,4 +1,4 @@
-"""The words in which nodes, runs and gates say how they stand, and the exit codes of processes. Standard library only.
+"""The states of nodes, runs and gates, and the exit codes of processes. Standard library only.
 
 Files keep the plain strings: a member of these enums is a `str`, equal to its value, and JSON writes it as that.
 """
@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
 
 class NodeState(_Word):
-    """How a node of a run stands: `state` of an event in `events.jsonl`, and of a node's JSON result."""
+    """State of a node in a run: `state` of an event in `events.jsonl`, and of a node's JSON result."""
 
     RUNNING = "running"
     DONE = "done"

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from components.data import demo_articles
 from components.data import demo_corpus as corpus
 from components.data.generated_days import GENERATED, is_generated
 
@@ -67,7 +68,7 @@ def stories(day: dt.date, seed: int = 1) -> list[tuple[int, Mapping[str, str]]]:
         rng = random.Random(f"stories/{seed}/{begun}")
         for _ in range(STORIES_A_DAY):
             desk, days = rng.randrange(len(corpus.CLASSES)), rng.randint(*STORY_DAYS)
-            names = corpus.names(rng, desk, begun, STORY_SLOTS[desk])
+            names = demo_articles.names(rng, desk, begun, STORY_SLOTS[desk])
             if back < days:
                 running.append((desk, names))
     return running

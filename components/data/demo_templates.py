@@ -1,4 +1,4 @@
-"""The demo newsroom's words: everything that `components.data.demo_corpus` can say. Data only; every name is invented.
+"""The demo newsroom's words: everything in `components.data.demo_articles`. Data only; every name is invented.
 
 Index 0..3 is the desk: World, Sports, Business, Sci/Tech. `{key}` is a slot: a word list of the desk, one of `SHARED`,
 or a name made for the day (`city`, `country`, `surname`, `brand`). A key with a 2 behind it is another draw.

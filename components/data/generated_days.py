@@ -6,7 +6,7 @@ GENERATED = b"written by the demo's newsroom\n"  # what `_SUCCESS` holds in such
 
 
 def is_generated(span: Path) -> bool:
-    """Whether the demo's newsroom wrote a dated folder for a run, and nobody brought it."""
+    """Whether the demo's newsroom wrote a dated folder for a run, and no user delivered it."""
     try:
         return (span / "_SUCCESS").read_bytes() == GENERATED
     except FileNotFoundError:

@@ -6,7 +6,7 @@ old; where any dated folder of the source carries the marker, all must. A train 
 is read with window `all` only; a test file there always is. Names that begin with `.` or `_` are not data, as on Hadoop.
 
 A dated folder holds what arrived on that calendar day of the schedule's timezone. A run that covers an interval of the time table
-reads up to the day in which the interval's last moment lies: the one from the 23rd to the 24th at midnight reads up to the 23rd,
+reads up to the day of the interval's last moment: the one from the 23rd to the 24th at midnight reads up to the 23rd,
 and `last 1d` is the 23rd. With a schedule at 03:00 it is the 24th, which began before the interval ended. Any other run reads
 up to the day of its `as_of`.
 
@@ -100,11 +100,11 @@ def folder_of(source: str) -> Path | None:
 
 
 def finished_spans(root: Path, last: date) -> list[Path]:
-    """The dated folders of a source up to the day `last` that nobody is still writing to, by name."""
-    found = {path: match.group(1) for path in root.iterdir() if (match := _SPAN.fullmatch(path.name)) and path.is_dir()}
-    marked = any((path / "_SUCCESS").exists() for path in found)
+    """The dated folders of a source up to the day `last` that are complete, by name."""
+    spans = {path: match.group(1) for path in root.iterdir() if (match := _SPAN.fullmatch(path.name)) and path.is_dir()}
+    marked = any((path / "_SUCCESS").exists() for path in spans)
     return sorted(
-        path for path, span in found.items() if not _outside(span, "all", last) and not _unfinished(path, marked)
+        path for path, span in spans.items() if not _outside(span, "all", last) and not _unfinished(path, marked)
     )
 
 
@@ -142,7 +142,7 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
 
 
 def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list[SourceFile]:
-    """The data files of one folder; what else lies there is added to `ignored`."""
+    """The data files of one folder; every other entry is added to `ignored`."""
     sums, files = _checksums(folder), []
     for path in sorted(folder.iterdir()):
         name = path.relative_to(root).as_posix()
@@ -154,11 +154,13 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
         if root not in path.resolve().parents:
             raise SourceError(f"a data file must lie inside its source. Received: {path} is a link to {path.resolve()}")
         split = "test" if path.name.lower().startswith("test") else "train"
-        found = file_hash(path)
-        wanted = sums.pop(path.name, found)
-        if found != wanted:
-            raise SourceError(f"a file must have the sha256 of {SUMS}, {wanted[:12]}. Received: {path}, {found[:12]}")
-        files.append(SourceFile(str(path), split, path.stat().st_size, found, span))
+        received = file_hash(path)
+        wanted = sums.pop(path.name, received)
+        if received != wanted:
+            raise SourceError(
+                f"a file must have the sha256 of {SUMS}, {wanted[:12]}. Received: {path}, {received[:12]}"
+            )
+        files.append(SourceFile(str(path), split, path.stat().st_size, received, span))
     lost = sorted(name for name in sums if not (folder / name).exists())
     if lost:
         raise SourceError(
@@ -173,11 +175,11 @@ def _checksums(folder: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    found = [_SUM.fullmatch(line.strip()) for line in lines]
-    if not all(found):
-        wrong = lines[found.index(None)]
+    sums = [_SUM.fullmatch(line.strip()) for line in lines]
+    if not all(sums):
+        wrong = lines[sums.index(None)]
         raise SourceError(f"{SUMS} must hold lines of sha256 and file name. Received: {path}: {wrong[:80]!r}")
-    return {match.group(2): match.group(1).lower() for match in found}
+    return {match.group(2): match.group(1).lower() for match in sums}
 
 
 def _outside(span: str, window: str, last: date) -> str:
@@ -199,7 +201,7 @@ def _unfinished(path: Path, marked: bool) -> str:
     if marked:
         return "still being written (no _SUCCESS)"
     # A file that was moved in keeps the time of its writing; the time of its move is that of its status.
-    changes = [max(found.st_mtime, found.st_ctime) for _, found in entries(path)]
+    changes = [max(status.st_mtime, status.st_ctime) for _, status in entries(path)]
     newest = max(changes, default=time.time())
     return "" if time.time() - newest >= SETTLED else f"still being written (changed in the last {SETTLED} s)"
 
@@ -229,7 +231,7 @@ def _tfds(name: str) -> list[SourceFile]:
         builder = tfds.builder(paths.safe_name(name, "tfds data set"), data_dir=place)
         if not Path(builder.data_dir).is_dir():
             _check_reachable(name, place, set(builder.url_infos or ()) - _downloaded(place / "downloads"))
-        # Its second way, a bucket of prepared data sets, is asked for minutes where there is no network.
+        # Its second way, a bucket of prepared data sets, retries for minutes without a network.
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except SourceError:
         raise
@@ -252,7 +254,7 @@ def _downloaded(folder: Path) -> set[str]:
 
 
 def _check_reachable(name: str, place: Path, urls: Iterable[str]) -> None:
-    """Raises SourceError where a host that a data set comes from, or the proxy on the way to it, does not answer."""
+    """Raises SourceError where a data set's host, or the proxy before it, does not answer."""
     for url in sorted(urls):
         fault = _unreachable(url)
         if fault:
@@ -269,18 +271,18 @@ def _unreachable(url: str, seconds: float = PATIENCE) -> str:
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(parts.netloc):
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    found: list[str] = []
+    faults: list[str] = []
 
     def connect() -> None:
         try:
             port = parts.port or {"http": 80, "ftp": 21}.get(parts.scheme, 443)
             socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
-            found.append("")
+            faults.append("")
         except (OSError, ValueError) as error:
-            found.append(str(error))
+            faults.append(str(error))
 
     # A thread, because looking up a name has no time limit of its own.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(seconds)
-    return found[0] if found else f"no answer within {seconds:g} s"
+    return faults[0] if faults else f"no answer within {seconds:g} s"

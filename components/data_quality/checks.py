@@ -42,8 +42,8 @@ def check(
 ) -> dict:
     """One finding. otherwise: the outcome where the check fails, STOP or WARN."""
     outcome = DataDecision.PASS if ok else otherwise
-    found = {"check": name, "outcome": outcome, "value": value, "limit": limit, "message": message}
-    return {**found, "examples": list(examples)}
+    finding = {"check": name, "outcome": outcome, "value": value, "limit": limit, "message": message}
+    return {**finding, "examples": list(examples)}
 
 
 def key_of(name: str) -> str:
@@ -152,7 +152,7 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
         drops["the champion's rows, by its words"] = label_consistency.drop(new, champion["agreement"]["eval"])
         turned["these rows, by the champion's words"] = label_consistency.swapped(new)
     against, worst = max(drops.items(), key=lambda item: item[1])
-    found = [f"{labels[a]} and {labels[b]} ({where})" for where, pairs in turned.items() for a, b in pairs]
+    swapped = [f"{labels[a]} and {labels[b]} ({where})" for where, pairs in turned.items() for a, b in pairs]
     message = f"words tell the label of {label_consistency.share(own)[0]:.1%} of held-out train rows"
     limit = limits["max_noise"]
     return [
@@ -161,7 +161,7 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
         check("label noise", worst <= limit, round(worst, 4), limit,
               message + (f", less than of {against}: labels look wrong" if worst > limit else ""),
               otherwise=STOP if worst > 2 * limit else WARN),
-        check("swapped labels", not found, len(found), 0, "labels look swapped" if found else "no two labels look swapped", found),
+        check("swapped labels", not swapped, len(swapped), 0, "labels look swapped" if swapped else "no two labels look swapped", swapped),
     ]  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def drift_checks(profile: dict, champion: dict | None, spans: Mapping[str, dict]
 def span_skew(spans: Mapping[str, dict]) -> list[dict]:
     """The distances of each large enough span from all other spans together, oldest span first."""
     large = {span: profile for span, profile in sorted(spans.items()) if profile["rows"] >= _SMALL_SPAN}
-    found = []
+    distances = []
     for span, profile in large.items():
         rest = [other for name, other in large.items() if name != span]
         if rest:
@@ -233,8 +233,8 @@ def span_skew(spans: Mapping[str, dict]) -> list[dict]:
             values = {"labels": drift.labels(merged, profile), "lengths": drift.lengths(merged, profile)}
             values["words"] = drift.words(merged, profile)
             what = max(values, key=values.get)
-            found.append({"span": span, **values, "what": what, "most": values[what]})
-    return found
+            distances.append({"span": span, **values, "what": what, "most": values[what]})
+    return distances
 
 
 def _merged(profiles: Sequence[dict]) -> dict:

@@ -49,9 +49,9 @@ def words(first: dict, second: dict) -> float:
 def new_words(before: dict, now: dict, count: int = 15) -> list[tuple[str, float, float]]:
     """(word, times in 10,000 words before, now) of the words that at least doubled, largest gain first."""
     old, new = sum(before["tokens"]) or 1, sum(now["tokens"]) or 1
-    found = []
+    gained = []
     for word, each in now["words"].items():
         rate, was = 1e4 * sum(each) / new, 1e4 * sum(before["words"].get(word, ())) / old
         if sum(each) >= 5 and rate > 2 * was:
-            found.append((rate * math.log((rate + 0.5) / (was + 0.5)), word, was, rate))
-    return [(word, was, rate) for _, word, was, rate in sorted(found, reverse=True)[:count]]
+            gained.append((rate * math.log((rate + 0.5) / (was + 0.5)), word, was, rate))
+    return [(word, was, rate) for _, word, was, rate in sorted(gained, reverse=True)[:count]]

@@ -1,7 +1,7 @@
 """Are labels that people brought back to be believed? The champion and the texts' neighbours answer, row by row and for the whole batch.
 
 Neighbours speak by a linear model that never learned from the row it judges (`neighbours`). A row is a suspect where one of the two judges
-is sure of another class and the other judge does not say the row's label either. Sure means: at least as likely as the class is on the
+is sure of another class and the other judge does not confirm the row's label. Sure means: at least as likely as the class is on the
 mean of the rows that carry it (confident learning: Northcutt, Jiang and Chuang 2021, doi:10.1613/jair.1.12125).
 
 A batch is held where its labels are less likely, by both judges together, than labels drawn as these believe, of which `ALLOWANCE` are
@@ -15,7 +15,10 @@ import numpy as np
 
 ALLOWANCE = 0.2  # share of labels that may fall on any class: news of the day is harder than the rows that a judge was measured on
 CHANCE = 1e-3  # of holding a batch whose labels are as the judges believe
-ONE_LABEL, ONE_CHANCE = 10, 0.05  # rows from which on a single label is told, and the chance from which on it is held
+ONE_LABEL, ONE_CHANCE = (
+    10,
+    0.05,
+)  # rows from which on a single label is reported, and the chance from which on it is held
 DRAWS = 20_000
 Judges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # by name: probabilities float[rows, classes], and `sure_from`
 LEAST = 200  # labelled neighbours that are needed

@@ -78,7 +78,7 @@ def outputs(address: str, ids, trained: str, dropout: float) -> dict:
     (all of them, embeddings not) or "all".
 
     Raises:
-        EncoderError: no TensorFlow class, weights that do not fit, or a part that cannot be trained by itself.
+        EncoderError: no TensorFlow class, weights that do not fit, or a part that cannot be trained alone.
     """
     mask = tf.cast(tf.not_equal(ids, 0), tf.int32)
     if split_address(address)[0] == "hub":

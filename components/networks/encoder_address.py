@@ -4,7 +4,7 @@ KINDS = ("pkg", "hf", "hub")
 
 
 class EncoderError(ValueError):
-    """An encoder is missing or cannot be used; the message says which, why, and what to do."""
+    """An encoder is missing or cannot be used; the message names it, the reason and the remedy."""
 
 
 def not_fetched(address: str, error: Exception, instead: str) -> str:
@@ -24,7 +24,7 @@ def preprocessor_of(address: str, given: str = "") -> str:
     """Where the preprocessor of a `hub:` encoder is: the given one (`hub:…`), `preprocess/` in its folder, or the published one.
 
     Raises:
-        EncoderError: none was given, and the address does not say which one it needs.
+        EncoderError: none was given, and the address does not name the one it needs.
     """
     _, where = split_address(given or address)
     if given:

@@ -24,7 +24,7 @@ from components.registry.manifest import content_digest as content_digest
 from components.registry.manifest import folder_hashes as folder_hashes
 from components.registry.staging import clear as clear
 from components.registry.staging import leftovers as leftovers
-from components.registry.version_folders import card, card_path, held_dir, numbered, places, user
+from components.registry.version_folders import card, card_path, held_dir, numbered, places, served_folder, user
 from components.registry.version_folders import folder as folder
 from components.registry.version_folders import lines as lines
 from components.registry.version_folders import must_exist as must_exist
@@ -146,7 +146,7 @@ def restore_champion(line: str) -> int | None:
         if not events:
             return None
         version = events[-1]["to"]
-        manifest = verify(paths.serving_dir(line) / str(version))
+        manifest = verify(served_folder(line, version))
         pointer = {"line": line, "version": version, "digest": manifest["digest"], "event": events[-1]}
         fileio.write_json(paths.registry_dir(line) / "champion.json", pointer)
         write_serving_config(line)
@@ -207,7 +207,7 @@ def verified_folder(line: str, version: int, digest: str) -> Path:
     Raises:
         RegistryError: it is damaged, or holds another model than the pointer names.
     """
-    folder = paths.serving_dir(line) / str(version)
+    folder = served_folder(line, version)
     manifest = verify(folder)
     if manifest["digest"] != digest:
         raise RegistryError(

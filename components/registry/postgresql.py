@@ -94,9 +94,14 @@ def _opened(database: Database):
 
     ssl = {"sslmode": database.sslmode} if database.sslmode else {}
     return psycopg2.connect(
-        host=database.host, port=database.port, dbname=database.name, user=database.user,
-        password=database.password or None, connect_timeout=CONNECT_SECONDS, **ssl,
-    )  # fmt: skip
+        host=database.host,
+        port=database.port,
+        dbname=database.name,
+        user=database.user,
+        password=database.password or None,
+        connect_timeout=CONNECT_SECONDS,
+        **ssl,
+    )
 
 
 def query(database: Database, sql: str, values: Sequence = ()) -> list[tuple]:

@@ -98,7 +98,7 @@ def _from_parts(line: str, version: int, origin: dict) -> VersionCard:
             f"{record.run} nor a promotion with evidence is kept; restore the card from a backup"
         )
     vocabulary = (origin.get("vocabulary") or {}).get("fingerprint", "")
-    made = card(record, verdict, rows, version, folder or paths.serving_dir(line) / str(version), vocabulary)
+    made = card(record, verdict, rows, version, folder or model_registry.served_folder(line, version), vocabulary)
     return replace(
         made, created=manifest.get("pushed") or record.created, digest=made.digest or manifest.get("digest", "")
     )

@@ -23,9 +23,14 @@ def folder(line: str, version: int) -> Path | None:
     return next((path for path in places(line, version) if path.is_dir()), None)
 
 
+def served_folder(line: str, version: int) -> Path:
+    """Where a version is served, whether it exists or not."""
+    return paths.serving_dir(line) / str(int(version))
+
+
 def places(line: str, version: int) -> tuple[Path, Path]:
     """Where a version is served, and where it is held."""
-    return paths.serving_dir(line) / str(int(version)), held_dir(line) / str(int(version))
+    return served_folder(line, version), held_dir(line) / str(int(version))
 
 
 def held_dir(line: str) -> Path:

@@ -4,7 +4,7 @@
 of every function must be among those listed here: arithmetic, arrays, text, lookup tables, control flow. None of them reads or
 writes a file, opens a connection or calls Python. Two exceptions, both of which TensorFlow's own exporter writes: the saver's
 functions, which may hold the saver's operations on files named by the saver, and may be called by nothing else; and a table read
-from a file, which must be an asset of the model itself. Both are told by how the graph is wired, not by what the file says of itself.
+from a file, which must be an asset of the model itself. Both are decided by the graph's edges, not by what the file declares.
 
 A new family that needs another pure operation adds its name here, under review.
 """
@@ -125,7 +125,7 @@ def _graph(meta: meta_graph_pb2.MetaGraphDef) -> tuple[list[str], set[str]]:
     """Faults and operations of one graph."""
     functions = {function.signature.name: function for function in meta.graph_def.library.function}
     savers, saver = _saver(meta, functions)
-    found, ops = set(), set()
+    refused, ops = set(), set()
     for where, node in _nodes(meta.graph_def):
         ops.add(node.op)
         if where in saver:
@@ -136,12 +136,12 @@ def _graph(meta: meta_graph_pb2.MetaGraphDef) -> tuple[list[str], set[str]]:
             # Checks calls of the saver's functions as well: a graph could call them outside of saving.
             allowed = node.op in ALLOWED or node.op in TEXT or node.op in functions
         if not allowed:
-            found.add(f"{node.op}, in {where or 'the graph'}")
+            refused.add(f"{node.op}, in {where or 'the graph'}")
         called = _called(node) & saver
         if called and (where or node.name not in savers):
-            found.add(f"a call of the saver's {', '.join(sorted(called))}, in {where or 'the graph'}")
+            refused.add(f"a call of the saver's {', '.join(sorted(called))}, in {where or 'the graph'}")
     return (
-        [f"the graph must hold listed operations alone. Received: {'; '.join(sorted(found)[:8])}"] if found else []
+        [f"the graph must hold listed operations alone. Received: {'; '.join(sorted(refused)[:8])}"] if refused else []
     ), ops
 
 
@@ -156,10 +156,10 @@ def _nodes(graph: graph_pb2.GraphDef):
 
 def _called(node: node_def_pb2.NodeDef) -> set[str]:
     """Names of the functions that a node may call."""
-    found = {node.op}
+    names = {node.op}
     for value in node.attr.values():
-        found |= {value.func.name, *(function.name for function in value.list.func)}
-    return found - {""}
+        names |= {value.func.name, *(function.name for function in value.list.func)}
+    return names - {""}
 
 
 def _saver(meta: meta_graph_pb2.MetaGraphDef, functions: Mapping) -> tuple[set[str], set[str]]:
@@ -273,6 +273,6 @@ def _is_graph_asset(meta: meta_graph_pb2.MetaGraphDef, tensor: str) -> bool:
 
 
 def _inside(asset: meta_graph_pb2.AssetFileDef) -> bool:
-    """Whether an asset's file lies in the model's own folder of assets."""
+    """Whether an asset's file is in the model's own folder of assets."""
     name = Path(asset.filename)
     return bool(name.parts) and not name.is_absolute() and ".." not in name.parts

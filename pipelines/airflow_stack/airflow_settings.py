@@ -33,7 +33,7 @@ _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
 
 
 class SetupError(Exception):
-    """A part of the installation is missing, or a preparation step failed; the message says what to do."""
+    """A part of the installation is missing, or a preparation step failed; the message names the remedy."""
 
 
 def airflow_home() -> Path:
@@ -86,7 +86,7 @@ def mlflow_port(asked: bool = False) -> int:
 
 
 def bind_address() -> str:
-    """Where the two servers listen: this machine alone, unless `NEWSDESK_BIND` says otherwise (inside a container)."""
+    """Where the two servers listen: this machine alone, unless `NEWSDESK_BIND` overrides it (inside a container)."""
     return os.environ.get("NEWSDESK_BIND") or "127.0.0.1"
 
 
@@ -134,7 +134,7 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__SECRET_KEY": keys["api"],
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
-        # The triggerer imports the trigger behind an asset by name; only the dag-processor adds this folder by itself.
+        # The triggerer imports the trigger behind an asset by name; only the dag-processor adds this folder.
         "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.REPOSITORY / "dags"), environ.get("PYTHONPATH")])),
         # `python -m airflow` inside a task and plug-ins must find the same interpreter.
         "PATH": f"{airflow_bin()}{os.pathsep}{environ.get('PATH', os.defpath)}",

@@ -1,4 +1,4 @@
-"""Runs `news_retrain` once under Airflow and tells how it ended; `make retrain` calls it.
+"""Runs `news_retrain` once under Airflow and prints the outcome; `make retrain` calls it.
 
 Reads what to run from the environment, so that no value passes through a shell: SOURCE (`demo`, `tfds` or a folder), WINDOW,
 PRESET, SET (`key=value` words), SEED, RELEASE, FORCE. With the stack up and the DAG switched on the run goes there, over
@@ -166,7 +166,7 @@ def trigger_there(rest: Rest, conf: dict) -> tuple[bool, str]:
     try:
         _follow(events, lambda: rest.state(DAG_ID, run) in ("queued", "running"), pause=2)
     except KeyboardInterrupt:
-        print("\nNo longer following. The run goes on in Airflow; mark it as failed there to stop it.", flush=True)
+        print("\nNo longer following. The run continues in Airflow; mark it as failed there to stop it.", flush=True)
         raise
     return rest.state(DAG_ID, run) == "success", run
 
@@ -182,7 +182,7 @@ def _follow(events: Followed, running: Callable[[], bool], pause: float = 0.3) -
 def stack_for_run() -> Rest | None:
     """A session with the stack, if it runs and has the DAG switched on.
 
-    A run of a DAG that is switched off would wait in the queue; switching it on would start the schedule, which nobody asked for.
+    A run of a DAG that is switched off would wait in the queue; switching it on would start the schedule, which the caller did not request.
     """
     if not stack.is_up():
         return None

@@ -108,9 +108,12 @@ class Supervisor:
         restarts = (before.get("restarts") or 0) + 1 if before else 0
         self._children[name] = child
         self._state[name] = {
-            **processes.entry(child), "state": "up", "since": clock.now(), "restarts": restarts,
+            **processes.entry(child),
+            "state": "up",
+            "since": clock.now(),
+            "restarts": restarts,
             "tries": (before or {}).get("tries", 0),
-        }  # fmt: skip
+        }
         self._began[name] = now
         del self._due[name]
         self._write()

@@ -1,6 +1,6 @@
 """`newsdesk clean`: shows what the retention policy would remove and how much that frees; with `--apply`, removes it.
 
-The plan alone is the default, because a model that is gone is not made again by itself. `make clean` is the other half, and asks nobody:
+The plan alone is the default, because a deleted model cannot be restored. `make clean` is the other half, and does not ask:
 what is made again by itself, in the checkout as well as in the state folder.
 """
 
@@ -76,7 +76,7 @@ def _left_alone(line: str, state: str, error: Exception) -> dict:
     return {"line": line, "state": state, "says": str(error), "kept": {}, "remove": [], "bytes": 0}
 
 
-def _line(line: str, policy: retention.Policy, applied: bool) -> dict:
+def _line(line: str, policy: retention.RetentionSettings, applied: bool) -> dict:
     if applied:
         decided = retention.apply(line, policy)
         gone = [int(item.name) for item in decided.remove if item.kind in ("version", "held")]
@@ -91,7 +91,7 @@ def _line(line: str, policy: retention.Policy, applied: bool) -> dict:
     }
 
 
-def _shared(policy: retention.Policy, applied: bool) -> dict:
+def _shared(policy: retention.RetentionSettings, applied: bool) -> dict:
     items = retention.measured(retention.shared(policy))
     if applied:
         model_registry.clear([item.path for item in items])

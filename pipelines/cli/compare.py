@@ -25,16 +25,16 @@ def command(first, second, line, as_json) -> int:
     quiet_libraries()
     line = default_line(line)
     try:
-        found = compare.collect(line, first, second)
+        differences = compare.collect(line, first, second)
     except compare.NotComparable as error:
         print(f"newsdesk: {error}", file=sys.stderr)
         return 1
     folder = compare.place(line, first, second)
-    fileio.write_json(folder / "comparison.json", found)
-    fileio.write_text(folder / model_verdict.CSV, comparison.rows_as_csv(found))
-    fileio.write_text(folder / "comparison.html", comparison.page(found))
+    fileio.write_json(folder / "comparison.json", differences)
+    fileio.write_text(folder / model_verdict.CSV, comparison.rows_as_csv(differences))
+    fileio.write_text(folder / "comparison.html", comparison.page(differences))
     if as_json:
-        print(json.dumps({**found, "page": str(folder / "comparison.html")}, indent=1, ensure_ascii=False))
+        print(json.dumps({**differences, "page": str(folder / "comparison.html")}, indent=1, ensure_ascii=False))
     else:
-        print("\n".join([*comparison.text(found), f"  page      {folder / 'comparison.html'}"]))
+        print("\n".join([*comparison.text(differences), f"  page      {folder / 'comparison.html'}"]))
     return 0

@@ -47,7 +47,7 @@ def command(source, line, window, overrides, as_json) -> int:
 
 
 def run(request: dict, as_json: bool) -> int:
-    """Runs the data nodes alone, which leave no model and no pointer behind; returns the exit code; raises as `check_request`."""
+    """Runs the data nodes alone, which publish no model and move no pointer; returns the exit code; raises as `check_request`."""
     retrain.check_request(request)
     run_id = retrain.new_run_id("check")
     with node_runs.interruptible():

@@ -72,9 +72,13 @@ def play_day(day: date, preset: str) -> list[Event]:
 
     kind, smaller = demo_days.kind_of(day), day.weekday() == 1
     request = {
-        "source": "demo", "line": DEMO_LINE, "trigger": "cli", "preset": SMALLER if smaller else preset,
-        "as_of": f"{day + timedelta(1)}T00:00:00+00:00", "interval": [f"{day}T00:00:00+00:00", f"{day + timedelta(1)}T00:00:00+00:00"],
-    }  # fmt: skip
+        "source": "demo",
+        "line": DEMO_LINE,
+        "trigger": "cli",
+        "preset": SMALLER if smaller else preset,
+        "as_of": f"{day + timedelta(1)}T00:00:00+00:00",
+        "interval": [f"{day}T00:00:00+00:00", f"{day + timedelta(1)}T00:00:00+00:00"],
+    }
     check_request(request)
     events = drift_and_labels(day) if kind == demo_days.DRIFTED else []
     events.append(retrain(day, request, "a smaller model was tried: " if smaller else ""))

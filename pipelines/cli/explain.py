@@ -34,7 +34,7 @@ class NoExplanation(Exception):
 def command(texts, output, version, line, as_json) -> int:
     """Show which words of each TEXT the model attends to, as a picture (PNG) and a page (HTML), and what each word adds.
 
-    A model with attention has pictures; one with a linear part (linear, wide-transformer) says how much each word, mark and
+    A model with attention has pictures; one with a linear part (linear, wide-transformer) shows how much each word, mark and
     pair of neighbours adds to the label's score.
     """
     line = answering_line(line)

@@ -30,7 +30,7 @@ def check_line(line: str) -> None:
 
 
 def default_line(asked: str) -> str:
-    """The line to work on: the one asked for, else the real one where it has a champion, else the demo's."""
+    """The line to work on: the one given, else the real one where it has a champion, else the demo's."""
     if asked:
         return paths.safe_name(asked, "line")
     if model_registry.champion(REAL_LINE) or not model_registry.champion(DEMO_LINE):
@@ -39,7 +39,7 @@ def default_line(asked: str) -> str:
 
 
 def answering_line(asked: str) -> str:
-    """As `default_line`; says on standard error where the demo's model answers."""
+    """As `default_line`; prints on standard error that the demo's model answers."""
     line = default_line(asked)
     if not asked and line == DEMO_LINE:
         print(f"line {REAL_LINE} has no champion yet; the demo's answers (line {line})", file=sys.stderr)

@@ -1,7 +1,5 @@
 """`newsdesk monitor`: the champion on recent articles."""
 
-from types import SimpleNamespace
-
 import click
 
 from pipelines.cli import options
@@ -23,4 +21,4 @@ def command(folder, window, line, as_json) -> int:
     """
     from pipelines.monitoring import monitor
 
-    return monitor.run(SimpleNamespace(folder=folder, window=window, json=as_json), answering_line(line))
+    return monitor.run(answering_line(line), folder, window, as_json)

@@ -68,7 +68,7 @@ def command(texts, file, output, min_confidence, version, line, as_json) -> int:
             texts = [join(row.title, row.description) for row in rows]
         answers = score(model, texts)
         for answer, row in zip(answers, rows):
-            answer["line"] = row.line  # rows may be missing: it says which one this is
+            answer["line"] = row.line  # rows may be missing: the number identifies this one
         if as_json:
             shown = json.dumps(answers, indent=1, ensure_ascii=False) + "\n"
         else:

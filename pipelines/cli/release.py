@@ -67,7 +67,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
         return None
     if (
         model_registry.folder(line, version) is None
-    ):  # before the lock, which would make a folder for a line that nobody has
+    ):  # before the lock, which would make a folder for a line that does not exist
         raise model_registry.RegistryError(
             f"a version must exist to be promoted. Received: line {line!r}, version {version}"
         )
@@ -77,7 +77,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
 def rollback(line: str, reason: str, to: int | None = None, after: int | None = None) -> dict:
     """Rolls back to the version that served before the champion.
 
-    to: what that version must be, where somebody has decided on it. after: see `_pointer`.
+    to: what that version must be, where a person has decided on it. after: see `_pointer`.
 
     Raises:
         registry.RegistryError: there was none before, it is another one, or it is damaged.

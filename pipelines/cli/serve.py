@@ -61,8 +61,23 @@ _COUNT = click.IntRange(min=1)
     help="keep texts and answers in NEWSDESK_HOME/requests/LINE, a source for `newsdesk monitor`",
 )
 @click.option("--log-days", default=14, type=_COUNT, show_default=True, help="days of that log that are kept")
-@click.option("--log-bytes", default=256 << 20, type=_COUNT, show_default=True, help="size of one day's log; the rest is left out")  # fmt: skip
-def command(line, host, port, poll, batch_rows, batch_wait, queue_rows, request_rows, body_bytes, log_requests, log_days, log_bytes) -> int:  # fmt: skip
+@click.option(
+    "--log-bytes", default=256 << 20, type=_COUNT, show_default=True, help="size of one day's log; the rest is left out"
+)
+def command(
+    line,
+    host,
+    port,
+    poll,
+    batch_rows,
+    batch_wait,
+    queue_rows,
+    request_rows,
+    body_bytes,
+    log_requests,
+    log_days,
+    log_bytes,
+) -> int:
     """Answer over HTTP with the champion, in the request shapes of TensorFlow Serving, and follow it when it changes.
 
     POST /v1/models/LINE:predict and :classify, GET /v1/models/LINE, /healthz, /metrics. Ends on SIGTERM, after the requests under way.
@@ -79,10 +94,17 @@ def command(line, host, port, poll, batch_rows, batch_wait, queue_rows, request_
     from pipelines.serving.settings import LogSettings, ServeSettings
 
     settings = ServeSettings(
-        line=line, host=host, port=port, poll=poll, batch_rows=batch_rows, batch_wait=batch_wait / 1_000,
-        queue_rows=queue_rows, request_rows=request_rows, body_bytes=body_bytes,
+        line=line,
+        host=host,
+        port=port,
+        poll=poll,
+        batch_rows=batch_rows,
+        batch_wait=batch_wait / 1_000,
+        queue_rows=queue_rows,
+        request_rows=request_rows,
+        body_bytes=body_bytes,
         log=LogSettings(log_days, log_bytes) if log_requests else None,
-    )  # fmt: skip
+    )
     return server.run(settings)
 
 

@@ -21,7 +21,7 @@ ListOf = Annotated[tuple[T, ...], BeforeValidator(lambda value: tuple(value) if 
 
 @dataclass(frozen=True)
 class Rule:
-    """Metadata of a field: the rule in words, where its range does not say it. It goes on from the field's name."""
+    """Metadata of a field: the rule in words, where its range does not state it. It continues the field's name."""
 
     text: str
 

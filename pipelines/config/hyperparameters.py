@@ -78,7 +78,7 @@ class Network(Settings):
     text: Literal["words", "marks"] = Field(
         None, description="What becomes a token: words, or words and punctuation marks."
     )
-    wide: bool = Field(None, description="Whether the linear model stands beside the family.")
+    wide: bool = Field(None, description="Whether a linear model is trained beside the family.")
     min_rows: int = Field(None, ge=1, le=1000, description="Rows that a word of a linear model must occur in.")
     penalty: float = Field(None, ge=1e-4, le=1000, description="Penalty of a linear model's weights.")
     mended: float = Field(None, ge=0, le=1, description="Share of train rows that are cleaned before a linear fit.")
@@ -106,7 +106,7 @@ class Training(Settings):
     weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW's, a step at the peak rate times this.")
     label_smoothing: Share = Field(0.0, description="Share of the target spread over all classes.")
     patience: int = Field(2, ge=1, le=1000, description="Epochs without a better validation before training stops.")
-    clip_norm: float = Field(1.0, ge=0, le=1e6, description="Norm of all gradients together; 0 leaves them alone.")
+    clip_norm: float = Field(1.0, ge=0, le=1e6, description="Norm of all gradients together; 0 clips nothing.")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="For training only.")
     calibrate: Literal["none", "temperature", "offsets", "sigmoid"] = Field(
         "offsets",

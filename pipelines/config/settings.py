@@ -77,7 +77,7 @@ class Schedule(Settings):
     release: Literal[RELEASES] = Field("auto", description="What happens to a candidate that passes the gate.")
 
 
-class Policy(Settings):
+class RetentionSettings(Settings):
     """What is kept besides what `pipelines.operations.retention` protects."""
 
     section = "retention"
@@ -186,5 +186,6 @@ class NotifySettings(Settings):
 
 
 SECTIONS: dict[str, type[Settings]] = {
-    kind.section: kind for kind in (Schedule, DataConfig, GateConfig, Policy, MonitorSettings, NotifySettings)
+    kind.section: kind
+    for kind in (Schedule, DataConfig, GateConfig, RetentionSettings, MonitorSettings, NotifySettings)
 }

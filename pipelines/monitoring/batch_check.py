@@ -110,13 +110,15 @@ def figures(
     return {
         "drift": distances,
         "classes": now["labels"],
-        "expected_classes": {label: profile["labels"].get(label, 0) / profile["rows"] for label in labels} if profile else None,
+        "expected_classes": {label: profile["labels"].get(label, 0) / profile["rows"] for label in labels}
+        if profile
+        else None,
         "confidence": round(float(probabilities.max(axis=1).mean()), 4),
         "unsure": round(float((margins(probabilities) < UNSURE).mean()), 4),
         "unknown_words": round(float(unknown_words(articles, profile)[0].mean()), 4) if profile else None,
         "new_words": [word for word, _, _ in drift.new_words(profile, now, 10)] if profile else [],
         "labelled": {"rows": int(known.sum()), "accuracy": None if hits is None else round(hits, 4)},
-    }  # fmt: skip
+    }
 
 
 def warnings(figures: dict, rows: dict, expected: float | None, settings: MonitorSettings) -> list[dict]:
@@ -132,35 +134,59 @@ def warnings(figures: dict, rows: dict, expected: float | None, settings: Monito
 
     bad = rows["quarantined"] / max(rows["in"], 1)
     if bad > settings.max_quarantined:
-        warn("quarantine", bad, settings.max_quarantined,
-             f"{rows['quarantined']:,} of {rows['in']:,} rows cannot be read ({bad:.1%}, limit {settings.max_quarantined:.1%})")  # fmt: skip
+        warn(
+            "quarantine",
+            bad,
+            settings.max_quarantined,
+            f"{rows['quarantined']:,} of {rows['in']:,} rows cannot be read ({bad:.1%}, limit {settings.max_quarantined:.1%})",
+        )
     labelled, card = figures["labelled"], figures.get("expected_accuracy")
     if card is not None and labelled["rows"] >= settings.min_labelled:
         right, least = round(labelled["accuracy"] * labelled["rows"]), card - settings.max_accuracy_drop
         chance = float(binom.cdf(right, labelled["rows"], card))
         if labelled["accuracy"] < least and chance < RARE:
-            warn("accuracy", labelled["accuracy"], least,
-                 f"accuracy on {labelled['rows']:,} articles that came with a label is {labelled['accuracy']:.3f}, limit {least:.3f} "
-                 f"({card:.3f} on the champion's card, less {settings.max_accuracy_drop:.2f}); by chance: p = {chance:.2g}")  # fmt: skip
+            warn(
+                "accuracy",
+                labelled["accuracy"],
+                least,
+                f"accuracy on {labelled['rows']:,} articles that came with a label is {labelled['accuracy']:.3f}, limit {least:.3f} "
+                f"({card:.3f} on the champion's card, less {settings.max_accuracy_drop:.2f}); by chance: p = {chance:.2g}",
+            )
     if rows["out"] < settings.min_rows:
         return found
     distance, gaining = figures["drift"], figures["new_words"][:6]
     news = f"; gaining: {', '.join(gaining)}" if gaining else ""
     if distance["words"] is not None and distance["words"] > settings.max_words:
-        warn("words", distance["words"], settings.max_words,
-             f"vocabulary drift: distance {distance['words']:.2f}, limit {settings.max_words:.2f}{news}")  # fmt: skip
+        warn(
+            "words",
+            distance["words"],
+            settings.max_words,
+            f"vocabulary drift: distance {distance['words']:.2f}, limit {settings.max_words:.2f}{news}",
+        )
     if distance["lengths"] is not None and distance["lengths"] > settings.max_lengths:
-        warn("lengths", distance["lengths"], settings.max_lengths,
-             f"text length drift: distance {distance['lengths']:.2f}, limit {settings.max_lengths:.2f}")  # fmt: skip
+        warn(
+            "lengths",
+            distance["lengths"],
+            settings.max_lengths,
+            f"text length drift: distance {distance['lengths']:.2f}, limit {settings.max_lengths:.2f}",
+        )
     if distance["classes"] is not None and distance["classes"] > settings.max_classes:
         shares = {label: count / rows["out"] for label, count in figures["classes"].items()}
         moved = max(shares, key=lambda label: abs(shares[label] - figures["expected_classes"].get(label, 0)))
-        warn("classes", distance["classes"], settings.max_classes,
-             f"predicted class distribution differs from training: distance {distance['classes']:.2f}, limit "
-             f"{settings.max_classes:.2f}; {moved} {shares[moved]:.0%}, in training {figures['expected_classes'].get(moved, 0):.0%}")  # fmt: skip
+        warn(
+            "classes",
+            distance["classes"],
+            settings.max_classes,
+            f"predicted class distribution differs from training: distance {distance['classes']:.2f}, limit "
+            f"{settings.max_classes:.2f}; {moved} {shares[moved]:.0%}, in training {figures['expected_classes'].get(moved, 0):.0%}",
+        )
     least = -1.0 if expected is None else expected - settings.max_confidence_drop
     if figures["confidence"] < least:
-        warn("confidence", figures["confidence"], least,
-             f"the model is less sure than on its test rows: mean confidence {figures['confidence']:.3f}, limit {least:.3f} "
-             f"({expected:.3f} there, less {settings.max_confidence_drop:.2f})")  # fmt: skip
+        warn(
+            "confidence",
+            figures["confidence"],
+            least,
+            f"the model is less sure than on its test rows: mean confidence {figures['confidence']:.3f}, limit {least:.3f} "
+            f"({expected:.3f} there, less {settings.max_confidence_drop:.2f})",
+        )
     return found

@@ -12,8 +12,15 @@ from pipelines.config.settings import MonitorSettings
 
 PREDICTIONS = "predictions.parquet"
 LIMITS = (
-    "max_words", "max_lengths", "max_classes", "max_confidence_drop", "max_accuracy_drop", "max_quarantined", "min_rows", "min_labelled",
-)  # fmt: skip
+    "max_words",
+    "max_lengths",
+    "max_classes",
+    "max_confidence_drop",
+    "max_accuracy_drop",
+    "max_quarantined",
+    "min_rows",
+    "min_labelled",
+)
 
 
 def in_history(report: dict) -> dict:

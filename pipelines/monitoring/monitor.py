@@ -12,7 +12,6 @@ once; its warnings follow from the kept figures by the limits of today.
                                /report.json             the line of the history, and more
 """
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -41,18 +40,18 @@ class NothingServes(Exception):
     """The line has no champion to score with."""
 
 
-def run(args: argparse.Namespace, line: str) -> int:
+def run(line: str, folder: str, window: str, as_json: bool) -> int:
     """Exit code: 0 done, drifted or not; 2 no folder given; 3 a file cannot be read; 1 no champion."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
     settings = run_config.section(run_config.settings(), line, "monitor")
-    folder = args.folder or settings.folder
+    folder = folder or settings.folder
     if not folder:
         print(
             f"newsdesk monitor: give a folder, or set folder under [{line}.monitor] in newsdesk.toml", file=sys.stderr
         )
         return 2
-    window = args.window or settings.window
+    window = window or settings.window
     run_config.Request(window=window)
     try:
         folder = os.path.abspath(Path(folder).expanduser())
@@ -63,14 +62,14 @@ def run(args: argparse.Namespace, line: str) -> int:
         return 1
     except sources.SourceError as error:
         print(f"newsdesk monitor: {error}", file=sys.stderr)
-        if args.json:
+        if as_json:
             print(
                 json.dumps(
                     {"line": line, "headline": str(error).splitlines()[0], "reasons": str(error).splitlines()[1:]}
                 )
             )
         return 3
-    print(json.dumps(summary, ensure_ascii=False) if args.json else table(summary))
+    print(json.dumps(summary, ensure_ascii=False) if as_json else table(summary))
     for error in summary["unread"]:
         print(f"newsdesk monitor: {error}", file=sys.stderr)
     return 3 if summary["unread"] else 0

@@ -1,4 +1,4 @@
-"""Notifications about how a run ended: by mail, to a webhook, into a file, as `[<line>.notify]` of newsdesk.toml says.
+"""Notifications about how a run ended: by mail, to a webhook, into a file, as configured in `[<line>.notify]` of newsdesk.toml.
 
     [news.notify]
     on = ["refused", "failed", "stopped", "released", "held", "stale", "late", "drifted"]

@@ -10,7 +10,7 @@ from pipelines.config.settings import GateConfig
 
 
 class NotComparable(Exception):
-    """Two versions that cannot be compared: the message says why."""
+    """Two versions that cannot be compared: the message gives the reason."""
 
 
 def place(line: str, first: int, second: int) -> Path:
@@ -22,7 +22,7 @@ def collect(line: str, first: int, second: int) -> dict:
     """The comparison as plain values: `first` is held against `second`, so a positive difference is the first one's gain.
 
     Raises:
-        NotComparable: a version that is not registered or no longer kept, other labels, or test rows that nobody has any more.
+        NotComparable: a version that is not registered or no longer kept, other labels, or test rows that no longer exist.
     """
     cards = {number: _card(line, number) for number in (first, second)}
     origins = {number: fileio.read_json(model_registry.origin_path(line, number)) or {} for number in cards}
@@ -32,11 +32,15 @@ def collect(line: str, first: int, second: int) -> dict:
     settings = {number: _settings(cards[number], origins[number]) for number in cards}
     data = {number: _data(cards[number]) for number in cards}
     return {
-        "line": line, "first": first, "second": second, "labels": labels[first],
+        "line": line,
+        "first": first,
+        "second": second,
+        "labels": labels[first],
         "versions": [_version(cards[number], origins[number]) for number in (first, second)],
-        "settings": differing(settings[first], settings[second]), "data": differing(data[first], data[second]),
+        "settings": differing(settings[first], settings[second]),
+        "data": differing(data[first], data[second]),
         **_on_the_same_rows(line, cards[first], cards[second], labels[first]),
-    }  # fmt: skip
+    }
 
 
 def differing(one: Mapping, other: Mapping) -> list[tuple]:
@@ -61,16 +65,21 @@ def _manifest(card: Mapping) -> dict:
 
 
 def _version(card: Mapping, origin: Mapping) -> dict:
-    """What a page says of each of the two beside the comparison; a cost that an old version did not record is None."""
+    """What a page shows of each version beside the comparison; a cost that an old version did not record is None."""
     training, canary = origin.get("training") or {}, origin.get("canary") or {}
     return {
-        "version": card["version"], "preset": card["preset"], "created": card["created"], "run": card["run"],
+        "version": card["version"],
+        "preset": card["preset"],
+        "created": card["created"],
+        "run": card["run"],
         "cost": {
-            "training, s": training.get("seconds"), "epochs": training.get("epochs"),
+            "training, s": training.get("seconds"),
+            "epochs": training.get("epochs"),
             "size on disk, MB": round(origin["bytes"] / 1e6, 1) if origin.get("bytes") else None,
-            "one text, p50, ms": canary.get("p50_ms"), "one text, p99, ms": canary.get("p99_ms"),
+            "one text, p50, ms": canary.get("p50_ms"),
+            "one text, p99, ms": canary.get("p99_ms"),
         },
-    }  # fmt: skip
+    }
 
 
 def _settings(card: Mapping, origin: Mapping) -> dict:
@@ -80,7 +89,13 @@ def _settings(card: Mapping, origin: Mapping) -> dict:
         for part in ("network", "training", "gates")
         for name, value in (config.get(part) or {}).items()
     }
-    return {"preset": card["preset"], "family": config.get("family"), "seed": card["seed"], **parts, "code and libraries": card["code"][:12]}  # fmt: skip
+    return {
+        "preset": card["preset"],
+        "family": config.get("family"),
+        "seed": card["seed"],
+        **parts,
+        "code and libraries": card["code"][:12],
+    }
 
 
 def _data(card: Mapping) -> dict:
@@ -118,7 +133,10 @@ def _on_the_same_rows(line: str, first: Mapping, second: Mapping, labels: list[s
     shares = [float((one == truth).mean()) for one in labelled]
     compared = paired_tests.compare(truth, *labelled, GateConfig().model_dump(), slices(truth, words_in(texts), labels))
     return {
-        "run": run, "rows": len(truth), "taken_out": taken,
+        "run": run,
+        "rows": len(truth),
+        "taken_out": taken,
         "accuracy": [{"accuracy": share, "interval": wilson(share, len(truth))} for share in shares],
-        "comparison": compared, "differing": diagnostics.disagreements(texts, truth, ours, theirs, labels),
-    }  # fmt: skip
+        "comparison": compared,
+        "differing": diagnostics.disagreements(texts, truth, ours, theirs, labels),
+    }

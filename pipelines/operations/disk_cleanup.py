@@ -1,6 +1,6 @@
 """Frees disk: `python -m pipelines.operations.disk_cleanup`, what `make clean` calls. Prints how much before it removes anything.
 
-Removes only what is made again by itself: tool caches, leftovers of interrupted pushes, Airflow's logs, and with ENVIRONMENTS=1 the
+Removes only what is recreated when needed: tool caches, leftovers of interrupted pushes, Airflow's logs, and with ENVIRONMENTS=1 the
 installed packages. Models, artifacts, records and databases stay. Standard library only.
 """
 

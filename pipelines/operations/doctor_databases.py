@@ -38,7 +38,7 @@ def _answers(fault: str) -> str:
 
 
 def _airflow() -> Iterator[Finding]:
-    """Airflow reads its address by itself; only one that stands in the environment as it is can be asked here."""
+    """Airflow reads its own address; only one that is in the environment as plain text can be checked here."""
     if os.environ.get(postgresql.AIRFLOW, "").startswith("postgres"):
         database = postgresql.configured(postgresql.AIRFLOW)
         fault = postgresql.fault(database)

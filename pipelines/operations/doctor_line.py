@@ -20,9 +20,17 @@ def checks(line: str) -> dict[str, Callable[[str], Iterator[Finding]]]:
     except Exception:  # `_pointer` or `_records` reports it
         return {"champion": _pointer, "records": _records, "lock": _lock}
     return {
-        "champion": _pointer, "records": _records, "versions": _versions, "history": _history, "serving": _folders, "models.config": _serving_config,
-        "model cards": _cards, "lock": _lock, "MLflow": _mlflow, "MLMD": _mlmd,
-    }  # fmt: skip
+        "champion": _pointer,
+        "records": _records,
+        "versions": _versions,
+        "history": _history,
+        "serving": _folders,
+        "models.config": _serving_config,
+        "model cards": _cards,
+        "lock": _lock,
+        "MLflow": _mlflow,
+        "MLMD": _mlmd,
+    }
 
 
 def _pointer(line: str) -> Iterator[Finding]:
@@ -40,7 +48,7 @@ def _records(line: str) -> Iterator[Finding]:
 def _versions(line: str) -> Iterator[Finding]:
     for number, (name,) in model_registry.aliases(line).items():
         try:
-            model_registry.verify(paths.serving_dir(line) / str(number))
+            model_registry.verify(model_registry.served_folder(line, number))
             yield f"{name} of {line}", True, f"version {number}, complete, checksums match"
         except (model_registry.RegistryError, OSError) as error:
             remedy = (

@@ -65,7 +65,7 @@ def repair_files(line: str) -> Iterator[Mended]:
             if aside.exists():
                 aside = aside.with_name(f"{number}.{clock.now()}")
             aside.parent.mkdir(parents=True, exist_ok=True)
-            os.rename(paths.serving_dir(line) / str(number), aside)
+            os.rename(model_registry.served_folder(line, number), aside)
             yield True, f"moved version {number} of {line} to {aside}: it was never registered"
         for number in doctor_line.vanished(line):
             model_registry.note_removed(line, number, "its folder was found gone")
@@ -120,5 +120,11 @@ def repair_mlflow(line: str) -> Iterator[Mended]:
 
 
 REPAIRS = (
-    repair_pointer, repair_records, repair_history, repair_files, repair_cards, repair_metadata, repair_mlflow,
-)  # fmt: skip
+    repair_pointer,
+    repair_records,
+    repair_history,
+    repair_files,
+    repair_cards,
+    repair_metadata,
+    repair_mlflow,
+)

@@ -17,8 +17,15 @@ Finding = tuple[str, bool, str]  # what was checked, whether it is well, a messa
 Mended = tuple[bool, str]  # whether it was repaired, a message
 
 PACKAGES = (
-    "tensorflow", "tf-keras", "tfx", "tensorflow-text", "tensorflow-hub", "tensorflow-datasets", "great-expectations", "mlflow",
-)  # fmt: skip
+    "tensorflow",
+    "tf-keras",
+    "tfx",
+    "tensorflow-text",
+    "tensorflow-hub",
+    "tensorflow-datasets",
+    "great-expectations",
+    "mlflow",
+)
 LITTLE = 200e6  # bytes: a run of the smallest preset on the demo writes about this much
 _OTHERS_WRITE = 0o002
 
@@ -221,6 +228,9 @@ def clear_staging() -> Iterator[Mended]:
 INSTALLED = {"packages": packages, "Airflow environment": airflow_environment}
 CHECKS = {
     "data_schemas": line_folders,
-    "Airflow": airflow_parts, "permissions": permissions, "node server": node_servers, "damaged files": damaged_files,
-}  # fmt: skip
+    "Airflow": airflow_parts,
+    "permissions": permissions,
+    "node server": node_servers,
+    "damaged files": damaged_files,
+}
 REPAIRS = (close_to_others, repair_files, remove_dead_servers)

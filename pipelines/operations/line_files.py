@@ -88,9 +88,12 @@ def expectations(proposal: Proposal) -> str:
     """`expectations.json`: the classes, and lengths between half and double of what nearly all rows have."""
     labels = list(proposal.labels)
     between, column = "expect_column_values_to_be_between", {"column": "label", "value_set": labels}
-    suite = [("expect_table_columns_to_match_set", {"column_set": ["text", "label", "characters", "words"]}),
-             ("expect_column_values_to_not_be_null", {"column": "text"}),
-             ("expect_column_values_to_be_in_set", column), ("expect_column_distinct_values_to_equal_set", column)]  # fmt: skip
+    suite = [
+        ("expect_table_columns_to_match_set", {"column_set": ["text", "label", "characters", "words"]}),
+        ("expect_column_values_to_not_be_null", {"column": "text"}),
+        ("expect_column_values_to_be_in_set", column),
+        ("expect_column_distinct_values_to_equal_set", column),
+    ]
     for name, values in (("characters", proposal.characters), ("words", proposal.words)):
         low, high = values[len(values) // 200] // 2, values[-1 - len(values) // 200] * 2
         suite.append((between, {"column": name, "min_value": max(1, low), "max_value": high, "mostly": 0.99}))
@@ -101,10 +104,14 @@ def expectations(proposal: Proposal) -> str:
 def behaviour(proposal: Proposal) -> str:
     """`behaviour.toml`: names that change no label, and the rows of two classes that are most alike."""
     lines = [
-        f"# {_HEAD}", "# Keep only groups whose names could stand for one another in a text without another label, and add the names of",
-        "# your field. The pairs are rows of the data: replace them by texts of your own, ten or more; fewer decide nothing.", "rows = 300", "",
-        "[swap]", 'weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]',
-    ]  # fmt: skip
+        f"# {_HEAD}",
+        "# Keep only groups whose names could stand for one another in a text without another label, and add the names of",
+        "# your field. The pairs are rows of the data: replace them by texts of your own, ten or more; fewer decide nothing.",
+        "rows = 300",
+        "",
+        "[swap]",
+        'weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]',
+    ]
     for texts, labels in _alike(proposal.examples):
         lines += ["", "[[pairs]]", f"texts = {_toml(list(texts))}", f"labels = {_toml(list(labels))}"]
     return "\n".join(lines) + "\n"
@@ -144,12 +151,12 @@ def _alike(examples: dict[str, list[str]]) -> list[tuple[tuple[str, str], tuple[
         for b in rows[at + 1 :]
         if a[0] != b[0] and a[1] != b[1]
     ]
-    found, used = [], set()
+    pairs, used = [], set()
     for _, texts, labels in sorted(scored, reverse=True):
-        if not used & set(texts) and len(found) < _PAIRS:
-            found.append((texts, labels))
+        if not used & set(texts) and len(pairs) < _PAIRS:
+            pairs.append((texts, labels))
             used.update(texts)
-    return found
+    return pairs
 
 
 def _toml(value) -> str:

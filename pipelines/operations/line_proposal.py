@@ -82,9 +82,15 @@ def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] =
             examples[name].append(text)
     ours = ("description",) if len(chosen) == 1 else ("title", "description")
     return Proposal(
-        labels, {"label": label, **dict(zip(ours, chosen))}, first, first_label, dict(Counter(named)), examples,
-        sorted(len(text) for text in joined), sorted(len(text.split()) for text in joined),
-    )  # fmt: skip
+        labels,
+        {"label": label, **dict(zip(ours, chosen))},
+        first,
+        first_label,
+        dict(Counter(named)),
+        examples,
+        sorted(len(text) for text in joined),
+        sorted(len(text.split()) for text in joined),
+    )
 
 
 def read_table(path: Path) -> Table:
@@ -116,10 +122,12 @@ def statistics(columns: dict[str, list[str]]) -> dict[str, dict]:
         name, strings = feature.path.step[0], feature.string_stats
         filled = [cell for cell in columns[name][:2_000] if cell.strip()]
         facts[name] = {
-            "unique": strings.unique, "length": strings.avg_length,
+            "unique": strings.unique,
+            "length": strings.avg_length,
             "blank": strings.common_stats.num_missing / max(made.num_examples, 1),
-            "words": sum(len(cell.split()) for cell in filled) / max(len(filled), 1), "rows": made.num_examples,
-        }  # fmt: skip
+            "words": sum(len(cell.split()) for cell in filled) / max(len(filled), 1),
+            "rows": made.num_examples,
+        }
     return facts
 
 
@@ -128,7 +136,7 @@ def _delimited(path: Path, lines: list[str]) -> Table:
     for mark in DELIMITERS:
         counts = Counter(len(cells) for cells in csv.reader(lines[:200], delimiter=mark) if len(cells) > 1)
         width, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
-        best = max(best, (agreeing, mark, width), key=lambda found: (found[0], found[2]))
+        best = max(best, (agreeing, mark, width), key=lambda candidate: (candidate[0], candidate[2]))
     agreeing, mark, width = best
     if agreeing < 2:
         shown = lines[0].strip()[:80] if lines else ""
@@ -160,13 +168,13 @@ def _is_header(rows: list[tuple[str, ...]]) -> bool:
 
 def _jsonl(path: Path, lines: list[str]) -> Table:
     try:
-        found = [json.loads(line) for line in lines if line.strip()]
+        objects = [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
         raise SourceError(f"a .jsonl file must hold one JSON object a line. Received: {path} ({error})") from None
-    if len(found) < 2 or not all(isinstance(value, dict) for value in found):
+    if len(objects) < 2 or not all(isinstance(value, dict) for value in objects):
         raise SourceError(f"a .jsonl file must hold two JSON objects or more, one a line. Received: {path}")
-    names = tuple(found[0])
-    return Table(path, names, True, [tuple(str(value.get(name, "")) for name in names) for value in found])
+    names = tuple(objects[0])
+    return Table(path, names, True, [tuple(str(value.get(name, "")) for name in names) for value in objects])
 
 
 def _parquet(path: Path) -> Table:
@@ -195,9 +203,9 @@ def _label_column(facts: dict[str, dict], path: Path) -> str:
             2 <= fact["unique"] <= min(MAX_LABELS, fact["rows"] / 5) and fact["length"] <= 60 and fact["blank"] < 0.01
         )
 
-    found = [name for name, fact in facts.items() if fits(fact)]
-    named = [name for name in found if any(word in name.lower() for word in LABEL_WORDS)]
-    chosen = named or found
+    fitting = [name for name, fact in facts.items() if fits(fact)]
+    named = [name for name in fitting if any(word in name.lower() for word in LABEL_WORDS)]
+    chosen = named or fitting
     if len(chosen) != 1:
         seen = "; ".join(f"{name}: {fact['unique']:,} different values" for name, fact in facts.items())
         why = "several could" if chosen else "none repeats 2 to 200 short values in every row"

@@ -5,6 +5,7 @@ without TFX. The page is written to `NEWSDESK_HOME/lineage/<line>-<N>.html`.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from components.core import fileio, paths
@@ -34,23 +35,37 @@ def collect(line: str, version: int) -> dict:
     folder = model_registry.folder(line, version)
     manifest = (fileio.read_json(folder / model_registry.MANIFEST) if folder else None) or {}
     return {
-        "line": line, "version": version, "aliases": model_registry.aliases(line).get(version, []), "digest": card["digest"],
-        "folder": str(folder) if folder else None, "removed": model_registry.removed(line).get(version) if not folder else None,
-        "files": manifest.get("files", {}), "created": card["created"], "metrics": card["metrics"],
+        "line": line,
+        "version": version,
+        "aliases": model_registry.aliases(line).get(version, []),
+        "digest": card["digest"],
+        "folder": str(folder) if folder else None,
+        "removed": model_registry.removed(line).get(version) if not folder else None,
+        "files": manifest.get("files", {}),
+        "created": card["created"],
+        "metrics": card["metrics"],
         "run": {
-            "id": card["run"], "airflow": record.get("airflow", ""), "mlmd": f"{line}.{card['run']}",
-            "trigger": record.get("trigger", ""), "interval": record.get("interval"), "created": record.get("created", ""),
+            "id": card["run"],
+            "airflow": record.get("airflow", ""),
+            "mlmd": f"{line}.{card['run']}",
+            "trigger": record.get("trigger", ""),
+            "interval": record.get("interval"),
+            "created": record.get("created", ""),
         },
         "data": {
             **{name: card["data"][name] for name in ("source", "window", "as_of", "hash", "rows")},
             "files": [{**file, "present": Path(file.get("path", "")).exists()} for file in files],
         },
-        "code": card["code"], "seed": card["seed"], "preset": card["preset"],
+        "code": card["code"],
+        "seed": card["seed"],
+        "preset": card["preset"],
         "parameters": {part: config.get(part, {}) for part in ("network", "training", "data", "gates")},
-        "libraries": origin.get("libraries", {}), "vocabulary": (origin.get("vocabulary") or {}).get("fingerprint", ""),
-        "nodes": nodes, "mlmd": no_nodes,
+        "libraries": origin.get("libraries", {}),
+        "vocabulary": (origin.get("vocabulary") or {}).get("fingerprint", ""),
+        "nodes": nodes,
+        "mlmd": no_nodes,
         "promotions": [e for e in model_registry.history(line) if version in (e["from"], e["to"])],
-    }  # fmt: skip
+    }
 
 
 def _nodes(line: str, run: str) -> tuple[list[dict], str]:
@@ -64,18 +79,34 @@ def _nodes(line: str, run: str) -> tuple[list[dict], str]:
     return nodes, "" if nodes else f"MLMD has no execution of run {run}"
 
 
-def blocks(lineage: dict):
+def blocks(lineage: dict) -> Iterator[tuple]:
     """The page's blocks (`pipelines.reports.page_blocks`). lineage: as `collect` gives it."""
-    run, data = lineage["run"], lineage["data"]
-    where = lineage["folder"] or f"no longer kept: {(lineage['removed'] or {}).get('why', 'its folder is gone')}"
-    yield "table", ("", ""), [
-        ("version", f"{lineage['version']} of {lineage['line']}" + (f", {', '.join(lineage['aliases'])}" if lineage["aliases"] else "")),
+    yield from _version_blocks(lineage)
+    yield from _data_blocks(lineage["data"])
+    yield from _settings_blocks(lineage)
+    yield from _run_blocks(lineage)
+    yield from _serving_blocks(lineage)
+
+
+def _facts(*rows: tuple) -> tuple:
+    """A table of names and values."""
+    return "table", ("", ""), list(rows)
+
+
+def _version_blocks(lineage: dict) -> Iterator[tuple]:
+    removed = (lineage["removed"] or {}).get("why", "its folder is gone")
+    yield _facts(
+        ("version", ", ".join([f"{lineage['version']} of {lineage['line']}", *lineage["aliases"]])),
         ("test accuracy", f"{lineage['metrics']['accuracy']:.4f} on {lineage['metrics']['rows']:,} rows"),
-        ("folder", where), ("content digest", lineage["digest"]), ("made", lineage["created"]),
-    ]  # fmt: skip
+        ("folder", lineage["folder"] or f"no longer kept: {removed}"),
+        ("content digest", lineage["digest"]),
+        ("made", lineage["created"]),
+    )
     if lineage["nodes"]:
         yield "drawing", picture(lineage["nodes"])
 
+
+def _data_blocks(data: dict) -> Iterator[tuple]:
     yield "heading", "Data"
     yield (
         "text",
@@ -94,35 +125,47 @@ def blocks(lineage: dict):
     table = ("table", ("file", "split", "rows", "sha256", "still there"), rows)
     yield table if len(rows) <= 12 else ("folded", f"{len(rows)} files", [table])
 
+
+def _settings_blocks(lineage: dict) -> Iterator[tuple]:
     yield "heading", "Code and settings"
-    yield "table", ("", ""), [
-        ("code and libraries", lineage["code"]), ("preset", lineage["preset"]), ("seed", lineage["seed"]),
+    versions = ", ".join(f"{name} {number}" for name, number in lineage["libraries"].items())
+    yield _facts(
+        ("code and libraries", lineage["code"]),
+        ("preset", lineage["preset"]),
+        ("seed", lineage["seed"]),
         ("vocabulary", lineage["vocabulary"] or "not recorded"),
-        ("versions", ", ".join(f"{name} {number}" for name, number in lineage["libraries"].items()) or "not recorded"),
-    ]  # fmt: skip
+        ("versions", versions or "not recorded"),
+    )
     settings = [
         (f"{part}.{name}", _short(value)) for part, of in lineage["parameters"].items() for name, value in of.items()
     ]
     yield "folded", f"{len(settings)} settings", [("table", ("setting", "value"), settings)]
 
-    yield "heading", "Run"
-    yield "table", ("", ""), [
-        ("run", run["id"]), ("Airflow run", run["airflow"] or "none recorded"), ("MLMD run context", run["mlmd"]),
-        ("trigger", run["trigger"] or "not recorded"), ("interval", " to ".join(run["interval"] or []) or "none"),
-    ]  # fmt: skip
 
+def _run_blocks(lineage: dict) -> Iterator[tuple]:
+    run = lineage["run"]
+    yield "heading", "Run"
+    yield _facts(
+        ("run", run["id"]),
+        ("Airflow run", run["airflow"] or "none recorded"),
+        ("MLMD run context", run["mlmd"]),
+        ("trigger", run["trigger"] or "not recorded"),
+        ("interval", " to ".join(run["interval"] or []) or "none"),
+    )
     yield "heading", "Nodes and artifacts"
     if lineage["mlmd"]:
         yield "text", lineage["mlmd"]
     for node in lineage["nodes"]:
-        sides = [(side[:-1], a) for side in ("inputs", "outputs") for a in node[side]]
         rows = [
-            (side, a["key"], a["id"], a["type"], a["uri"], f"execution {a['made_by']}", a["state"].lower())
-            for side, a in sides
+            (side[:-1], a["key"], a["id"], a["type"], a["uri"], f"execution {a['made_by']}", a["state"].lower())
+            for side in ("inputs", "outputs")
+            for a in node[side]
         ]
         heads = ("", "key", "artifact", "type", "URI", "made by", "state")
         yield "folded", f"{node['node']}: execution {node['id']}, {node['state'].lower()}", [("table", heads, rows)]
 
+
+def _serving_blocks(lineage: dict) -> Iterator[tuple]:
     yield "heading", "Promotions"
     events = [
         (e["time"], e["kind"], f"{e['from'] or 'none'} to {e['to']}", e["who"], e["reason"])

@@ -1,7 +1,7 @@
 """What is kept and what goes: `[<line>.retention]` in `newsdesk.toml`, carried out by `newsdesk clean`.
 
 Protected are the champion, the previous one, the best ever, the pinned, the held, and whatever served within the last `GRACE`
-seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is told first, so that TFX's
+seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is updated first, so that TFX's
 cache does not offer what is gone. Standard library and tomli; only the artifacts need ml_metadata.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from components.core import fileio, locks, paths
 from components.registry import model_registry, pins, serving_history, staging
-from pipelines.config.settings import Policy
+from pipelines.config.settings import RetentionSettings
 from pipelines.monitoring import batch_files
 from pipelines.operations import disk_cleanup
 from pipelines.runner import mlmd_store
@@ -67,7 +67,7 @@ class Plan:
     blind: str = ""
 
 
-def plan(state: State, policy: Policy) -> Plan:
+def plan(state: State, policy: RetentionSettings) -> Plan:
     """Decides, and touches nothing."""
     kept = kept_versions(state, policy)
     gone = [Item("version", str(n), path) for n, path in state.versions.items() if n not in kept]
@@ -82,7 +82,7 @@ def plan(state: State, policy: Policy) -> Plan:
     return Plan(kept, tuple(gone))
 
 
-def kept_versions(state: State, policy: Policy) -> dict[int, tuple[str, ...]]:
+def kept_versions(state: State, policy: RetentionSettings) -> dict[int, tuple[str, ...]]:
     """Why each version is kept, by version; the others go."""
     reasons: dict[int, list[str]] = {}
 
@@ -155,14 +155,14 @@ def _scored(line: str, now: datetime) -> Iterable[tuple[Item, float]]:
         yield Item("scored", path.parent.name, path), (now.timestamp() - path.stat().st_mtime) / _DAY
 
 
-def most_patient(policies: Iterable[Policy]) -> Policy:
+def most_patient(policies: Iterable[RetentionSettings]) -> RetentionSettings:
     """What holds for things that belong to no line: the longest times of all lines, the defaults where there is none."""
-    policies = list(policies) or [Policy()]
+    policies = list(policies) or [RetentionSettings()]
     days = {name: max(getattr(policy, name) for policy in policies) for name in ("cache_days", "scored_days")}
-    return Policy(**days)
+    return RetentionSettings(**days)
 
 
-def shared(policy: Policy, now: float | None = None) -> list[Item]:
+def shared(policy: RetentionSettings, now: float | None = None) -> list[Item]:
     """What belongs to no line and may go: leftovers in `staging/`, unused entries of the caches, answers of `news_score`,
     folders of runs that never opened."""
     now = now or time.time()
@@ -186,8 +186,8 @@ def _last_use(path: Path) -> float:
     return max(max(status.st_mtime, status.st_atime) for status in times)
 
 
-def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
-    """Carries out what `plan` says of a line, and returns it. It takes the line as a run does, so that none works meanwhile.
+def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> Plan:
+    """Carries out the `plan` of a line, and returns it. It holds the line's lease, so that no run starts meanwhile.
 
     A version leaves `serving/` by one rename under the lock that promote and rollback take, and is deleted afterwards: a reader
     sees all of it or nothing.
@@ -217,7 +217,7 @@ def apply(line: str, policy: Policy, now: datetime | None = None) -> Plan:
 
 
 def _set_aside(line: str, name: str, item: Item) -> None:
-    """One rename out of the serving tree, and a line that says so. Under `line_lock`."""
+    """One rename out of the serving tree, and a log line. Under `line_lock`."""
     os.rename(item.path, paths.staging_dir() / f"{name}.{item.name}")
     fileio.sync(item.path.parent)
     link = model_registry.held_dir(line) / item.name

@@ -29,8 +29,11 @@ def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
         yield f"no {folder}; begin with a copy of data_schemas/news/"
         return
     checks: tuple[tuple[str, Callable[[Path, Sequence[str]], str]], ...] = (
-        ("line.toml", _labels), ("schema.pbtxt", _schema), ("expectations.json", _expectations), ("behaviour.toml", _behaviour),
-    )  # fmt: skip
+        ("line.toml", _labels),
+        ("schema.pbtxt", _schema),
+        ("expectations.json", _expectations),
+        ("behaviour.toml", _behaviour),
+    )
     for name, fault in checks:
         problem = fault(folder / name, labels)
         if problem:

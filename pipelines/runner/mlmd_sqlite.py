@@ -8,12 +8,17 @@ from components.core import paths, sqlite_files
 
 # Which column of ml_metadata's tables points to which; those that others point to come first.
 _REFERENCES = (
-    ("Event", "execution_id", "Execution"), ("Event", "artifact_id", "Artifact"), ("EventPath", "event_id", "Event"),
-    ("Association", "execution_id", "Execution"), ("Association", "context_id", "Context"),
-    ("Attribution", "artifact_id", "Artifact"), ("Attribution", "context_id", "Context"),
-    ("ExecutionProperty", "execution_id", "Execution"), ("ArtifactProperty", "artifact_id", "Artifact"),
+    ("Event", "execution_id", "Execution"),
+    ("Event", "artifact_id", "Artifact"),
+    ("EventPath", "event_id", "Event"),
+    ("Association", "execution_id", "Execution"),
+    ("Association", "context_id", "Context"),
+    ("Attribution", "artifact_id", "Artifact"),
+    ("Attribution", "context_id", "Context"),
+    ("ExecutionProperty", "execution_id", "Execution"),
+    ("ArtifactProperty", "artifact_id", "Artifact"),
     ("ContextProperty", "context_id", "Context"),
-)  # fmt: skip
+)
 
 
 def database() -> Path:
@@ -23,8 +28,8 @@ def database() -> Path:
 def last_id() -> int:
     """The highest execution id that the database has given out."""
     with contextlib.closing(sqlite3.connect(f"{database().as_uri()}?mode=ro", uri=True, timeout=60)) as file:
-        found = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'").fetchone()
-    return int(found[0]) if found else 0
+        row = file.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def start_above(path: Path, number: int) -> None:

@@ -189,20 +189,26 @@ def executions(store, line: str, run: str) -> list[dict]:
                 artifact = artifacts[event.artifact_id]
                 sides[event.type].append(
                     {
-                        "key": event.path.steps[0].key, "id": artifact.id, "type": artifact.type, "uri": artifact.uri,
-                        "state": pb.Artifact.State.Name(artifact.state), "made_by": makers.get(artifact.id),
+                        "key": event.path.steps[0].key,
+                        "id": artifact.id,
+                        "type": artifact.type,
+                        "uri": artifact.uri,
+                        "state": pb.Artifact.State.Name(artifact.state),
+                        "made_by": makers.get(artifact.id),
                         "properties": _values(artifact.properties) | _values(artifact.custom_properties),
                     }
-                )  # fmt: skip
+                )
         nodes = [c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"]
         listed.append(
             {
-                "node": nodes[0].removeprefix(f"{line}.") if nodes else execution.type, "id": execution.id,
+                "node": nodes[0].removeprefix(f"{line}.") if nodes else execution.type,
+                "id": execution.id,
                 "state": pb.Execution.State.Name(execution.last_known_state),
                 "parameters": _values(execution.properties) | _values(execution.custom_properties),
-                "inputs": sides[pb.Event.INPUT], "outputs": sides[pb.Event.OUTPUT],
+                "inputs": sides[pb.Event.INPUT],
+                "outputs": sides[pb.Event.OUTPUT],
             }
-        )  # fmt: skip
+        )
     return listed
 
 

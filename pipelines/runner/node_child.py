@@ -1,4 +1,4 @@
-"""What a forked child of the node server does: it becomes the node that a caller asked for."""
+"""What a forked child of the node server does: it becomes the node that a caller requested."""
 
 import contextlib
 import os

@@ -33,7 +33,7 @@ MESSAGE = 1 << 20  # bytes of one message
 
 
 class NoServer(Exception):
-    """The server cannot be reached; the message says why in one line."""
+    """The server cannot be reached; the message gives the reason in one line."""
 
 
 def folder() -> Path:
@@ -148,8 +148,12 @@ def _connect_or_start() -> socket.socket:
         with open(paths.home() / "node_server.log", "ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.runner.node_server", "serve", str(path)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=paths.REPOSITORY, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=paths.REPOSITORY,
+                start_new_session=True,
+            )
         end = time.monotonic() + START
         while time.monotonic() < end:
             connection = connect(path)

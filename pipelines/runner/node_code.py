@@ -57,7 +57,7 @@ def library_hash() -> str:
 def files_of(node: str, known: dict[Path, list[Path]] | None = None) -> list[Path]:
     """The project files that a node can import, sorted; none for a node that a library defines.
 
-    known: what each file reaches, filled on the way, so that a file is read once for all nodes.
+    known: what each file reaches, filled by the search, so that a file is read once for all nodes.
     """
     known = {} if known is None else known
     defines = re.compile(rf"^(?:class|def) {node}\b".encode(), re.MULTILINE)

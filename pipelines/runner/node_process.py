@@ -47,10 +47,10 @@ def tfx_python() -> str:
 def command(
     node: str, run_id: str, config: Mapping[str, Any], attempt: str = "", owner: int | None = None, python: str = ""
 ) -> list[str]:
-    """The argument list that runs one node; what a user typed is one JSON argument and never meets a shell.
+    """The argument list that runs one node; user input is one JSON argument and never passes through a shell.
 
     attempt: a text that differs whenever the scheduler starts the same node of the same run again.
-    owner: the process that all nodes of the run are children of, where there is one: when it is gone, the line is free.
+    owner: the process that all nodes of the run are children of, if there is one: the line's lease ends with it.
     python: the interpreter, where it is not the one of `tfx_python`.
     """
     call = [python or tfx_python(), "-m", "pipelines.run_node", "--node", node, "--run-id", run_id]
@@ -161,7 +161,7 @@ def run(
 ) -> tuple[int, dict]:
     """Runs a node to its end and returns its exit code and its JSON result.
 
-    started: told the process group once there is one. An exception that arrives meanwhile (a timeout, Ctrl-C) stops the
+    started: called with the process group once it exists. An exception that arrives meanwhile (a timeout, Ctrl-C) stops the
     node cleanly first and is then raised.
     """
     with tempfile.TemporaryFile() as output:

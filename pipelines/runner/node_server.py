@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ import psutil
 
 from pipelines.runner import node_child, node_client
 
-IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server leaves
+IDLE = float(os.environ.get("NEWSDESK_SERVER_IDLE", 600))  # seconds without work after which the server exits
 CHILDREN = 4  # nodes at a time; others wait
 GRACE = 60.0  # seconds between SIGTERM and SIGKILL for a node whose caller is gone
 # What only some nodes need: imported while the first node works, so that later children have it at no cost.
@@ -183,10 +183,14 @@ class Server:
     def _status(self) -> dict:
         process = psutil.Process()
         return {
-            "pid": os.getpid(), "age": round(time.monotonic() - self.started), "served": self.served,
-            "running": sum(bool(job.pid) for job in self.jobs), "waiting": sum(not job.pid for job in self.jobs),
-            "memory": process.memory_info().rss, "files": process.num_fds(),
-        }  # fmt: skip
+            "pid": os.getpid(),
+            "age": round(time.monotonic() - self.started),
+            "served": self.served,
+            "running": sum(bool(job.pid) for job in self.jobs),
+            "waiting": sum(not job.pid for job in self.jobs),
+            "memory": process.memory_info().rss,
+            "files": process.num_fds(),
+        }
 
     def _answer(self, connection: socket.socket, message: dict) -> None:
         with contextlib.suppress(OSError):
@@ -266,17 +270,11 @@ def _run(argv: list[str]) -> int:
     return run_node.execute(run_node.parse(argv))
 
 
-@contextlib.contextmanager
-def _logged() -> Iterator[None]:
-    print(f"node server {os.getpid()} starts", flush=True)
-    yield
-    print(f"node server {os.getpid()} leaves", flush=True)
-
-
 def main() -> int:
     if sys.argv[1:2] == ["serve"]:
-        with _logged():
-            Server(Path(sys.argv[2]), _prepare, _run).serve()
+        print(f"node server {os.getpid()} starts", flush=True)
+        Server(Path(sys.argv[2]), _prepare, _run).serve()
+        print(f"node server {os.getpid()} exits", flush=True)
     elif sys.argv[1:] == ["start"]:
         try:
             node_client.start()

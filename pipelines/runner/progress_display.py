@@ -1,6 +1,6 @@
 """What a terminal shows of a run: a line for each node that has ended, and below them a bar for the one that works now.
 
-Without a terminal the same lines come without the bar, and a long node says how far it is every half minute.
+Without a terminal the same lines come without the bar, and a long node reports its progress every half minute.
 """
 
 import time
@@ -21,9 +21,15 @@ class ProgressDisplay:
 
         self.console = Console(file=stream, highlight=False, soft_wrap=True)
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(12), TimeElapsedColumn(), TextColumn("{task.fields[figures]}"),
-            console=self.console, transient=True, auto_refresh=False, disable=not self.console.is_terminal,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(12),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self.console,
+            transient=True,
+            auto_refresh=False,
+            disable=not self.console.is_terminal,
+        )
         self.task, self.file, self.shown, self.spoke = None, None, None, time.monotonic()
 
     def __enter__(self) -> "ProgressDisplay":

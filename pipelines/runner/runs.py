@@ -1,26 +1,18 @@
-"""A run's record: what was asked, what it resolved to, what each node said, and how it ended.
+"""A run's record: what was requested, what it resolved to, the state of each node, and how it ended.
 
-    runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, encoders, code
-    runs/<run-id>/events.jsonl   one line each time a node starts or ends
-    runs/<run-id>/verdict.json   the model gate's decision
-    runs/<run-id>/outcome.json   written when the run closes
-
-Standard library only, but for the resolving of a source.
+runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, encoders, code
+runs/<run-id>/events.jsonl   one line each time a node starts or ends
+runs/<run-id>/verdict.json   the model gate's decision
+runs/<run-id>/outcome.json   written when the run closes
 """
 
-import dataclasses
-import hashlib
-from datetime import datetime, timezone
-
-from components.core import clock, fileio, locks, paths, run_record
+from components.core import fileio, locks, paths, run_record
 from components.core.records import RunRecord, Verdict
-from components.core.states import Decision, NodeState, Release, RunState
+from components.core.states import Decision, NodeState, RunState
 from components.networks import encoder_content
-from components.registry import model_registry, past_champion
 from pipelines.config import run_config
-from pipelines.config.settings import zone
 from pipelines.flow import Node
-from pipelines.runner import node_code
+from pipelines.runner import node_code, run_inputs
 
 
 class Changed(run_record.RunError):
@@ -50,60 +42,21 @@ def open_run(run_id: str, request: run_config.Request, owner: int | None = None)
     """Takes the line, resolves the request to files and fixes the record; a run that is open already is continued.
 
     Raises:
-        claims.Locked: another run holds the line.
-        config.ConfigError, sources.SourceError: the request cannot be met.
+        Locked: another run holds the line.
+        ConfigError, SourceError: the request cannot be met.
     """
     paths.ensure()
-    record = RunRecord.read(paths.run_dir(run_id) / "run.json")
+    path = paths.run_dir(run_id) / "run.json"
+    record = RunRecord.read(path)
     if record:
         locks.take_line(record.line, run_id, owner)
         return record
-    run = run_config.resolve(request, run_config.settings())
-    locks.take_line(run.line, run_id, owner)
-    try:
-        return _record(run_id, run, request)
-    except BaseException:
-        locks.free_line(run.line, run_id)
-        raise
-
-
-def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request) -> RunRecord:
-    """Resolves a run's files, champion and code, and writes them down for all its nodes."""
-    from components.data import sources
-
-    created = datetime.now(timezone.utc)
-    as_of = clock.parse_time(request.as_of, "as_of") if request.as_of else created
-    schedule = run_config.section(run_config.settings(), run.line, "schedule")
-    last = sources.last_moment(as_of, request.interval is not None, zone(schedule.timezone))
-    files, ignored = sources.resolve(run.source, run.window, last, new_day=request.interval is not None)
-    champion, past = model_registry.champion(run.line), None
-    if request.trigger == "backfill":
-        champion, past = past_champion.judge(run.line, as_of)
-        run = dataclasses.replace(run, release=Release.NEVER.value) if past else run
-    resolved = run.to_json()
-    try:
-        encoders = encoder_content.resolve(resolved["network"], resolved["baseline"]["network"])
-    except encoder_content.EncoderError as error:
-        raise run_config.ConfigError(str(error)) from None
-    record = {
-        "run": run_id,
-        "created": created.isoformat(timespec="seconds"),
-        "trigger": request.trigger,
-        "interval": list(request.interval) if request.interval else None,
-        "as_of": as_of.isoformat(timespec="seconds"),
-        "last_day": last.date().isoformat(),
-        "config": resolved,
-        "files": [f.to_json() for f in files],
-        "ignored": ignored,
-        "data_hash": hashlib.sha256("\n".join(f"{f.split} {f.sha256}" for f in files).encode()).hexdigest(),
-        "champion": champion,
-        "past": past,
-        "encoders": encoders,
-        **node_code.snapshot(),
-    }
-    path = paths.run_dir(run_id) / "run.json"
-    fileio.write_json(path, record)
-    return RunRecord.from_json(record, path)
+    lines = run_config.settings()
+    run = run_config.resolve(request, lines)
+    with locks.opening(run.line, run_id, owner):
+        record = RunRecord.from_json({"run": run_id, **run_inputs.gather(run, request, lines)}, path)
+        fileio.write_json(path, record)
+    return record
 
 
 def refuse(run_id: str, reasons: list[str]) -> None:
@@ -115,7 +68,7 @@ def refuse(run_id: str, reasons: list[str]) -> None:
 def close_run(run_id: str) -> dict:
     """Writes how the run ended and gives the line back; doing it twice changes nothing.
 
-    Returns `state` (a `RunState`), `reasons`, `pushed`, `version`, and where there is one the `node` that ended the run.
+    Returns `state` (a `RunState`), `reasons`, `pushed`, `version`, and, if a node ended the run, its name as `node`.
     """
     folder = paths.run_dir(run_id)
     record = RunRecord.read(folder / "run.json")
@@ -128,7 +81,7 @@ def close_run(run_id: str) -> dict:
 
 
 def outcome_of(run_id: str) -> dict:
-    """How a run stands, from its events and the gate's verdict."""
+    """State of a run, from its events and the gate's verdict."""
     folder = paths.run_dir(run_id)
     last = {}
     for event in fileio.read_json_lines(folder / "events.jsonl"):

@@ -134,7 +134,7 @@ def _result(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.
         if state not in _ENDED_WELL:
             shown = mlmd.Execution.State.Name(state) if state is not None else "none"
             raise NodeFailed(
-                f"{name} must find its inputs and end well. Received: execution state {shown}. The log above says which."
+                f"{name} must find its inputs and end well. Received: execution state {shown}. The log above names the input or the error."
             )
         events = handle.store.get_events_by_execution_ids([executions[-1].id])
         names = {e.artifact_id: e.path.steps[0].key for e in events if e.type == mlmd.Event.OUTPUT}

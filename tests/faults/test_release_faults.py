@@ -139,7 +139,7 @@ def test_a_rollback_during_a_push_stands_and_the_run_that_pushed_is_told(point):
 def clean(**policy):
     """Removes all that the policy lets go, as if a day had passed."""
     later = datetime.now(timezone.utc) + timedelta(days=1)
-    return retention.apply(LINE, retention.Policy(**{"keep": 0, "runs": 0, **policy}), later)
+    return retention.apply(LINE, retention.RetentionSettings(**{"keep": 0, "runs": 0, **policy}), later)
 
 
 def test_a_reader_meets_no_error_and_no_mixed_answer_while_versions_change_twenty_times_and_old_ones_are_removed():

@@ -18,11 +18,7 @@ TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit 
 
 @pytest.fixture
 def line():
-    """A line with two versions of which the first serves."""
-    published.release("run-1")
-    version, folder = published.push("run-2", "shifted")
-    published.register(version, folder, "run-2")
-    return published.LINE
+    return published.two_versions()
 
 
 def test_answers_come_in_order_with_label_probabilities_and_version(line):
@@ -100,7 +96,7 @@ def test_a_champion_that_was_followed_and_removed_while_it_was_loaded_is_no_erro
             moved.append(folder)
             for run, kind in (("run-3", "swapped"), ("run-4", "shifted")):
                 published.release(run, kind)
-            retention.apply(line, retention.Policy(keep=0), datetime.now(timezone.utc) + timedelta(days=1))
+            retention.apply(line, retention.RetentionSettings(keep=0), datetime.now(timezone.utc) + timedelta(days=1))
             assert not folder.exists()
         return check(folder)
 

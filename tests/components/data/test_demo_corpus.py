@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.data import demo_corpus, demo_templates
+from components.data import demo_articles, demo_corpus, demo_templates
 
 DAY = dt.date(2026, 1, 20)
 ROOT = Path(demo_corpus.__file__).parents[1]
@@ -106,7 +106,7 @@ def test_noise_changes_about_its_share_of_the_labels():
 def test_twins_share_every_word_and_word_pair_but_not_the_desk_and_not_the_text():
     rng = random.Random(3)
     for _ in range(400):
-        (label, title, text), (other, other_title, other_text) = demo_corpus.twins(rng, DAY)
+        (label, title, text), (other, other_title, other_text) = demo_articles.twins(rng, DAY)
         assert label != other
         assert text != other_text
         assert grams(title, text) == grams(other_title, other_text)
@@ -116,7 +116,7 @@ def test_the_acting_party_names_the_desk_of_a_contest():
     rng = random.Random(4)
     verbs = r"has taken|is demanding|will file|said it would|was the first|has ordered|had threatened|wants comp"
     actor = re.compile(rf"[Tt]he ([a-z' ]+?) (?:{verbs}|has already gone|was ready)")
-    for label, _, text in (told for _ in range(300) for told in demo_corpus.twins(rng, DAY)):
+    for label, _, text in (article for _ in range(300) for article in demo_articles.twins(rng, DAY)):
         assert actor.search(text)[1] in demo_templates.PARTIES[label], text
 
 
@@ -127,19 +127,19 @@ def test_contests_are_a_real_share_of_every_desk(rows):
         assert 0.10 < sum(any(topic in title for topic in topics) for title in titles) / len(titles) < 0.25
 
 
-def test_every_template_of_every_desk_can_be_told():
+def test_every_template_of_every_desk_can_be_filled_in():
     rng = random.Random(5)
     for label in range(4):
         for drifted in (False, True):
             for titles, leads in [*demo_templates.STORIES[label], *demo_templates.THIN, *demo_templates.VAGUE]:
                 for template in [*titles, *leads, *demo_templates.BACKGROUND[label], *demo_templates.CLOSERS]:
-                    told = demo_corpus._Story(rng, label, DAY, drifted).tell([template])
-                    assert "{" not in told
-                    assert not re.search(r"\b(\w+) \1\b", told), told
+                    text = demo_articles.Story(rng, label, DAY, drifted).tell([template])
+                    assert "{" not in text
+                    assert not re.search(r"\b(\w+) \1\b", text), text
 
 
 def test_headline_and_text_speak_of_the_same_names():
-    story = demo_corpus._Story(random.Random(6), 1, DAY)
+    story = demo_articles.Story(random.Random(6), 1, DAY)
     assert story.tell(["{team} beat {team2}"]) == story.tell(["{team} beat {team2}"])
     assert story["team"] != story["team2"]
 

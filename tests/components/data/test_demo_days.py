@@ -51,10 +51,10 @@ def test_a_day_is_held_out_by_a_tenth_and_says_that_the_newsroom_wrote_it(delive
 def test_a_running_story_keeps_its_names_for_some_days_and_is_then_forgotten(delivered):
     begun = {name for _, names in demo_days.stories(MONDAY - dt.timedelta(1)) for name in names.values()}
     desk, names = next(story for story in demo_days.stories(MONDAY) if not set(story[1].values()) & begun)
-    told = [day for day in WEEK if (desk, names) in demo_days.stories(day)]
-    assert told == WEEK[: len(told)] and 2 <= len(told) <= 4
+    days = [day for day in WEEK if (desk, names) in demo_days.stories(day)]
+    assert days == WEEK[: len(days)] and 2 <= len(days) <= 4
     counts = {day: text(delivered, day).count(names["surname"]) for day in WEEK}
-    assert min(counts[day] for day in told if day not in DAY.values()) > 5 * counts[WEEK[-1]] + 5
+    assert min(counts[day] for day in days if day not in DAY.values()) > 5 * counts[WEEK[-1]] + 5
 
 
 def test_a_damaged_day_is_delivered_again_whole_with_the_next_one(tmp_path):
@@ -68,7 +68,7 @@ def test_a_damaged_day_is_delivered_again_whole_with_the_next_one(tmp_path):
     assert demo_days.deliver(tmp_path, after) == []
 
 
-def test_a_day_that_somebody_else_brought_is_left_alone(tmp_path):
+def test_a_day_that_a_user_delivered_is_left_unchanged(tmp_path):
     (tmp_path / f"span={DAY['damaged']}").mkdir()
     (tmp_path / f"span={DAY['damaged']}" / "train.csv").write_text("labelled by hand")
     demo_days.deliver(tmp_path, DAY["damaged"])
@@ -90,7 +90,7 @@ def test_a_damaged_day_stops_at_the_data_gate_and_the_corrected_one_does_not(tmp
     assert decisions["damaged"] == "stop" and decisions["corrected"] != "stop"
 
 
-def test_a_drifted_day_lies_apart_from_the_others(tmp_path, delivered):
+def test_a_drifted_day_is_far_from_the_others(tmp_path, delivered):
     profiles = data_kit.Ingested(delivered, tmp_path).profile["spans"]
     distances = {span["span"]: span["most"] for span in checks.span_skew(profiles)}
     drifted = distances.pop(str(DAY["drifted"]))

@@ -49,9 +49,11 @@ def test_plain_sentences_get_the_label_that_one_expects(tmp_path):
     train, check = (texts[~held], ids[~held]), (texts[held], ids[held])
     model, tokenizer, _ = loop.fit(bag, tokens, preset.network, settings, 1, train, check, 4, tmp_path)
     asked = [(text, label) for label, typed in TYPED.items() for text in typed]
-    said = model(tokenizer(tf.constant([text for text, _ in asked]))).numpy().argmax(axis=1)
+    predicted = model(tokenizer(tf.constant([text for text, _ in asked]))).numpy().argmax(axis=1)
     wrong = [
-        (text, demo_corpus.CLASSES[one]) for (text, label), one in zip(asked, said) if demo_corpus.CLASSES[one] != label
+        (text, demo_corpus.CLASSES[one])
+        for (text, label), one in zip(asked, predicted)
+        if demo_corpus.CLASSES[one] != label
     ]
     assert wrong == []
 

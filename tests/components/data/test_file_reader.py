@@ -105,7 +105,7 @@ def test_a_label_is_a_number_from_1_or_a_name(text, label):
     assert parse_label(text, LABELS) == label
 
 
-def test_labels_count_from_0_only_where_that_is_said():
+def test_labels_count_from_0_only_where_configured():
     assert [parse_label(text, LABELS, first=0) for text in ("0", "3", "4")] == [0, 3, None]
 
 
@@ -127,7 +127,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("line, column, reason", BAD, ids=lambda value: str(value)[:20])
-def test_a_bad_row_is_told_and_the_rows_around_it_are_read(tmp_path, line, column, reason):
+def test_a_bad_row_is_reported_and_the_rows_around_it_are_read(tmp_path, line, column, reason):
     path = write(tmp_path / "a.csv", b'"1","before","it"\n' + line + b'\n"2","after","it"\n"3","and","on"\n')
     rows = read(path)
     assert [type(row) for row in rows] == [Row, BadRow, Row, Row]
@@ -162,7 +162,7 @@ def test_a_line_longer_than_memory_likes_is_one_bad_row(tmp_path):
      ('{"label": NaN, "title": "a", "description": "b"}', "label", "is outside the labels")],
     ids=lambda value: value[:20],
 )  # fmt: skip
-def test_a_bad_json_line_is_told_and_the_next_is_read(tmp_path, line, column, reason):
+def test_a_bad_json_line_is_reported_and_the_next_is_read(tmp_path, line, column, reason):
     rows = read(write(tmp_path / "a.jsonl", (line + "\n").encode() + jsonl(ROWS)))
     assert (rows[0].line, rows[0].column) == (1, column) and reason in rows[0].reason
     assert fields(rows[1:]) == WANTED
@@ -205,11 +205,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_is_not_whole_is_refused_by_name_and_place(tmp_path, name):
-    content, told = REFUSED[name]
+    content, message = REFUSED[name]
     path = write(tmp_path / name, content)
     with pytest.raises(SourceError) as error:
         read(path)
-    assert told in str(error.value) and str(path) in str(error.value)
+    assert message in str(error.value) and str(path) in str(error.value)
 
 
 def test_encoding_and_delimiter_can_be_given(tmp_path):

@@ -54,7 +54,7 @@ def test_labels_drawn_as_the_judges_believe_are_hardly_ever_held():
     assert held == 0
 
 
-def test_a_whole_batch_of_one_label_is_held_where_the_texts_do_not_say_so_and_told_where_they_do():
+def test_a_whole_batch_of_one_label_is_held_unless_the_texts_confirm_it():
     truth, one = np.arange(40) % 4, np.zeros(40, int)
     held, _ = label_review.trouble(one, NAMES, judges(sure(truth)))
     assert held[-1] == "all 40 rows carry one label, World"
@@ -81,10 +81,10 @@ def test_neighbours_answer_for_a_row_that_they_did_not_learn_from():
     texts = [" ".join(draw.choice(WORDS[label].split(), 4)) for label in labels]
     given = labels.copy()
     given[:20] = (labels[:20] + 1) % 4
-    found = label_review.neighbours(texts, given, 4)
-    assert (found[:20].argmax(axis=1) == labels[:20]).mean() > 0.8
-    thresholds = label_review.sure_from(found, given)
-    doubtful = label_review.suspects(given, {"neighbours": (found, thresholds)})
+    votes = label_review.neighbours(texts, given, 4)
+    assert (votes[:20].argmax(axis=1) == labels[:20]).mean() > 0.8
+    thresholds = label_review.sure_from(votes, given)
+    doubtful = label_review.suspects(given, {"neighbours": (votes, thresholds)})
     assert doubtful[:20].sum() >= 10 and doubtful[20:].mean() < 0.05
 
 

@@ -40,8 +40,8 @@ def test_nine_in_ten_of_many_near_duplicates_are_found():
         near.append(" ".join(words))
     signatures = Signatures()
     signatures.add(texts + near)
-    found = signatures.first_like()
-    assert np.mean(found[500:] == np.arange(500)) > 0.8 and np.mean(found[:500] < 0) > 0.95
+    matches = signatures.first_like()
+    assert np.mean(matches[500:] == np.arange(500)) > 0.8 and np.mean(matches[:500] < 0) > 0.95
 
 
 def profile(rows):

@@ -29,13 +29,13 @@ def address(tmp_path_factory):
 def means(address):
     """By hand: the mean of each word's pieces, less the mean of all words."""
     pieces, names = encoder.piece_vectors(address), encoder.vocabulary(address)
-    found = np.array(
+    matrix = np.array(
         [
             pieces[[names.index(piece) for piece in (["goal", "##s"] if word == "goals" else [word])]].mean(0)
             for word in WORDS
         ]
     )
-    return found - found.mean(axis=0)
+    return matrix - matrix.mean(axis=0)
 
 
 def test_piece_vectors_are_the_embeddings_of_the_model_itself(address):
@@ -45,12 +45,12 @@ def test_piece_vectors_are_the_embeddings_of_the_model_itself(address):
 
 def test_a_words_vector_is_its_pieces_mean_turned_and_scaled(address):
     width = 9  # ten words less their mean have nine directions, so nothing is lost
-    found = word_vectors.initial(address, TOKENS, width)
-    assert found.shape == (len(TOKENS), width) and found.dtype == np.float32
+    matrix = word_vectors.initial(address, TOKENS, width)
+    assert matrix.shape == (len(TOKENS), width) and matrix.dtype == np.float32
     expected = means(address)
-    scale = np.linalg.norm(found[2:]) / np.linalg.norm(expected)
-    np.testing.assert_allclose(found[2:] @ found[2:].T, scale**2 * (expected @ expected.T), atol=1e-4)
-    assert float(found[2:].std()) == pytest.approx(word_vectors.DEVIATION, rel=1e-3)
+    scale = np.linalg.norm(matrix[2:]) / np.linalg.norm(expected)
+    np.testing.assert_allclose(matrix[2:] @ matrix[2:].T, scale**2 * (expected @ expected.T), atol=1e-4)
+    assert float(matrix[2:].std()) == pytest.approx(word_vectors.DEVIATION, rel=1e-3)
 
 
 def test_fewer_numbers_keep_the_main_directions(address):

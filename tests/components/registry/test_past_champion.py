@@ -78,3 +78,7 @@ def test_the_best_of_that_day_knows_nothing_of_later_ones():
         release(number, knows=number, served=number, accuracy=accuracy)
     assert [model_registry.best_released(LINE, until)["version"] for until in (1, 2, 3, None)] == [1, 1, 3, 3]
     assert model_registry.best_released(LINE, 0) is None
+
+
+def test_a_run_that_is_no_backfill_is_judged_by_what_serves_now(four_days):
+    assert past_champion.judge(LINE, None) == (model_registry.champion(LINE), None)

@@ -34,20 +34,23 @@ def test_a_family_s_export_passes_and_needs_no_text_library():
 def test_wordpiece_tokenizers_pass_and_say_that_they_need_the_text_library(tmp_path):
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b"]
     fast = text.FastBertTokenizer(tokens, token_out_type=tf.int32, lower_case_nfd_strip_accents=True)
-    one = exported(tmp_path / "fast", lambda said: fast.tokenize(said).merge_dims(1, -1).to_tensor(0), fast=fast)
+    one = exported(tmp_path / "fast", lambda text: fast.tokenize(text).merge_dims(1, -1).to_tensor(0), fast=fast)
     assert op_allowlist.look(one, 100.0) == ([], True)
     keys = tf.lookup.KeyValueTensorInitializer(tokens, range(6), tf.string, tf.int64)
     table = tf.lookup.StaticVocabularyTable(keys, 1)
     slow = text.BertTokenizer(table, lower_case=True, token_out_type=tf.int64)
     other = exported(
-        tmp_path / "slow", lambda said: slow.tokenize(said).merge_dims(1, -1).to_tensor(0), slow=slow, table=table
+        tmp_path / "slow",
+        lambda text: slow.tokenize(text).merge_dims(1, -1).to_tensor(0),
+        slow=slow,
+        table=table,
     )
     assert op_allowlist.look(other, 100.0) == ([], True)
 
 
 def test_recurrent_loops_and_branches_pass(tmp_path):
-    def answer(said):
-        return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, tf.strings.join([x, x])), (0, said))[1]
+    def answer(text):
+        return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, tf.strings.join([x, x])), (0, text))[1]
 
     assert faults(exported(tmp_path / "loop", answer)) == []
 
@@ -55,21 +58,21 @@ def test_recurrent_loops_and_branches_pass(tmp_path):
 @pytest.mark.parametrize(
     ("op", "answer"),
     [
-        ("ReadFile", lambda said: tf.map_fn(tf.io.read_file, said)),
-        ("WriteFile", lambda said: tf.map_fn(lambda one: (tf.io.write_file("/tmp/newsdesk-pwned", one), one)[1], said)),
-        ("EagerPyFunc", lambda said: tf.py_function(lambda x: x, [said], tf.string)),
-        ("PyFunc", lambda said: tf.numpy_function(lambda x: x, [said], tf.string)),
-        ("MatchingFiles", lambda said: tf.io.matching_files(said)),
-        ("SaveV2", lambda said: (tf.raw_ops.SaveV2(prefix="/tmp/x", tensor_names=["a"], shape_and_slices=[""], tensors=[said]), said)[1]),
-        ("RestoreV2", lambda said: tf.raw_ops.RestoreV2(prefix="/tmp/x", tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.string])[0]),
-        ("PrintV2", lambda said: (tf.print(said), tf.identity(said))[1]),
-        ("TensorSliceDataset", lambda said: tf.data.Dataset.from_tensor_slices(said).reduce("", lambda a, b: a + b)),
+        ("ReadFile", lambda text: tf.map_fn(tf.io.read_file, text)),
+        ("WriteFile", lambda text: tf.map_fn(lambda one: (tf.io.write_file("/tmp/newsdesk-pwned", one), one)[1], text)),
+        ("EagerPyFunc", lambda text: tf.py_function(lambda x: x, [text], tf.string)),
+        ("PyFunc", lambda text: tf.numpy_function(lambda x: x, [text], tf.string)),
+        ("MatchingFiles", lambda text: tf.io.matching_files(text)),
+        ("SaveV2", lambda text: (tf.raw_ops.SaveV2(prefix="/tmp/x", tensor_names=["a"], shape_and_slices=[""], tensors=[text]), text)[1]),
+        ("RestoreV2", lambda text: tf.raw_ops.RestoreV2(prefix="/tmp/x", tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.string])[0]),
+        ("PrintV2", lambda text: (tf.print(text), tf.identity(text))[1]),
+        ("TensorSliceDataset", lambda text: tf.data.Dataset.from_tensor_slices(text).reduce("", lambda a, b: a + b)),
     ],
 )  # fmt: skip
 def test_an_operation_that_is_not_listed_is_named(tmp_path, op, answer):
-    (said,) = faults(exported(tmp_path / "m", answer))
-    assert said.startswith("the graph must hold listed operations alone. Received: ")
-    assert f"{op}, in " in said
+    (fault,) = faults(exported(tmp_path / "m", answer))
+    assert fault.startswith("the graph must hold listed operations alone. Received: ")
+    assert f"{op}, in " in fault
 
 
 def test_a_function_that_no_signature_reaches_is_looked_at_too(tmp_path):
@@ -79,7 +82,7 @@ def test_a_function_that_no_signature_reaches_is_looked_at_too(tmp_path):
     assert "ReadFile" in "".join(faults(folder))
 
 
-def test_a_graph_that_calls_the_saver_where_nobody_saves_is_refused(tmp_path):
+def test_a_graph_that_calls_the_saver_outside_of_saving_is_refused(tmp_path):
     folder = exported(tmp_path / "m", tf.identity, weight=tf.Variable(1.0))
     model = op_allowlist.saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     graph = model.meta_graphs[0].graph_def
@@ -151,8 +154,8 @@ def test_a_served_function_that_writes_files_is_refused_whatever_the_file_calls_
 
     def save_what_the_client_sends(meta):
         served = function(meta, "signature_wrapper")
-        said = served.signature.input_arg[0].name
-        served.node_def.add(name="save", op="SaveV2").input.extend([said, said, said, said])
+        name = served.signature.input_arg[0].name
+        served.node_def.add(name="save", op="SaveV2").input.extend([name, name, name, name])
         change(meta)
 
     edited(folder, save_what_the_client_sends)
@@ -193,7 +196,7 @@ def let_a_client_save(meta):
         let_a_client_save,
     ],
 )
-def test_a_saver_that_would_touch_other_files_than_it_is_told_to_is_refused(tmp_path, change):
+def test_a_saver_that_would_touch_other_files_than_its_prefix_is_refused(tmp_path, change):
     folder = edited(exported(tmp_path / "m", tf.identity, weight=tf.Variable(1.0)), change)
     assert "V2, in __inference__traced_save" in "".join(faults(folder))
 
@@ -203,7 +206,7 @@ def again(tmp_path_factory):
     """A TensorFlow Hub preprocessor that was loaded and exported again, as in every model with such an encoder."""
     folder = tmp_path_factory.mktemp("again")
     tokens = encoder_tf_hub.Preprocessor(encoder_kit.hub(folder / "encoder"), 8)
-    return exported(folder / "m", lambda said: tokens(said)["ids"], tokens=tokens)
+    return exported(folder / "m", lambda text: tokens(text)["ids"], tokens=tokens)
 
 
 def test_the_table_of_a_hub_preprocessor_that_is_exported_again_may_read_its_asset(again):
@@ -264,14 +267,14 @@ def test_other_files_than_a_saved_model_s_are_refused(tmp_path, name):
     folder = shutil.copytree(published.model("good"), tmp_path / "m")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("x")
-    (said,) = faults(folder)
-    assert said.endswith(f"Received: {name}")
+    (fault,) = faults(folder)
+    assert fault.endswith(f"Received: {name}")
 
 
 def test_links_damage_absence_and_size_are_refused(tmp_path):
     folder = shutil.copytree(published.model("good"), tmp_path / "m")
-    (said,) = op_allowlist.look(folder, 0.01)[0]
-    assert said.startswith("the model must not be larger than 0 MB. Received: 0.")
+    (fault,) = op_allowlist.look(folder, 0.01)[0]
+    assert fault.startswith("the model must not be larger than 0 MB. Received: 0.")
     (folder / "assets").mkdir(exist_ok=True)
     (folder / "assets" / "secret").symlink_to("/etc/passwd")
     assert faults(folder) == ["the folder must hold files, not links. Received: secret"]
@@ -298,6 +301,6 @@ def test_no_listed_operation_touches_files_the_network_or_python():
         "Summary",
         "Remote",
     )
-    found = {name for name in op_allowlist.ALLOWED | op_allowlist.TEXT if any(word in name for word in suspect)}
-    assert found == set()
+    risky = {name for name in op_allowlist.ALLOWED | op_allowlist.TEXT if any(word in name for word in suspect)}
+    assert risky == set()
     assert {name for name in op_allowlist.ALLOWED if not hasattr(tf.raw_ops, name)} == set()

@@ -137,9 +137,9 @@ def test_a_run_prints_a_line_a_node_and_the_verdict(airflow, capsys, monkeypatch
     out = capsys.readouterr().out
     assert "cached   Ingester" in out and "done     Trainer" in out and "running" not in out
     assert "RELEASED as version 4, accuracy 0.9100" in out and "- better" in out
-    told = json.loads(seen.read_text())
-    assert told["arguments"][:3] == ["dags", "test", "news_retrain"]
-    assert (told["conf"]["preset"], told["one"]) == ("bag", "1")
+    received = json.loads(seen.read_text())
+    assert received["arguments"][:3] == ["dags", "test", "news_retrain"]
+    assert (received["conf"]["preset"], received["one"]) == ("bag", "1")
 
 
 @pytest.mark.parametrize("state", ["refused", "unchanged", "held", "blessed"])

@@ -162,7 +162,7 @@ def test_a_number_that_was_given_to_another_process_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_the_callers_own_session_and_that_of_a_container_are_nobodys_to_end(own):
+def test_the_sessions_of_the_caller_and_of_a_container_are_not_ended(own):
     # Never `end` here: if this failed it would take the whole test run along.
     assert processes.members({"pid": os.getsid(0) if own else 0, "started": None}) == []
 

@@ -27,20 +27,20 @@ def desk(tmp_path):
 
     def make(code, **other):
         call = [sys.executable, "-c", code]
-        found = Supervisor(
-            {"scheduler": Program(call, os.environ, tmp_path / "log", **other)}, said.append, lambda: now[0]
+        supervisor = Supervisor(
+            {"scheduler": Program(call, os.environ, tmp_path / "log", **other)}, messages.append, lambda: now[0]
         )
-        found.now, found.said = now, said
-        made.append(found)
-        found.begin()
-        found.look()
-        return found
+        supervisor.now, supervisor.messages = now, messages
+        made.append(supervisor)
+        supervisor.begin()
+        supervisor.look()
+        return supervisor
 
-    now, said = [0.0], []
+    now, messages = [0.0], []
     yield make
-    for found in made:
-        processes.end([found._state["scheduler"]], 0)
-        for child in found._children.values():
+    for supervisor in made:
+        processes.end([supervisor._state["scheduler"]], 0)
+        for child in supervisor._children.values():
             child.wait()
 
 
@@ -53,50 +53,50 @@ def scheduler():
 
 
 def test_a_part_that_is_killed_is_started_again_at_once_and_the_log_says_so(desk):
-    found = desk(LIVES)
+    supervisor = desk(LIVES)
     first = scheduler()
     assert first.up and first.restarts == 0
     os.kill(first.pid, signal.SIGKILL)
-    wait(found)
-    found.look()
+    wait(supervisor)
+    supervisor.look()
     again = scheduler()
     assert again.up and again.pid != first.pid and again.restarts == 1
-    assert any(f"process {first.pid} ended by signal 9" in line for line in found.said)
+    assert any(f"process {first.pid} ended by signal 9" in line for line in supervisor.messages)
 
 
 def test_a_part_that_dies_again_and_again_is_tried_ever_less_often_and_down_since_its_last_end(desk):
-    found, waits = desk(DIES), []
+    supervisor, waits = desk(DIES), []
     for _ in range(8):
-        wait(found)
-        found.look()
-        waits.append(found._due.get("scheduler", found.now[0]) - found.now[0])
+        wait(supervisor)
+        supervisor.look()
+        waits.append(supervisor._due.get("scheduler", supervisor.now[0]) - supervisor.now[0])
         if waits[-1]:
             part = scheduler()
-            assert not part.up and part.since == found._state["scheduler"]["since"]
+            assert not part.up and part.since == supervisor._state["scheduler"]["since"]
             assert f"scheduler is down since {part.since}" in stack_state.warning()
-        found.now[0] += waits[-1]
-        if "scheduler" in found._due:
-            found.look()
+        supervisor.now[0] += waits[-1]
+        if "scheduler" in supervisor._due:
+            supervisor.look()
     assert waits[:5] == [0, 1, 3, 7, 15] and waits[5:] == [LONGEST] * 3 and LONGEST < 30
 
 
 def test_after_a_steady_time_the_back_off_begins_anew(desk):
-    found = desk(LIVES)
-    found._state["scheduler"]["tries"] = 5
-    found.now[0] = STEADY
+    supervisor = desk(LIVES)
+    supervisor._state["scheduler"]["tries"] = 5
+    supervisor.now[0] = STEADY
     os.kill(scheduler().pid, signal.SIGKILL)
-    wait(found)
-    found.look()
+    wait(supervisor)
+    supervisor.look()
     assert scheduler().up
 
 
 def test_the_next_supervisor_takes_over_what_still_runs_and_starts_the_rest(desk):
-    found = desk(LIVES)
+    supervisor = desk(LIVES)
     before = scheduler()
     other = desk(LIVES)
     assert other._children == {} and scheduler().pid == before.pid
     os.kill(before.pid, signal.SIGKILL)
-    wait(found)
+    wait(supervisor)
     other.look()
     assert scheduler().up and scheduler().pid != before.pid
 
@@ -106,9 +106,9 @@ def test_nothing_was_started_so_nothing_is_down():
 
 
 def test_without_a_supervisor_what_is_down_is_down_since_the_last_look_and_needs_a_person(desk):
-    found = desk(LIVES)
+    supervisor = desk(LIVES)
     os.kill(scheduler().pid, signal.SIGKILL)
-    wait(found)
+    wait(supervisor)
     dead = {"pid": os.getpid(), "started": "1", "state": "up", "since": "2026-01-01T00:00:00+00:00"}
     fileio.write_json(stack_state.file(), {**stack_state.read(), "supervisor": dead})
     os.utime(stack_state.file(), (1_800_000_000, 1_800_000_000))

@@ -53,7 +53,7 @@ def serve(name: str) -> int:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_label_top_words_picture_and_page_are_told_and_there(name, capsys):
+def test_label_top_words_picture_and_page_are_printed_and_written(name, capsys):
     version = serve(name)
     assert main.main(["predict", "--json", "Goal! The coach, unheard-of"]) == 0
     (asked,) = json.loads(capsys.readouterr().out)
@@ -96,10 +96,10 @@ def test_asking_again_replaces_and_does_not_pile_up(capsys):
 def test_a_model_without_attention_says_so_with_what_to_do_and_writes_nothing(capsys):
     published.release("run-1")
     assert main.main(["explain", "goal"]) == 1
-    said = capsys.readouterr().err
-    assert "version 1 of line news (preset bag) has no attention to show" in said
-    assert "newsdesk retrain --preset wide-transformer" in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "version 1 of line news (preset bag) has no attention to show" in message
+    assert "newsdesk retrain --preset wide-transformer" in message
+    assert message.count("\n") == 1
     assert not (paths.home() / "explain").exists()
 
 
@@ -149,7 +149,7 @@ def test_a_damaged_version_is_not_loaded(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         ([], 2, "TEXT"),
         (["goal", "--version", "../1"], 2, "newsdesk explain: --version must be @champion or a version number"),
@@ -157,13 +157,13 @@ def test_a_damaged_version_is_not_loaded(capsys):
         (["goal"], 1, "must have a champion"),
     ],
 )
-def test_bad_usage_is_two_and_what_fails_is_one_each_with_a_reason(arguments, code, said, capsys):
+def test_bad_usage_is_two_and_what_fails_is_one_each_with_a_reason(arguments, code, message, capsys):
     try:
         got = main.main(["explain", *arguments])
     except SystemExit as error:
         got = error.code
     assert got == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_named(capsys):

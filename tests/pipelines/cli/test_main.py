@@ -34,7 +34,7 @@ def test_models_without_versions_says_how_to_make_one(capsys):
     assert json.loads(capsys.readouterr().out) == []
 
 
-def test_show_tells_a_version_s_story(two, capsys):
+def test_show_prints_a_version_s_metrics_data_and_history(two, capsys):
     assert main.main(["show", "1", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["aliases"] == ["previous"]
@@ -81,7 +81,7 @@ def test_bad_usage_ends_with_two_and_a_message(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["show", "7"], "Received: 7"),
         (["promote", "7", "--reason", "r"], "version 7"),
@@ -89,10 +89,10 @@ def test_bad_usage_ends_with_two_and_a_message(arguments, capsys):
         (["predict", "goal"], "must have a champion"),
     ],
 )
-def test_what_cannot_be_done_ends_with_one_and_a_reason_without_a_traceback(arguments, said, capsys):
+def test_what_cannot_be_done_ends_with_one_and_a_reason_without_a_traceback(arguments, message, capsys):
     assert main.main(arguments) == 1
     shown = capsys.readouterr().err
-    assert said in shown
+    assert message in shown
     assert "Traceback" not in shown
 
 
@@ -128,7 +128,7 @@ def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
         ["data", "check", "demo"],
     ],
 )
-def test_a_line_that_nobody_knows_is_bad_usage_and_leaves_no_folder(two, arguments, capsys):
+def test_an_unknown_line_is_bad_usage_and_leaves_no_folder(two, arguments, capsys):
     (paths.registry_dir("left") / "x").mkdir(parents=True)
     for line in ("typo", "left"):
         assert main.main([*arguments, "--line", line]) == 2
@@ -151,7 +151,7 @@ def test_a_folder_that_is_not_there_is_bad_usage_before_a_run_opens(two, command
 
 
 @pytest.mark.parametrize("command", [["retrain", "--source"], ["data", "check"]])
-def test_a_line_that_another_run_holds_is_told_before_anything_starts(command, tmp_path, capsys, monkeypatch):
+def test_a_locked_line_is_reported_before_anything_starts(command, tmp_path, capsys, monkeypatch):
     locks.take_line("news", "nightly")
     monkeypatch.setattr("pipelines.runner.node_process.start", lambda *a, **k: pytest.fail("a node was started"))
     assert main.main([*command, str(tmp_path)]) == 4

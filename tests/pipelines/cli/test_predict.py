@@ -78,8 +78,8 @@ def test_a_stray_quote_costs_its_own_row_alone(served, tmp_path, capsys):
     with open(target, encoding="utf-8", newline="") as file:
         answers = list(csv.DictReader(file))
     assert [int(row["line"]) for row in answers] == [2, *range(4, 105)]
-    said = capsys.readouterr().err
-    assert "1 rows of" in said and "line 3, column row" in said
+    message = capsys.readouterr().err
+    assert "1 rows of" in message and "line 3, column row" in message
     with open(tmp_path / "out.csv.quarantine.csv", encoding="utf-8", newline="") as file:
         assert [(row["line"], row["value"]) for row in csv.DictReader(file)] == [("3", 'goal,"coach\n')]
     assert main.main(["predict", "--json", "--file", str(source)]) == 0
@@ -92,7 +92,7 @@ def test_a_cell_of_a_megabyte_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         (
             "x.csv",
@@ -108,9 +108,9 @@ def test_a_cell_of_a_megabyte_is_read(tmp_path):
         ("x.parquet", "PAR1 not really", "x|Parquet"),
     ],
 )
-def test_a_file_that_cannot_be_scored_is_refused_with_file_and_line(tmp_path, name, content, said):
+def test_a_file_that_cannot_be_scored_is_refused_with_file_and_line(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
-    with pytest.raises(SourceError, match=said):
+    with pytest.raises(SourceError, match=message):
         read_texts(tmp_path / name)
 
 
@@ -176,7 +176,7 @@ def test_an_argument_whose_bytes_are_no_utf8_is_answered_and_printed(served, cap
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         ([], 2, "give texts or --file"),
         (["goal", "--file", "x.csv"], 2, "give texts or --file"),
@@ -193,13 +193,13 @@ def test_an_argument_whose_bytes_are_no_utf8_is_answered_and_printed(served, cap
         (["goal", "--output", "/proc/nowhere/out"], 1, "/proc/nowhere/out"),
     ],
 )
-def test_bad_usage_is_two_and_what_fails_is_one_each_with_a_reason(served, arguments, code, said, capsys):
+def test_bad_usage_is_two_and_what_fails_is_one_each_with_a_reason(served, arguments, code, message, capsys):
     try:
         got = main.main(["predict", *arguments])
     except SystemExit as error:
         got = error.code
     assert got == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_damaged_champion_does_not_answer(served, capsys):

@@ -12,7 +12,7 @@ from pipelines.reports import model_card
 
 
 @pytest.fixture
-def told(monkeypatch):
+def mirrored(monkeypatch):
     """What MLflow was told: (line, version of the card, aliases)."""
     calls = []
     monkeypatch.setattr(
@@ -25,17 +25,17 @@ def ask(command, version=None, reason="because", line=published.LINE, to=None, a
     return release.run(command, line, reason, version if command == "promote" else to, after)
 
 
-def test_a_rollback_makes_the_version_before_serve_again_and_keeps_the_reason(told, capsys):
+def test_a_rollback_makes_the_version_before_serve_again_and_keeps_the_reason(mirrored, capsys):
     published.release("run-1")
     published.release("run-2", "shifted")
     assert ask("rollback", reason="complaints about sports") == 0
     assert capsys.readouterr().out == "news: version 1 serves now (before: 2)\n"
     event = model_registry.history(published.LINE)[-1]
     assert (event["kind"], event["from"], event["to"], event["reason"]) == ("rollback", 2, 1, "complaints about sports")
-    assert told == [("news", 1, {1: ["champion"]})]
+    assert mirrored == [("news", 1, {1: ["champion"]})]
 
 
-def test_after_a_move_the_model_cards_of_both_versions_say_what_they_are_now(told):
+def test_after_a_move_the_model_cards_of_both_versions_say_what_they_are_now(mirrored):
     published.release("run-1")
     published.release("run-2", "shifted")
     ask("rollback", reason="complaints about sports")
@@ -44,7 +44,7 @@ def test_after_a_move_the_model_cards_of_both_versions_say_what_they_are_now(tol
     assert all("complaints about sports" in card for card in cards)
 
 
-def test_rolling_back_twice_never_returns_to_the_version_that_was_left(told):
+def test_rolling_back_twice_never_returns_to_the_version_that_was_left(mirrored):
     for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
         published.release(run, kind)
     ask("rollback")
@@ -54,7 +54,7 @@ def test_rolling_back_twice_never_returns_to_the_version_that_was_left(told):
         ask("rollback")
 
 
-def test_a_held_version_is_promoted_to_where_it_is_served(told):
+def test_a_held_version_is_promoted_to_where_it_is_served(mirrored):
     published.release("run-1")
     version, folder = published.push("run-2", "shifted", hold=True)
     published.register(version, folder, "run-2")
@@ -65,7 +65,7 @@ def test_a_held_version_is_promoted_to_where_it_is_served(told):
     assert model_registry.verify(folder)["run"] == "run-2"
 
 
-def test_promoting_what_serves_already_changes_nothing(told, capsys):
+def test_promoting_what_serves_already_changes_nothing(mirrored, capsys):
     published.release("run-1")
     before = model_registry.champion(published.LINE)
     assert ask("promote", 1) == 0
@@ -73,7 +73,7 @@ def test_promoting_what_serves_already_changes_nothing(told, capsys):
     assert model_registry.champion(published.LINE) == before
 
 
-def test_a_version_that_is_not_there_or_damaged_is_not_promoted(told):
+def test_a_version_that_is_not_there_or_damaged_is_not_promoted(mirrored):
     published.release("run-1")
     version, folder = published.push("run-2", "shifted", hold=True)
     (folder / "saved_model.pb").write_bytes(b"half")
@@ -85,7 +85,7 @@ def test_a_version_that_is_not_there_or_damaged_is_not_promoted(told):
 
 
 @pytest.mark.parametrize("command", ["promote", "rollback"])
-def test_a_move_without_a_reason_is_bad_usage(command, told, capsys):
+def test_a_move_without_a_reason_is_bad_usage(command, mirrored, capsys):
     published.release("run-1")
     assert ask(command, 1, reason="  ") == 2
     assert "--reason must say why. Received: '  '" in capsys.readouterr().err
@@ -105,7 +105,7 @@ def test_when_mlflow_cannot_follow_the_pointer_has_moved_and_the_remedy_is_named
     assert "(no answer); run `newsdesk doctor --repair`" in capsys.readouterr().err
 
 
-def test_a_decision_is_carried_out_on_the_move_it_was_made_against_though_the_same_version_serves_again(told):
+def test_a_decision_is_carried_out_on_the_move_it_was_made_against_though_the_same_version_serves_again(mirrored):
     for run, kind in (("run-1", "good"), ("run-2", "shifted"), ("run-3", "swapped")):
         published.release(run, kind)
     decided = model_registry.champion(published.LINE)["event"]["sequence"]
@@ -122,7 +122,7 @@ def test_a_decision_is_carried_out_on_the_move_it_was_made_against_though_the_sa
     assert model_registry.champion(published.LINE)["version"] == 1
 
 
-def test_a_version_whose_files_and_manifest_are_not_those_of_its_card_is_not_promoted(told):
+def test_a_version_whose_files_and_manifest_are_not_those_of_its_card_is_not_promoted(mirrored):
     """Somebody put another complete version in its place."""
     published.release("run-1")
     version, folder = published.push("run-2", "shifted")
@@ -135,7 +135,7 @@ def test_a_version_whose_files_and_manifest_are_not_those_of_its_card_is_not_pro
     assert model_registry.champion(published.LINE)["version"] == 1
 
 
-def test_a_line_that_is_not_there_is_refused_and_leaves_no_folder(told):
+def test_a_line_that_is_not_there_is_refused_and_leaves_no_folder(mirrored):
     published.release("run-1")
     with pytest.raises(model_registry.RegistryError, match=r"must exist to be promoted. Received: line 'typo'"):
         ask("promote", 1, line="typo")

@@ -43,9 +43,9 @@ def running(tmp_path, newsdesk_home):
         call, cwd=paths.REPOSITORY, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     with open(tmp_path / "pipe", "rb", buffering=0) as pipe:
-        told = b""
-        while b"ready" not in told:
-            told += pipe.read(100)
+        received = b""
+        while b"ready" not in received:
+            received += pipe.read(100)
         yield process, pipe, tmp_path
     process.kill()
     process.wait()

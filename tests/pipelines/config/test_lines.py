@@ -52,8 +52,8 @@ def test_what_is_finished_follows_the_marker_the_calendar_and_the_day(tmp_path):
         (tmp_path / name / "train.csv").touch()
         (tmp_path / name / "_SUCCESS").touch()
     (tmp_path / "2026-01-03" / "_SUCCESS").unlink()
-    found = sources.finished_spans(tmp_path, date(2026, 6, 1))
-    assert [path.name for path in found] == ["2026-01-01", "span=2026-01-02"]
+    spans = sources.finished_spans(tmp_path, date(2026, 6, 1))
+    assert [path.name for path in spans] == ["2026-01-01", "span=2026-01-02"]
 
 
 def test_the_schedules_of_all_lines_are_switched_together(tmp_path, monkeypatch, capsys):
@@ -77,7 +77,7 @@ def test_the_schedules_of_all_lines_are_switched_together(tmp_path, monkeypatch,
     assert "news_retrain_sports (line sports) is on" in capsys.readouterr().out
 
 
-def test_two_lines_on_one_source_are_told_apart_by_the_one_that_is_asked_for_and_refused_without(tmp_path):
+def test_two_lines_on_one_source_need_the_line_to_be_given(tmp_path):
     lines = {"sports": {"schedule": {"source": str(tmp_path)}}, "news": {"schedule": {"source": f"{tmp_path}/"}}}
     for line in lines:
         assert resolve(Request(source=str(tmp_path), line=line), lines).line == line
@@ -114,7 +114,7 @@ def test_a_schedule_that_no_clock_could_follow_is_refused_with_the_name_of_its_l
         resolve(Request(), {"news": {"schedule": {key: value}}})
 
 
-def test_a_timezone_that_nobody_knows_is_refused():
+def test_an_unknown_timezone_is_refused():
     with pytest.raises(ConfigError, match=r"timezone must be a name .*Mars/Olympus"):
         resolve(Request(), {"news": {"schedule": {"timezone": "Mars/Olympus"}}})
 

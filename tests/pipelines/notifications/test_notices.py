@@ -34,7 +34,7 @@ def table(**more):
     return {"news": {"notify": more}}
 
 
-def test_a_run_is_told_in_a_headline_its_reasons_what_ran_and_where_to_look():
+def test_a_notice_holds_headline_reasons_nodes_and_the_run_folder():
     notice = notices.of_run("news", OUTCOME, RECORD, "http://host/dags/x/runs/r1")
     assert (notice.kind, notice.run) == ("refused", "r1")
     assert notice.text.splitlines() == [
@@ -53,7 +53,7 @@ def test_a_held_version_says_how_it_is_approved():
     assert "news_release with action promote, line news, version 4" in notice.text
 
 
-def test_a_run_that_never_opened_is_told_too():
+def test_a_run_that_never_opened_is_reported_too():
     outcome = {"run": "r1", "state": "stopped", "node": "Ingester", "reasons": ["no such folder"], "version": None}
     assert notices.of_run("news", outcome, None, "").text.splitlines()[:2] == [
         "news: stopped at Ingester",
@@ -69,7 +69,7 @@ def champion(created):
 
 
 @pytest.mark.parametrize(
-    ("created", "days", "told"),
+    ("created", "days", "reported"),
     [
         ("2026-03-01T00:00:00+00:00", 14, True),
         ("2026-03-10T00:00:00+00:00", 14, False),
@@ -77,9 +77,9 @@ def champion(created):
         ("2020-01-01T00:00:00+00:00", 0, False),
     ],
 )
-def test_a_champion_older_than_its_limit_is_told_of(created, days, told):
+def test_a_champion_older_than_its_limit_is_reported(created, days, reported):
     champion(created)
-    assert bool(notices.of_age("news", days, NOW)) == told
+    assert bool(notices.of_age("news", days, NOW)) == reported
 
 
 def test_a_line_without_a_champion_is_not_old():
@@ -87,10 +87,10 @@ def test_a_line_without_a_champion_is_not_old():
 
 
 def test_only_what_was_asked_for_is_sent():
-    told = run_config.section(table(file="n.jsonl", on=["failed"]), "news", "notify")
-    assert notices.send(notices.Notice("refused", "news", "r1", "x"), told) == []
+    settings = run_config.section(table(file="n.jsonl", on=["failed"]), "news", "notify")
+    assert notices.send(notices.Notice("refused", "news", "r1", "x"), settings) == []
     assert not (paths.home() / "n.jsonl").exists()
-    notices.send(notices.Notice("failed", "news", "r1", "x"), told)
+    notices.send(notices.Notice("failed", "news", "r1", "x"), settings)
     (value,) = fileio.read_json_lines(paths.home() / "n.jsonl")
     assert {name: value[name] for name in ("kind", "line", "run", "text")} == {
         "kind": "failed",
@@ -100,10 +100,10 @@ def test_only_what_was_asked_for_is_sent():
     }
 
 
-def test_without_settings_everything_but_the_usual_good_news_would_be_told_and_nothing_is_sent():
-    told = run_config.section({}, "news", "notify")
-    assert not {"unchanged", "locked"} & set(told.on) and {"refused", "failed", "stale", "late"} <= set(told.on)
-    assert notices.send(notices.Notice("failed", "news", "r1", "x"), told) == []
+def test_without_settings_nothing_is_sent_and_routine_outcomes_are_off():
+    settings = run_config.section({}, "news", "notify")
+    assert not {"unchanged", "locked"} & set(settings.on) and {"refused", "failed", "stale", "late"} <= set(settings.on)
+    assert notices.send(notices.Notice("failed", "news", "r1", "x"), settings) == []
 
 
 def test_one_way_that_fails_keeps_no_other_from_working(monkeypatch):
@@ -111,8 +111,8 @@ def test_one_way_that_fails_keeps_no_other_from_working(monkeypatch):
         raise RuntimeError("bug")
 
     monkeypatch.setattr(transports, "post", broken)
-    told = run_config.section(table(file="n.jsonl", webhook="https://chat.example.org/x"), "news", "notify")
-    assert notices.send(notices.Notice("failed", "news", "r1", "x"), told) == ["webhook: RuntimeError"]
+    settings = run_config.section(table(file="n.jsonl", webhook="https://chat.example.org/x"), "news", "notify")
+    assert notices.send(notices.Notice("failed", "news", "r1", "x"), settings) == ["webhook: RuntimeError"]
     assert len(fileio.read_json_lines(paths.home() / "n.jsonl")) == 1
 
 
@@ -123,21 +123,21 @@ def test_secrets_come_from_the_environment_by_name(monkeypatch):
     monkeypatch.setenv("MAIL_SECRET", "p4ss")
     monkeypatch.setenv("HOOK", "https://chat.example.org/secret")
     lines = table(smtp="smtp://u@h", to=["a@b.org"], password_env="MAIL_SECRET", webhook_env="HOOK")
-    told = run_config.section(lines, "news", "notify")
-    assert notices.send(notices.Notice("failed", "news", "r1", "x"), told) == []
+    settings = run_config.section(lines, "news", "notify")
+    assert notices.send(notices.Notice("failed", "news", "r1", "x"), settings) == []
     assert seen == ["p4ss", "https://chat.example.org/secret"]
-    assert "p4ss" not in repr(told)
+    assert "p4ss" not in repr(settings)
 
 
 def test_a_variable_that_is_not_set_is_a_failure_with_words_and_not_a_crash():
-    told = run_config.section(table(webhook_env="NOWHERE_SET"), "news", "notify")
-    (failure,) = notices.send(notices.Notice("failed", "news", "r1", "x"), told)
+    settings = run_config.section(table(webhook_env="NOWHERE_SET"), "news", "notify")
+    (failure,) = notices.send(notices.Notice("failed", "news", "r1", "x"), settings)
     assert failure.startswith("webhook: an address must be http or https")
 
 
 def test_a_huge_and_hostile_text_becomes_a_short_plain_one():
-    told = run_config.section(table(file="n.jsonl"), "news", "notify")
-    notices.send(notices.Notice("failed", "news", "r1", "a\x1b\u202e\r\nb" + "x" * 100_000), told)
+    settings = run_config.section(table(file="n.jsonl"), "news", "notify")
+    notices.send(notices.Notice("failed", "news", "r1", "a\x1b\u202e\r\nb" + "x" * 100_000), settings)
     (line,) = (paths.home() / "n.jsonl").read_text().splitlines()
     text = json.loads(line)["text"]
     assert text.startswith("a    \nb") or text.startswith("a   \nb")

@@ -39,21 +39,21 @@ def versions():
 
 def test_the_same_rows_are_answered_by_both_and_rows_won_and_lost_are_counted(versions):
     texts, ids = versions
-    found = compare.collect(LINE, 1, 2)
-    said = [published.answers(kind, tuple(texts)).argmax(axis=1) == ids for kind in ("good", "shifted")]
-    assert (found["comparison"]["won"], found["comparison"]["lost"]) == (
-        (said[0] & ~said[1]).sum(), (said[1] & ~said[0]).sum(),
+    compared = compare.collect(LINE, 1, 2)
+    right = [published.answers(kind, tuple(texts)).argmax(axis=1) == ids for kind in ("good", "shifted")]
+    assert (compared["comparison"]["won"], compared["comparison"]["lost"]) == (
+        (right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum(),
     )  # fmt: skip
-    assert [own["accuracy"] for own in found["accuracy"]] == [pytest.approx(right.mean()) for right in said]
-    assert found["rows"] == 80 and found["comparison"]["better"]
+    assert [own["accuracy"] for own in compared["accuracy"]] == [pytest.approx(right.mean()) for right in right]
+    assert compared["rows"] == 80 and compared["comparison"]["better"]
     other = compare.collect(LINE, 2, 1)
-    assert other["comparison"]["difference"] == -found["comparison"]["difference"]
+    assert other["comparison"]["difference"] == -compared["comparison"]["difference"]
 
 
 def test_only_what_differs_is_listed(versions):
-    found = compare.collect(LINE, 1, 2)
-    assert found["settings"] == [("network.width", 8, 16)] and found["data"] == []
-    assert found["versions"][0]["cost"]["size on disk, MB"] == 2.0
+    compared = compare.collect(LINE, 1, 2)
+    assert compared["settings"] == [("network.width", 8, 16)] and compared["data"] == []
+    assert compared["versions"][0]["cost"]["size on disk, MB"] == 2.0
 
 
 def test_rows_that_one_of_them_learned_from_are_left_out(versions):
@@ -61,8 +61,8 @@ def test_rows_that_one_of_them_learned_from_are_left_out(versions):
     hashes = sorted({int(row_hash(text.decode()), 16) for text in texts[:20]})
     seen_rows.save(seen_rows.place(LINE, 1), hashes)
     known = np.isin([int(row_hash(text.decode()), 16) for text in texts], hashes)
-    found = compare.collect(LINE, 1, 2)
-    assert found["taken_out"] == {"1": known.sum()} and found["rows"] == 80 - known.sum() > 0
+    compared = compare.collect(LINE, 1, 2)
+    assert compared["taken_out"] == {"1": known.sum()} and compared["rows"] == 80 - known.sum() > 0
 
 
 def test_text_json_page_and_file_come_from_one_command(versions, capsys):
@@ -80,7 +80,7 @@ def test_text_json_page_and_file_come_from_one_command(versions, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == 80
 
 
-def test_a_version_that_does_not_exist_and_rows_that_are_gone_are_said(versions, capsys):
+def test_a_version_that_does_not_exist_and_missing_rows_are_reported(versions, capsys):
     assert main.main(["compare", "1", "9", "--line", LINE]) == 1
     assert f"version 9 of line {LINE} does not exist" in capsys.readouterr().err
     (paths.home() / "examples").rename(paths.home() / "elsewhere")

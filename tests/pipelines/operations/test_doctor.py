@@ -53,13 +53,13 @@ def test_an_empty_home_is_well(newsdesk_home):
     assert mended() == []
 
 
-def test_a_damaged_champion_and_a_damaged_previous_are_told_apart(two):
+def test_a_damaged_champion_and_a_damaged_previous_have_findings_of_their_own(two):
     for number in (1, 2):
         (paths.serving_dir(LINE) / str(number) / "saved_model.pb").write_bytes(b"flipped")
-    found = wrong()
-    assert "differs in saved_model.pb" in found["champion of news"]
-    assert "newsdesk rollback" in found["champion of news"]
-    assert "A rollback would fail" in found["previous of news"]
+    findings = wrong()
+    assert "differs in saved_model.pb" in findings["champion of news"]
+    assert "newsdesk rollback" in findings["champion of news"]
+    assert "A rollback would fail" in findings["previous of news"]
 
 
 @pytest.mark.parametrize("how", ["lost", "cut short"])
@@ -117,7 +117,7 @@ def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_lefto
     assert wrong() == {}
 
 
-def test_what_cannot_be_mended_is_said_and_the_other_lines_are_mended(two):
+def test_a_failed_repair_is_reported_and_the_other_lines_are_repaired(two):
     release("run-1", line="news-demo")
     (paths.registry_dir("news") / "champion.json").write_text("{")
     (paths.serving_dir("news") / "2" / "saved_model.pb").unlink()
@@ -136,7 +136,7 @@ def test_a_registered_version_that_retention_removed_is_no_fault(two):
     assert "removed by retention: version 1" in {w: s for w, _, s in doctor.findings()}["serving of news"]
 
 
-def test_a_record_whose_folder_is_gone_without_a_word_is_told_and_noted(two):
+def test_a_record_whose_folder_is_missing_is_reported_and_noted(two):
     release("run-3", "swapped")
     shutil.rmtree(paths.serving_dir(LINE) / "1")
     assert "the folder of registered version 1 is gone" in wrong()["serving of news"]
@@ -179,16 +179,16 @@ def test_what_mlmd_takes_for_running_or_for_present_and_is_not_is_corrected(two)
     model = store.put_artifact_type(pb.ArtifactType(name="Model"))
     gone = str(paths.artifacts_dir(LINE) / "Trainer/model/1")
     store.put_artifacts([pb.Artifact(type_id=model, uri=gone, state=pb.Artifact.LIVE)])
-    said = [says for what, ok, says in doctor.findings() if not ok]
-    assert any("Trainer of run-9 is recorded as running" in says for says in said)
-    assert any(f"are gone from disk, such as {gone}" in says for says in said)
+    messages = [says for what, ok, says in doctor.findings() if not ok]
+    assert any("Trainer of run-9 is recorded as running" in says for says in messages)
+    assert any(f"are gone from disk, such as {gone}" in says for says in messages)
     assert [done for done, _ in mended()] == [True, True]
     assert wrong() == {}
     assert store.get_executions()[0].last_known_state == pb.Execution.FAILED
     assert store.get_artifacts()[0].state == pb.Artifact.DELETED
 
 
-def test_json_is_json_even_while_mending_and_the_exit_code_tells(two, capsys):
+def test_json_output_and_exit_code_of_a_repair(two, capsys):
     (paths.registry_dir(LINE) / "champion.json").unlink()
     assert main.main(["doctor", "--json"]) == 1
     capsys.readouterr()
@@ -210,8 +210,8 @@ def test_an_mlflow_database_that_is_none_is_reported_set_aside_and_followed_anew
 def test_mlflow_is_made_to_follow_and_an_alias_changed_by_hand_is_reported_not_obeyed():
     release("run-1")
     release("run-2", "shifted")
-    said = wrong()["MLflow's news"]
-    assert said.startswith("it lacks version 1, 2; its alias champion is None, but the registry's is 2")
+    messages = wrong()["MLflow's news"]
+    assert messages.startswith("it lacks version 1, 2; its alias champion is None, but the registry's is 2")
     assert (True, "brought MLflow up to date with news") in mended()
     assert wrong() == {}
     with sqlite3.connect(paths.home() / "mlflow.db") as database:

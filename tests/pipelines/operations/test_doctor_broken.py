@@ -130,11 +130,11 @@ MENDED = {
 def test_what_is_broken_is_named_with_its_path_and_repair_leaves_nothing_of_it(state, capsys):
     state()
     what, says = MENDED[state]
-    found = wrong()
-    assert says in found[what]
-    assert "--repair" in found[what]
-    told = list(doctor.repair())
-    assert told and all(done for done, _ in told), told
+    findings = wrong()
+    assert says in findings[what]
+    assert "--repair" in findings[what]
+    report = list(doctor.repair())
+    assert report and all(done for done, _ in report), report
     assert wrong() == {}
     assert list(doctor.repair()) == []
 
@@ -155,14 +155,14 @@ def test_what_is_broken_is_named_with_its_path_and_repair_leaves_nothing_of_it(s
         ("['a b'.schedule]\nseed = 1", "line='a b'"),
     ],
 )
-def test_a_configuration_that_no_run_could_use_is_told_first_with_its_path(text, says):
+def test_an_invalid_configuration_is_reported_first_with_its_path(text, says):
     toml(text)
-    what, ok, told = next(iter(doctor.findings()))
+    what, ok, report = next(iter(doctor.findings()))
     assert (what, ok) == ("configuration", False)
-    assert says in told and str(paths.home() / "newsdesk.toml") in told
+    assert says in report and str(paths.home() / "newsdesk.toml") in report
 
 
-def test_every_fault_of_the_configuration_is_told_at_once():
+def test_every_fault_of_the_configuration_is_reported_at_once():
     toml("[news.schedule]\ncron = '99 * * * *'\n[news-demo.monitor]\nwindow = 'x'\n[news.retention]\nkeep = -1")
     assert [what for what, ok, _ in doctor.findings() if not ok] == ["configuration"] * 3
 
@@ -194,27 +194,27 @@ def test_a_lock_whose_scheduler_is_dead_is_wrong_although_its_run_is_open():
     locks.take_line(LINE, "run-3")
     fileio.write_json(paths.run_dir("run-3") / "run.json", {"run": "run-3", "config": {"line": LINE}})
     fileio.write_json(airflow_settings.airflow_home() / "stack.json", {"scheduler": dead()})
-    found = wrong()
+    findings = wrong()
     assert (
-        "scheduler is not running; `make up`" in found["lock of news"]
-        and "registry/news/run.lock" in found["lock of news"]
+        "scheduler is not running; `make up`" in findings["lock of news"]
+        and "registry/news/run.lock" in findings["lock of news"]
     )
-    assert "run `make up`" in found["Airflow stack: scheduler"]
+    assert "run `make up`" in findings["Airflow stack: scheduler"]
 
 
-def test_an_emptied_history_is_told_with_the_moves_that_are_missing():
+def test_an_emptied_history_is_reported_with_the_missing_moves():
     path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_text("")
     assert f"{path}: 1 of 2 moves are missing (1)" in wrong()["history of news"]
 
 
-def test_moves_that_nothing_tells_are_noted_as_unknown_and_stay_named():
+def test_moves_without_evidence_are_noted_as_unknown_and_stay_named():
     path = paths.registry_dir(LINE) / "promotions.jsonl"
     path.write_text("")
     assert (True, "marked move 1 of news as unknown: no record of a run or version has it") in list(doctor.repair())
     assert list(doctor.repair()) == [] and wrong() == {}
-    said = {what: says for what, _, says in doctor.findings()}["history of news"]
-    assert said == f"1 of 2 moves are unknown (1); only a backup of {path} has them"
+    messages = {what: says for what, _, says in doctor.findings()}["history of news"]
+    assert messages == f"1 of 2 moves are unknown (1); only a backup of {path} has them"
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def scheduler_is_down():
     fileio.write_json(airflow_settings.airflow_home() / "stack.json", {"scheduler": dead()})
 
 
-def test_the_line_of_a_silent_run_whose_scheduler_is_down_is_freed_and_that_is_said(silent):
+def test_the_line_of_a_silent_run_whose_scheduler_is_down_is_freed_and_reported(silent):
     scheduler_is_down()
     assert "--repair frees the line" in wrong()["lock of news"]
     says = "freed line news from run-3, silent for over 15 minutes, and Airflow's scheduler is not running"
@@ -244,7 +244,7 @@ def test_a_silent_run_keeps_its_line_while_its_scheduler_may_go_on_with_it(silen
     assert locks.holder(LINE)["run"] == "run-3"
 
 
-def test_a_silent_run_gives_its_line_back_where_somebody_asks_for_it(silent, capsys):
+def test_free_releases_the_line_of_a_silent_run(silent, capsys):
     assert "`newsdesk doctor --free news`" in {what: says for what, _, says in doctor.findings()}["lock of news"]
     main.main(["doctor", "--free", LINE])
     assert "freed line news from run-3, silent for over 15 minutes, as you asked" in capsys.readouterr().out
@@ -261,7 +261,7 @@ def test_a_run_that_shows_life_keeps_its_line_whoever_asks():
     assert locks.holder(LINE)["run"] == "run-3"
 
 
-def test_a_damaged_database_of_airflow_is_told_with_the_commands_that_begin_a_new_one():
+def test_a_damaged_database_of_airflow_is_reported_with_the_commands_that_make_a_new_one():
     path = airflow_settings.airflow_home() / "airflow.db"
     path.parent.mkdir(parents=True)
     path.write_text("no database at all" * 100)
@@ -275,15 +275,15 @@ def test_a_check_that_fails_is_a_finding_and_the_others_are_made(monkeypatch, ca
 
     monkeypatch.setitem(doctor_state.CHECKS, "permissions", broken)
     assert main.main(["doctor", "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert {"what": "permissions", "ok": False, "says": "could not be checked: RuntimeError: no idea"} in found
-    assert any(finding["what"] == "champion of news" and finding["ok"] for finding in found)
+    findings = json.loads(capsys.readouterr().out)
+    assert {"what": "permissions", "ok": False, "says": "could not be checked: RuntimeError: no idea"} in findings
+    assert any(finding["what"] == "champion of news" and finding["ok"] for finding in findings)
 
 
 def test_metadata_is_left_alone_while_a_run_works():
     truncated_metadata()
     locks.take_line(LINE, "run-3", os.getpid())
-    ((done, says),) = [told for told in doctor.repair() if "metadata.sqlite" in told[1]]
+    ((done, says),) = [report for report in doctor.repair() if "metadata.sqlite" in report[1]]
     assert not done and "a run works on news" in says
     assert mlmd_store.database().exists()
 

@@ -70,7 +70,7 @@ class SourceFile:
 
 
 @pytest.mark.parametrize(
-    ("files", "more", "code", "said"),
+    ("files", "more", "code", "message"),
     [
         (None, [], 2, "Folder not found"),
         ({}, [], 3, "at least one train file"),
@@ -86,11 +86,11 @@ class SourceFile:
         ({"a.csv": "label,text\nx,word word\n"}, ["--line", "news"], 2, "line 'news' exists already"),
     ],
 )  # fmt: skip
-def test_a_folder_that_is_no_data_is_refused_with_what_was_seen(tmp_path, capsys, files, more, code, said):
+def test_a_folder_that_is_no_data_is_refused_with_what_was_seen(tmp_path, capsys, files, more, code, message):
     if files is not None:
         (tmp_path / "d").mkdir()
         for name, text in files.items():
             (tmp_path / "d" / name).write_text(text)
     assert init(tmp_path / "d", *more) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (paths.home() / "lines").exists() or not list((paths.home() / "lines").iterdir())

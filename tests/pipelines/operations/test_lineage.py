@@ -93,21 +93,21 @@ def version(newsdesk_home):
 
 
 def test_it_reaches_from_the_version_to_files_code_settings_and_every_artifact(version):
-    told = lineage.collect(LINE, 2)
-    assert [(f["sha256"][:2], f["present"]) for f in told["data"]["files"]] == [("ab", True), ("cd", False)]
-    assert (told["code"], told["seed"], told["vocabulary"]) == ("c0de", 3, "f00d")
-    assert told["parameters"]["network"] == {"width": 32} and told["libraries"] == {"tensorflow": "2.16.2"}
-    assert told["run"]["airflow"] == "manual__1" and told["run"]["mlmd"] == "news.run-2"
-    assert [(n["node"], n["state"]) for n in told["nodes"]] == [
+    answer = lineage.collect(LINE, 2)
+    assert [(f["sha256"][:2], f["present"]) for f in answer["data"]["files"]] == [("ab", True), ("cd", False)]
+    assert (answer["code"], answer["seed"], answer["vocabulary"]) == ("c0de", 3, "f00d")
+    assert answer["parameters"]["network"] == {"width": 32} and answer["libraries"] == {"tensorflow": "2.16.2"}
+    assert answer["run"]["airflow"] == "manual__1" and answer["run"]["mlmd"] == "news.run-2"
+    assert [(n["node"], n["state"]) for n in answer["nodes"]] == [
         ("Ingester", "COMPLETE"), ("Tokenizer", "CACHED"), ("Trainer", "COMPLETE"),
     ]  # fmt: skip
-    trainer = told["nodes"][2]
+    trainer = answer["nodes"][2]
     assert sorted(a["key"] for a in trainer["inputs"]) == ["examples", "vocabulary"]
     (model,) = trainer["outputs"]
     assert model["uri"] == str(paths.artifacts_dir(LINE) / "Trainer/model/4")
     assert (model["made_by"], model["state"], model["type"]) == (trainer["id"], "LIVE", "Model")
-    assert [e["to"] for e in told["promotions"]] == [2]
-    assert list(told["files"]) == ["saved_model.pb"]
+    assert [e["to"] for e in answer["promotions"]] == [2]
+    assert list(answer["files"]) == ["saved_model.pb"]
 
 
 def test_text_json_and_page_come_from_one_command(version, capsys):
@@ -115,9 +115,9 @@ def test_text_json_and_page_come_from_one_command(version, capsys):
     shown = capsys.readouterr().out
     assert "Trainer           execution 4    complete  model #3" in shown
     assert main.main(["lineage", "2", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["page"] == str(paths.home() / "lineage" / "news-2.html")
-    assert told["nodes"][0]["node"] == "Ingester"
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["page"] == str(paths.home() / "lineage" / "news-2.html")
+    assert answer["nodes"][0]["node"] == "Ingester"
 
 
 def test_the_page_draws_the_nodes_asks_for_nothing_and_escapes_what_came_from_outside(version):
@@ -127,7 +127,7 @@ def test_the_page_draws_the_nodes_asks_for_nothing_and_escapes_what_came_from_ou
     assert "http" not in page.replace("https://doi", "") and "<script" not in page
 
 
-def test_each_node_stands_right_of_all_it_reads(version):
+def test_each_node_is_drawn_right_of_its_inputs(version):
     nodes = lineage.collect(LINE, 2)["nodes"]
     assert [[n["node"] for n in column] for column in lineage_picture.columns(nodes)] == [
         ["Ingester"],
@@ -140,16 +140,16 @@ def test_each_node_stands_right_of_all_it_reads(version):
 def test_a_version_that_retention_removed_still_has_its_story(version):
     (paths.serving_dir(LINE) / "2").rename(paths.home() / "gone")
     model_registry.note_removed(LINE, 2, "retention")
-    told = lineage.collect(LINE, 2)
-    assert told["folder"] is None and told["removed"]["why"] == "retention"
-    assert "no longer kept: retention" in lineage.page(told).read_text()
+    answer = lineage.collect(LINE, 2)
+    assert answer["folder"] is None and answer["removed"]["why"] == "retention"
+    assert "no longer kept: retention" in lineage.page(answer).read_text()
 
 
-def test_without_mlmd_the_rest_is_told_and_the_lack_is_said(version):
+def test_without_mlmd_the_rest_is_printed_and_the_reason_reported(version):
     (paths.home() / "metadata.sqlite").unlink()
-    told = lineage.collect(LINE, 2)
-    assert told["nodes"] == [] and "MLMD cannot be read here" in told["mlmd"]
-    assert told["data"]["files"]
+    answer = lineage.collect(LINE, 2)
+    assert answer["nodes"] == [] and "MLMD cannot be read here" in answer["mlmd"]
+    assert answer["data"]["files"]
 
 
 def test_a_version_that_is_not_registered_is_refused(version, capsys):

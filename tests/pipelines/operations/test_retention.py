@@ -17,18 +17,18 @@ from pipelines.operations import retention
 from pipelines.runner import mlmd_store
 
 LINE = "news"
-NONE = retention.Policy(keep=0, runs=0)
+NONE = retention.RetentionSettings(keep=0, runs=0)
 LATER = datetime.now(timezone.utc) + timedelta(days=1)
 
 
 def state(versions=range(1, 8), **more):
     """A line on which versions 1 to 7 lie, all registered, none protected."""
-    found = {n: Path(f"/serving/{n}") for n in versions}
-    told = {
-        "versions": found, "held": {}, "names": {}, "pinned": frozenset(), "left": {}, "registered": frozenset(found),
+    given = {n: Path(f"/serving/{n}") for n in versions}
+    fields = {
+        "versions": given, "held": {}, "names": {}, "pinned": frozenset(), "left": {}, "registered": frozenset(given),
         "runs": {}, "made_by": {}, "working": frozenset(), **more,
     }  # fmt: skip
-    return retention.State(**told)
+    return retention.State(**fields)
 
 
 def make(number, accuracy=0.9, held=False):
@@ -67,8 +67,8 @@ def names(plan, kind):
 
 
 def test_besides_the_protected_the_newest_are_kept_as_many_as_the_policy_says():
-    found = state(names={"champion": 7, "previous": 6, "best": 2}, pinned=frozenset({1}))
-    plan = retention.plan(found, retention.Policy(keep=2))
+    given = state(names={"champion": 7, "previous": 6, "best": 2}, pinned=frozenset({1}))
+    plan = retention.plan(given, retention.RetentionSettings(keep=2))
     assert plan.kept == {
         1: ("pinned",), 2: ("best",), 4: ("one of the 2 newest",), 5: ("one of the 2 newest",), 6: ("previous",), 7: ("champion",),
     }  # fmt: skip
@@ -76,21 +76,23 @@ def test_besides_the_protected_the_newest_are_kept_as_many_as_the_policy_says():
 
 
 def test_the_configuration_pins_as_the_command_does():
-    assert names(retention.plan(state(), retention.Policy(keep=0, pinned=(3, 5))), "version") == list("12467")
+    assert names(retention.plan(state(), retention.RetentionSettings(keep=0, pinned=(3, 5))), "version") == list(
+        "12467"
+    )
 
 
 def test_what_waits_for_a_person_stays_and_what_was_only_set_aside_does_not():
-    found = state(
+    given = state(
         [1], held={8: Path("/held/8"), 9: Path("/held/9")}, names={"champion": 1}, registered=frozenset({1, 8})
     )
-    plan = retention.plan(found, NONE)
+    plan = retention.plan(given, NONE)
     assert plan.kept == {1: ("champion",), 8: ("held",)}
     assert names(plan, "held") == ["9"]
 
 
 def test_what_served_a_moment_ago_stays_for_the_reader_that_may_be_loading_it():
-    found = state(names={"champion": 7}, left={3: retention.GRACE + 1, 4: retention.GRACE - 1, 5: -86_400})
-    assert sorted(retention.plan(found, NONE).kept) == [4, 5, 7]
+    given = state(names={"champion": 7}, left={3: retention.GRACE + 1, 4: retention.GRACE - 1, 5: -86_400})
+    assert sorted(retention.plan(given, NONE).kept) == [4, 5, 7]
 
 
 def test_a_version_without_a_card_is_left_to_doctor():
@@ -99,17 +101,17 @@ def test_a_version_without_a_card_is_left_to_doctor():
 
 def test_runs_of_kept_versions_the_newest_and_the_one_at_work_stay():
     runs = {name: Path(f"/runs/{name}") for name in ("newest", "working", "old", "of-2", "of-7")}
-    found = state(
+    given = state(
         [2, 7], names={"champion": 7}, made_by={2: "of-2", 7: "of-7"}, runs=runs, working=frozenset({"working"})
     )
-    assert names(retention.plan(found, retention.Policy(keep=0, runs=1)), "run") == ["old", "of-2"]
+    assert names(retention.plan(given, retention.RetentionSettings(keep=0, runs=1)), "run") == ["old", "of-2"]
 
 
 def test_an_artifact_goes_when_no_kept_run_refers_to_it_wherever_it_was_made():
     items = tuple(retention.Item("artifact", f"Trainer/model/{n}", Path(f"/a/Trainer/model/{n}")) for n in (1, 2, 3))
     uses = {"run-1": {"/a/Trainer/model/1"}, "run-2": {"/a/Trainer/model/2"}, "run-7": {"/a/Trainer/model/1", "#3"}}
-    found = state([7], names={"champion": 7}, made_by={7: "run-7"}, artifacts=items, uses=uses)
-    plan = retention.plan(found, NONE)
+    given = state([7], names={"champion": 7}, made_by={7: "run-7"}, artifacts=items, uses=uses)
+    plan = retention.plan(given, NONE)
     assert names(plan, "artifact") == ["Trainer/model/2"]
     assert plan.blind == ""
 
@@ -141,8 +143,10 @@ def test_a_policy_that_is_none_is_refused_by_name(bad):
 
 def test_the_policy_comes_from_the_line_s_section(newsdesk_home):
     fileio.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nkeep = 2\npinned = [3]\n")
-    assert run_config.section(run_config.settings(), "news", "retention") == retention.Policy(keep=2, pinned=(3,))
-    assert run_config.section(run_config.settings(), "news-demo", "retention") == retention.Policy()
+    assert run_config.section(run_config.settings(), "news", "retention") == retention.RetentionSettings(
+        keep=2, pinned=(3,)
+    )
+    assert run_config.section(run_config.settings(), "news-demo", "retention") == retention.RetentionSettings()
 
 
 # --- carrying out ---
@@ -174,7 +178,7 @@ def test_a_second_time_there_is_nothing_left_to_do():
 def test_after_a_rollback_the_one_before_is_the_newest_that_is_still_kept():
     for number in range(1, 5):
         release(number)
-    retention.apply(LINE, retention.Policy(keep=0), LATER)
+    retention.apply(LINE, retention.RetentionSettings(keep=0), LATER)
     assert model_registry.numbered(paths.serving_dir(LINE)) == [3, 4]
     model_registry.move_champion(LINE, model_registry.champion(LINE), 3, "rollback", "bad", {})
     assert model_registry.rollback_target(LINE) is None
@@ -255,8 +259,8 @@ def traced():
         folder = paths.artifacts_dir(LINE) / place
         folder.mkdir(parents=True)
         (folder / "data").write_text("x" * 4096)
-        found = pb.Artifact(type_id=kind, uri=str(folder), state=pb.Artifact.LIVE)
-        return store.put_artifacts([found])[0]
+        given = pb.Artifact(type_id=kind, uri=str(folder), state=pb.Artifact.LIVE)
+        return store.put_artifacts([given])[0]
 
     def event(artifact_id, execution_id, kind, key):
         path = pb.Event.Path(steps=[pb.Event.Path.Step(key=key), pb.Event.Path.Step(index=0)])
@@ -318,8 +322,8 @@ def test_caches_go_by_age_and_staging_by_owner(newsdesk_home):
         (newsdesk_home / name).mkdir(parents=True)
     for name in ("cache/old", "features/old", "encoders/old", "staging/nightly.1", "staging/dead.1"):
         os.utime(newsdesk_home / name, (0, 0))
-    found = {item.name for item in retention.shared(retention.Policy())}
-    assert found == {"cache/old", "features/old", "dead.1"}
+    given = {item.name for item in retention.shared(retention.RetentionSettings())}
+    assert given == {"cache/old", "features/old", "dead.1"}
 
 
 def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay(newsdesk_home):
@@ -330,7 +334,7 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
             fileio.write_text(paths.monitor_dir(LINE) / batch / name, "rows")
         predictions = paths.monitor_dir(LINE) / batch / "predictions.parquet"
         os.utime(predictions, (now, now - days * 86_400))
-    retention.apply(LINE, retention.Policy())
+    retention.apply(LINE, retention.RetentionSettings())
     left = {path.name: sorted(f.name for f in path.iterdir()) for path in paths.monitor_dir(LINE).iterdir()}
     figures = ["quarantine.csv", "queue.csv", "report.json"]
     assert left == {"2026-01-01.aa": figures, "2026-03-01.bb": ["predictions.parquet", *figures]}
@@ -338,8 +342,10 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
     (paths.scored_dir() / "old").mkdir(parents=True)
     (paths.scored_dir() / "new").mkdir()
     os.utime(paths.scored_dir() / "old", (now - 91 * 86_400, now - 91 * 86_400))
-    assert [item.name for item in retention.shared(retention.Policy())] == ["old"]
-    patient = retention.most_patient([retention.Policy(scored_days=92, cache_days=1), retention.Policy()])
+    assert [item.name for item in retention.shared(retention.RetentionSettings())] == ["old"]
+    patient = retention.most_patient(
+        [retention.RetentionSettings(scored_days=92, cache_days=1), retention.RetentionSettings()]
+    )
     assert (patient.scored_days, patient.cache_days) == (92, 30)
     assert retention.shared(patient) == []
     fileio.write_text(newsdesk_home / "newsdesk.toml", "[news.retention]\nscored_days = 92\n")
@@ -349,7 +355,7 @@ def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay
 # --- the command ---
 
 
-def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(capsys, monkeypatch):
+def test_clean_prints_a_plan_and_removes_nothing_without_apply(capsys, monkeypatch):
     for number in range(1, 5):
         release(number)
     fileio.write_text(paths.home() / "newsdesk.toml", "[news.retention]\nkeep = 0\nruns = 0\n")
@@ -361,9 +367,9 @@ def test_the_command_says_what_it_would_free_and_touches_nothing_until_told_to(c
     assert "MB would be freed; `newsdesk clean --apply` does it" in shown
     assert model_registry.numbered(paths.serving_dir(LINE)) == [1, 2, 3, 4]
     assert main.main(["clean", "--apply", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["applied"] and told["bytes"] > 8000
-    assert [item["name"] for item in told["lines"][0]["remove"] if item["kind"] == "version"] == ["1", "2"]
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["applied"] and fields["bytes"] > 8000
+    assert [item["name"] for item in fields["lines"][0]["remove"] if item["kind"] == "version"] == ["1", "2"]
     assert model_registry.numbered(paths.serving_dir(LINE)) == [3, 4]
 
 

@@ -30,7 +30,7 @@ def test_the_folders_that_come_with_the_project_are_complete(line):
     assert list(line_folder.faults(line, run_config.labels_of(line))) == []
 
 
-def test_a_line_without_a_folder_is_told_what_to_begin_with():
+def test_a_line_without_a_folder_is_refused_with_the_folder_to_copy():
     with pytest.raises(run_config.ConfigError, match=r"data_schemas/sports; begin with a copy"):
         line_folder.check("sports", LABELS)
 

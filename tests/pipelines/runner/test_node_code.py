@@ -45,8 +45,8 @@ def test_what_python_s_own_finder_of_imports_finds_is_covered():
         for root in files:
             if root.parent.name == "components" and f"def {node.name}(" in root.read_text():
                 finder.import_hook(f"components.{root.stem}")
-        found = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
-        assert {path for path in found if path.is_relative_to(REPOSITORY)} <= set(files), node.name
+        reached = {Path(module.__file__) for module in finder.modules.values() if module.__file__}
+        assert {path for path in reached if path.is_relative_to(REPOSITORY)} <= set(files), node.name
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_other_libraries_give_every_node_another_hash(monkeypatch):
 
 def test_the_libraries_are_named_by_name_and_version_and_newsdesk_is_none_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr(node_code.sysconfig, "get_paths", lambda: {"purelib": str(tmp_path), "platlib": str(tmp_path)})
-    found = []
+    reached = []
     for name in ("tensorflow-2.16.2", "newsdesk-0.1.0", "tensorflow-2.16.3"):
         (tmp_path / f"{name}.dist-info").mkdir()
-        found.append(node_code.library_hash())
-    assert found[0] == found[1] != found[2]
+        reached.append(node_code.library_hash())
+    assert reached[0] == reached[1] != reached[2]
 
 
 def test_imports_within_functions_relative_ones_and_names_in_strings_are_followed(tmp_path, monkeypatch):
@@ -124,5 +124,5 @@ def test_imports_within_functions_relative_ones_and_names_in_strings_are_followe
     }
     for name, text in files.items():
         (package / name).write_text(text)
-    found = {path.relative_to(package).as_posix() for path in node_code.files_of("Trainer")}
-    assert found == set(files) - {"unread.py"}
+    reached = {path.relative_to(package).as_posix() for path in node_code.files_of("Trainer")}
+    assert reached == set(files) - {"unread.py"}

@@ -62,12 +62,12 @@ def test_no_secret_of_newsdesk_s_own_or_of_a_proxy_passes_to_a_node(name, value,
 
 
 def test_the_log_comes_line_by_line_and_the_last_line_of_output_is_the_result():
-    said = []
+    lines = []
     script = (
         "import sys; print('one\\ntwo', file=sys.stderr); print('noise'); print('{\"state\": \"done\"}'); sys.exit(99)"
     )
-    assert node_process.run(python(script), said.append) == (99, {"state": "done"})
-    assert said == ["one", "two"]
+    assert node_process.run(python(script), lines.append) == (99, {"state": "done"})
+    assert lines == ["one", "two"]
 
 
 def test_a_line_is_handed_on_while_the_process_still_runs():
@@ -76,16 +76,16 @@ def test_a_line_is_handed_on_while_the_process_still_runs():
         mark = os.path.join(folder, "seen")
         os.mkfifo(mark)
         script = f"import sys; print('first', file=sys.stderr, flush=True); open({mark!r}).read(); print('second', file=sys.stderr)"
-        said = []
+        lines = []
 
         def say(line):
-            said.append(line)
+            lines.append(line)
             if line == "first":
                 with open(mark, "w") as file:
                     file.write("go")
 
         assert node_process.run(python(script), say)[0] == 0
-    assert said == ["first", "second"]
+    assert lines == ["first", "second"]
 
 
 @pytest.mark.parametrize("output", ["", "no JSON", "[1]", '{"cut": '])
@@ -104,9 +104,9 @@ def test_a_helper_that_keeps_the_log_open_does_not_keep_the_caller_waiting():
 
 
 def test_an_undecodable_byte_and_a_line_without_an_end_are_still_shown():
-    said = []
-    node_process.run(python("import sys; sys.stderr.buffer.write(b'caf\\xe9')"), said.append)
-    assert said == ["caf�"]
+    lines = []
+    node_process.run(python("import sys; sys.stderr.buffer.write(b'caf\\xe9')"), lines.append)
+    assert lines == ["caf�"]
 
 
 def test_an_exception_stops_the_node_and_everything_it_started():
@@ -168,13 +168,13 @@ def test_a_node_does_not_outlive_a_caller_that_was_killed(tmp_path):
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """A program in the place of the TFX environment's Python: says what it was asked, and stays."""
-    path, told = tmp_path / "python", tmp_path / "told"
-    path.write_text(f'#!/bin/sh\necho "$$ $*" > {shlex.quote(str(told))}.part\nmv {shlex.quote(str(told))}.part '
-                    f'{shlex.quote(str(told))}\nexec sleep 600\n')  # fmt: skip
+    path, record = tmp_path / "python", tmp_path / "told"
+    path.write_text(f'#!/bin/sh\necho "$$ $*" > {shlex.quote(str(record))}.part\nmv {shlex.quote(str(record))}.part '
+                    f'{shlex.quote(str(record))}\nexec sleep 600\n')  # fmt: skip
     path.chmod(0o700)
     monkeypatch.setenv("NEWSDESK_TFX_PYTHON", str(path))
     monkeypatch.delenv("NEWSDESK_COLD", raising=False)
-    return told
+    return record
 
 
 def test_the_server_is_asked_for_while_the_caller_does_something_else_and_not_longer(program):
@@ -186,7 +186,7 @@ def test_the_server_is_asked_for_while_the_caller_does_something_else_and_not_lo
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_nobody_is_warmed_up_for_cold_nodes_and_a_missing_environment_is_no_failure(program, monkeypatch):
+def test_no_server_starts_for_cold_nodes_and_a_missing_environment_is_no_failure(program, monkeypatch):
     monkeypatch.setattr(node_process, "start", None)  # a call would be an exception
     monkeypatch.setenv("NEWSDESK_COLD", "1")
     with node_process.warm_up():

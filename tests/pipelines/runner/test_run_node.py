@@ -42,7 +42,7 @@ def opened(run="run-1"):
     ["raise OSError(28, 'No space left on device')", "print('epoch 1 ' * 9999, flush=True)"],
     ids=["the model cannot be written", "the log cannot be written"],
 )
-def test_a_full_disk_is_said_in_the_result_even_where_the_log_cannot_be_written(body):
+def test_a_full_disk_is_in_the_result_even_where_the_log_cannot_be_written(body):
     opened()
     with open("/dev/full", "w") as full:
         call = [sys.executable, "-c", NODE.format(body=body)]

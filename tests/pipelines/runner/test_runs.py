@@ -60,7 +60,7 @@ def test_a_run_that_cannot_start_gives_the_line_back(tmp_path):
     assert locks.holder("news") is None
 
 
-def test_a_later_node_without_an_opened_run_is_told_so():
+def test_a_later_node_of_a_run_that_never_opened_fails_with_the_reason():
     with pytest.raises(run_record.RunError, match="opened by its first node"):
         run_record.load("never")
 
@@ -78,10 +78,10 @@ def test_a_later_node_without_an_opened_run_is_told_so():
          {"state": "held", "version": 3, "folder": "f"}, "held"),
     ],
 )  # fmt: skip
-def test_the_outcome_of_a_run_is_what_its_nodes_said_last(source, events, verdict, release, state):
+def test_the_outcome_of_a_run_follows_the_last_state_of_its_nodes(source, events, verdict, release, state):
     opened(source)
-    for node, said in events:
-        run_record.add_event("r1", node, said, 1.0, "headline")
+    for node, node_state in events:
+        run_record.add_event("r1", node, node_state, 1.0, "headline")
     folder = paths.run_dir("r1")
     if verdict:
         fileio.write_json(folder / "verdict.json", {"decision": verdict, "reasons": ["why"], "metrics": {}})

@@ -36,11 +36,7 @@ def promote(version: int, kind: str = "promote") -> None:
 
 @pytest.fixture
 def line():
-    """A line with two versions of which the first serves."""
-    published.release("run-1")
-    version, folder = published.push("run-2", "shifted")
-    published.register(version, folder, "run-2")
-    return published.LINE
+    return published.two_versions()
 
 
 def test_predict_and_classify_answer_as_the_model_does_and_name_it(line):

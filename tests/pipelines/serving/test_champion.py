@@ -25,9 +25,7 @@ def answers(champion: Champion) -> str:
 @pytest.fixture
 def followed():
     """What follows a line with two versions, of which the first serves."""
-    published.release("run-1")
-    version, folder = published.push("run-2", "shifted")
-    published.register(version, folder, "run-2")
+    published.two_versions()
     champion = Champion(published.LINE)
     assert champion.check()
     return champion

@@ -55,9 +55,7 @@ def health_of(address: str, wanted) -> dict:
 @pytest.fixture
 def server(tmp_path):
     """A process that serves version 1 of two, its address, and what it has logged."""
-    published.release("run-1")
-    version, folder = published.push("run-2", "shifted")
-    published.register(version, folder, "run-2")
+    published.two_versions()
     log = tmp_path / "serve.log"
     with open(log, "wb") as output:
         process = subprocess.Popen([*COMMAND, "0", "--poll", "0.1"], stderr=output, cwd=paths.REPOSITORY)
