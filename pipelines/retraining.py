@@ -27,6 +27,7 @@ from components.registrar import Registrar
 from components.registry import model_registry
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
+from components.tuner import Tuner
 from pipelines.config.run_config import ConfigError, line_file
 from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store
@@ -101,9 +102,16 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
         before=json.dumps(before, sort_keys=True), encoders=encoders, code=code["Tokenizer"], examples=examples,
     )  # fmt: skip
     tokenizer.add_upstream_node(data_gate)
+    tuner = Tuner(
+        family=config.family, network=json.dumps(config.network, sort_keys=True),
+        training=json.dumps(config.training, sort_keys=True), seed=config.seed, labels=labels,
+        trials=config.tuning.get("trials", 0), rows=config.tuning.get("rows", 0), encoders=encoders, code=code["Tuner"],
+        examples=examples, vocabulary=tokenizer.outputs["vocabulary"],
+    )  # fmt: skip
     trainer = Trainer(
         examples=examples,
         vocabulary=tokenizer.outputs["vocabulary"],
+        hyperparameters=tuner.outputs["best_hyperparameters"],
         config={
             **{key: config[key] for key in ("family", "network", "training", "seed", "labels")},
             "encoders": record.encoders, "code": code["Trainer"],
@@ -150,7 +158,7 @@ def nodes(record: RunRecord, attempt: str = "") -> list[BaseComponent]:
     )
     built = {
         c.id: c for c in (
-            ingester, statistics, schema, validator, data_gate, tokenizer, trainer, baseline, champion, evaluator,
+            ingester, statistics, schema, validator, data_gate, tokenizer, tuner, trainer, baseline, champion, evaluator,
             model_gate, canary, pusher, registrar,
         )
     }  # fmt: skip

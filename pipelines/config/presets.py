@@ -286,7 +286,7 @@ _ALL = (
             "learning_rate": 1e-4,
             "weight_decay": 0.01,
             "label_smoothing": 0.1,
-            "precision": "bfloat16",
+            "precision": "auto",
         },
         summary="a pre-trained encoder, all its layers trained, and the linear model beside it",
         card=(

@@ -2,6 +2,7 @@
 
     runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, encoders, code
     runs/<run-id>/events.jsonl   one line each time a node starts or ends
+    runs/<run-id>/tuning.json    the Tuner's trials, where the run asked for some
     runs/<run-id>/verdict.json   the model gate's decision
     runs/<run-id>/outcome.json   written when the run closes
 
@@ -11,6 +12,7 @@ Standard library only, but for the resolving of a source.
 import dataclasses
 import hashlib
 from datetime import datetime, timezone
+from pathlib import Path
 
 from components.core import clock, fileio, locks, paths, run_record
 from components.core.records import RunRecord, Verdict
@@ -104,6 +106,11 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
     path = paths.run_dir(run_id) / "run.json"
     fileio.write_json(path, record)
     return RunRecord.from_json(record, path)
+
+
+def keep_trials(run_id: str, results: Path) -> None:
+    """Copies a Tuner's trials into the run's folder: its artifact may be an earlier run's, and goes with that."""
+    fileio.write_json(paths.run_dir(run_id) / run_record.TRIALS, fileio.read_json(results / "trials.json"))
 
 
 def refuse(run_id: str, reasons: list[str]) -> None:

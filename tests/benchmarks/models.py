@@ -38,6 +38,7 @@ from components.data.row_format import form_of
 from components.data.text_cleaning import clean
 from components.models import family
 from components.training import calibration, export, loop, vocabulary
+from pipelines.config import hyperparameters
 from pipelines.config.presets import PRESETS
 from pipelines.config.run_config import LABELS, DataConfig
 
@@ -74,13 +75,13 @@ def scored(ask, rows: dict) -> dict:
 
 def trained(name: str, seed: int, rows: dict) -> dict:
     """One preset with one seed: trained, exported and asked through its export."""
-    preset = PRESETS[name]
+    preset, training = PRESETS[name], hyperparameters.for_this_processor(PRESETS[name].training)
     tf_keras.backend.clear_session()
     used = time.process_time()
     tokens = vocabulary.adapt(preset.family, preset.network, rows["train"][0])
     with tempfile.TemporaryDirectory() as folder:
         model, built, history = loop.fit(
-            family(preset.family, preset.network), tokens, preset.network, preset.training, seed, rows["train"], rows["eval"],
+            family(preset.family, preset.network), tokens, preset.network, training, seed, rows["train"], rows["eval"],
             len(LABELS), folder,
         )  # fmt: skip
         used = time.process_time() - used
@@ -136,7 +137,8 @@ def settings_of(name: str) -> dict:
     if name not in PRESETS:
         return yardsticks.SETTINGS[name]
     preset = PRESETS[name]
-    return {"family": preset.family, "network": dict(preset.network), "training": dict(preset.training)}
+    training = hyperparameters.for_this_processor(preset.training)
+    return {"family": preset.family, "network": dict(preset.network), "training": dict(training)}
 
 
 def digest(rows: dict) -> str:
