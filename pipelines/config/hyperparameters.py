@@ -109,7 +109,8 @@ class Training(Settings):
     patience: int = Field(2, ge=1, le=1000, description="Epochs without a better validation before training stops.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Norm of all gradients together; 0 leaves them alone.")
     precision: Literal["float32", "bfloat16", "auto"] = Field(
-        "float32", description="For training only; auto: bfloat16 where the processor has AMX for it, else float32."
+        "float32",
+        description="For training only; auto: bfloat16 where the processor multiplies it (AMX or AVX-512), else float32.",
     )
     calibrate: Literal["none", "temperature", "offsets", "sigmoid"] = Field(
         "offsets",
