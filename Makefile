@@ -13,11 +13,12 @@ override SEED := $(value SEED)
 override RELEASE := $(value RELEASE)
 override FORCE := $(value FORCE)
 override ONLY := $(value ONLY)
+override COSTS := $(value COSTS)
 override REPEATS := $(value REPEATS)
 override SEEDS := $(value SEEDS)
 override STEPS := $(value STEPS)
 override ROWS := $(value ROWS)
-export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY REPEATS SEEDS STEPS ROWS
+export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY COSTS REPEATS SEEDS STEPS ROWS
 
 TFX := .venv/bin/python
 AIRFLOW := .venv-airflow/bin/python
