@@ -13,11 +13,12 @@ override SEED := $(value SEED)
 override RELEASE := $(value RELEASE)
 override FORCE := $(value FORCE)
 override ONLY := $(value ONLY)
+override COSTS := $(value COSTS)
 override REPEATS := $(value REPEATS)
 override SEEDS := $(value SEEDS)
 override STEPS := $(value STEPS)
 override ROWS := $(value ROWS)
-export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY REPEATS SEEDS STEPS ROWS
+export SOURCE WINDOW PRESET SET SEED RELEASE FORCE ONLY COSTS REPEATS SEEDS STEPS ROWS
 
 TFX := .venv/bin/python
 AIRFLOW := .venv-airflow/bin/python
@@ -32,7 +33,7 @@ help:
 	@echo 'make stack-test   drives a real Airflow; make browser-test its pages in a real browser'
 	@echo 'make test-current a retraining and the tests in a Debian 13, with the current set of packages'
 	@echo 'make bench        times a retraining beside what one would do otherwise: SOURCE=FOLDER REPEATS=3 ONLY="fresh again"'
-	@echo 'make bench-models measures the presets: SOURCE=FOLDER REPEATS=5 ONLY="linear bag"'
+	@echo 'make bench-models measures the presets: SOURCE=FOLDER REPEATS=5 ONLY="linear bag" COSTS="nightly"'
 	@echo 'make bench-gate   how often the gate refuses equal and worse models: SOURCE=FOLDER PRESET="bag" SEEDS=8 REPEATS=2'
 	@echo 'make bench-gate-sequence  thirty retrains in a row through the gate: SOURCE=FOLDER STEPS=30 ROWS=20000'
 	@echo 'make lock         resolve the lock files of both sets anew'

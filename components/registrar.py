@@ -29,27 +29,37 @@ from components.core.states import Move, Release, RunState
 from components.evaluation import seen_rows
 from components.registry import manifest as folder_manifest
 from components.registry import mlflow_sync, model_registry, version_card
+from components.training import search_space
 
 # The hash of all libraries is in the code hash.
 LIBRARIES = ("tensorflow", "tf-keras", "tfx", "numpy", "apache-beam", "transformers")
 
 
 def origin(record: RunRecord, verdict: Verdict, account: dict, folder: Path) -> dict:
-    """How a version was made, for its model card and lineage; parts that no node reported are None."""
+    """How a version was made, for its model card and lineage; parts that no node reported are None.
+
+    The record's settings are those that it was trained with: the run's own, with the Tuner's choice in their place.
+    """
     artifacts = {
         node: (run_record.last_event(record.run, node) or {}).get("artifacts", {})
         for node in ("Tokenizer", "Trainer", "Canary", "DataGate")
     }
+    tuned = run_record.tuning(record.run)
+    network, settings = search_space.merged(
+        record.config.network, record.config.training, tuned["best"]["set"] if tuned else {}
+    )
     canary = _report(artifacts["Canary"].get("blessing"), "report.json")
     data = _report(artifacts["DataGate"].get("verdict"), "verdict.json")
     return {
         "record": {
             **{name: value for name, value in record.items() if name != "files"},
+            "config": {**record.config.to_json(), "network": network, "training": settings},
             "airflow": run_record.airflow_id(record.run, record.trigger),
         },
         "files": account["files"],
         "vocabulary": _report(artifacts["Tokenizer"].get("vocabulary"), "report.json"),
         "training": training(_report(artifacts["Trainer"].get("model_run"), "history.json")),
+        "tuning": tuned and {"rows": tuned["rows"], "trials": len(tuned["trials"]), **tuned["best"]},
         "canary": canary and {name: value for name, value in canary.items() if name != "label_ids"},
         "data_verdict": data and {"decision": data["decision"], "reasons": data["reasons"]},
         "confusion": verdict.metrics.get("confusion"),

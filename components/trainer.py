@@ -1,6 +1,6 @@
 """Trainer: TFX's Trainer with one more input, the Vocabulary.
 
-Reads: Examples (train, eval), Vocabulary. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `tensorboard/`).
+Reads: Examples (train, eval), Vocabulary, the Tuner's HyperParameters where it was not skipped. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `tensorboard/`).
 Raises for a loss that is not a number. `components/training/run_fn.py` does the work.
 """
 
@@ -47,13 +47,16 @@ class Trainer(base_component.BaseComponent):
     SPEC_CLASS = _Spec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
 
-    def __init__(self, examples: types.BaseChannel, vocabulary: types.BaseChannel, config: Mapping):
+    def __init__(
+        self, examples: types.BaseChannel, vocabulary: types.BaseChannel, hyperparameters: types.BaseChannel, config: Mapping
+    ):  # fmt: skip
         """config: family, network, training, seed, labels, the champion to go on from; `code` and `encoders`, the hashes that tie
         the cache to code, libraries and the content of encoders."""
         super().__init__(
             _Spec(
                 examples=examples,
                 vocabulary=vocabulary,
+                hyperparameters=hyperparameters,
                 train_args=trainer_pb2.TrainArgs(splits=["train"]),
                 eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
                 run_fn="components.training.run_fn.run_fn",

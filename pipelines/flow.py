@@ -1,7 +1,7 @@
 """The flow as one table: Airflow draws it, TFX compiles it, the door asks it what a node needs.
 
 `after` lists the nodes that must have ended well before a node may start; a name with a trailing `?` may also have been
-skipped (no champion yet, or a candidate that is its own baseline).
+skipped (no champion yet, no trials asked for, or a candidate that is its own baseline).
 """
 
 from dataclasses import dataclass
@@ -85,8 +85,16 @@ FLOW = (
         title="build the vocabulary",
     ),
     Node(
-        "Trainer",
+        "Tuner",
         ("Ingester", "Tokenizer"),
+        "model",
+        "tries settings on a sample of the train rows, judged on eval, where the run asks for trials",
+        heavy=True,
+        title="search for settings",
+    ),
+    Node(
+        "Trainer",
+        ("Ingester", "Tokenizer", "Tuner?"),
         "model",
         "trains and exports the candidate",
         heavy=True,

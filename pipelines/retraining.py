@@ -29,6 +29,7 @@ from components.registrar import Registrar
 from components.registry import model_registry
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
+from components.tuner import Tuner
 from pipelines.config.run_config import ConfigError, line_file
 from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store
@@ -109,9 +110,15 @@ def _model_nodes(record: RunRecord, data: Mapping[str, BaseComponent]) -> dict[s
         before=_json(before), encoders=encoders, code=code["Tokenizer"], examples=examples,
     )  # fmt: skip
     tokenizer.add_upstream_node(data_gate)
+    tuner = Tuner(
+        family=config.family, network=_json(config.network), training=_json(config.training), seed=config.seed, labels=labels,
+        trials=config.tuning.get("trials", 0), rows=config.tuning.get("rows", 0), encoders=encoders, code=code["Tuner"],
+        examples=examples, vocabulary=tokenizer.outputs["vocabulary"],
+    )  # fmt: skip
     trainer = Trainer(
         examples=examples,
         vocabulary=tokenizer.outputs["vocabulary"],
+        hyperparameters=tuner.outputs["best_hyperparameters"],
         config={
             **{key: config[key] for key in ("family", "network", "training", "seed", "labels")},
             "encoders": record.encoders, "code": code["Trainer"],
@@ -127,7 +134,7 @@ def _model_nodes(record: RunRecord, data: Mapping[str, BaseComponent]) -> dict[s
     baseline.add_upstream_node(data_gate)
     champion = Champion(line=line, version=pointer["version"], digest=pointer["digest"], code=code["Champion"])
     champion.add_upstream_node(trainer)
-    return _by_name(tokenizer, trainer, baseline, champion)
+    return _by_name(tokenizer, tuner, trainer, baseline, champion)
 
 
 def _release_nodes(

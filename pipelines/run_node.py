@@ -110,6 +110,8 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
 
         with progress.to(progress.file(run_id, node.name)):
             launched = tfx_launcher.launch(record, node.name, args.attempt, again)
+    if "tuner_results" in launched.uris:
+        runs.keep_trials(run_id, Path(launched.uris["tuner_results"]))
     headline = launched.properties.get("headline") or node.does
     if launched.properties.get("decision") == DataDecision.STOP:
         after_node.draw(node.name, run_id, launched.uris)
@@ -142,6 +144,8 @@ def _prepare_metadata(after_a_failure: bool) -> None:
 
 def _skip(record: RunRecord, node) -> str:
     """Why a node has nothing to do in this run; empty where it has."""
+    if node.name == "Tuner" and not record.config.tuning.get("trials"):
+        return "tuning.trials is 0: the settings are used as they are"
     if node.name == "Baseline" and record.config.family == record.config.baseline["family"]:
         return f"the candidate is of the baseline's own family, {record.config.family}"
     past = record.past

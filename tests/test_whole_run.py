@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+from pathlib import Path
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
@@ -11,6 +12,7 @@ from run_kit import BAG, node, whole
 from components import data_gate, ingester
 from components.core import fileio, locks, paths, run_record
 from components.registry import model_registry
+from components.training import warm_start
 from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store, tfx_launcher
 
@@ -37,7 +39,7 @@ def test_a_first_candidate_is_released_as_version_1_and_everything_about_it_is_r
     states, outcome = whole("first", first, capsys)
     assert outcome["state"] == "released", outcome["reasons"]
     assert (outcome["version"], outcome["pushed"]) == (1, True)
-    assert {name for name, state in states.items() if state != "done"} == {"Champion"}
+    assert {name for name, state in states.items() if state != "done"} == {"Tuner", "Champion"}
     pointer = model_registry.champion("news")
     folder = paths.serving_dir("news") / "1"
     assert pointer["version"] == 1
@@ -56,7 +58,7 @@ def test_the_same_data_again_trains_nothing_and_ends_unchanged(first, capsys):
     assert (outcome["state"], outcome["pushed"]) == ("unchanged", False)
     ended = {state: {name for name in states if states[name] == state} for state in states.values()}
     assert ended["done"] == {"ModelGate"}
-    assert ended["skipped"] == {"Champion", "Canary", "Pusher", "Registrar"}
+    assert ended["skipped"] == {"Tuner", "Champion", "Canary", "Pusher", "Registrar"}
     assert [event["to"] for event in model_registry.history("news")] == [1]
 
 
@@ -106,6 +108,31 @@ def test_a_candidate_is_compared_with_baseline_and_champion_on_the_same_rows(fir
     assert set(verdict["comparisons"]) == {"baseline", "champion"}
     assert verdict["metrics"]["tfma_accuracy"] == pytest.approx(verdict["metrics"]["accuracy"], abs=1e-3)
     assert model_registry.champion("news")["version"] == 1
+
+
+def test_the_settings_that_two_trials_chose_are_those_of_the_trainer(first, capsys):
+    # Two epochs at a low rate learn little, so that the second trial (four epochs, with this seed) wins.
+    asked = {
+        **first["set"],
+        "training.learning_rate": 0.002,
+        "training.epochs": 2,
+        "tuning.trials": 2,
+        "tuning.rows": 300,
+    }
+    config = {**first, "set": asked, "seed": 5}
+    for name in [each.name for each in FLOW][: [each.name for each in FLOW].index("Trainer") + 1]:
+        code, result = node(name, "tuned", config, capsys=capsys)
+        assert code == 0, result["reasons"]
+    node("close", "tuned", {}, capsys=capsys)
+    kept = fileio.read_json(paths.run_dir("tuned") / "tuning.json")
+    assert kept["rows"] == 300 and [trial["trial"] for trial in kept["trials"]] == [1, 2]
+    chosen = run_record.tuning("tuned")["best"]["set"]
+    assert chosen != kept["trials"][0]["set"], "the first trial has the settings as asked"
+    artifacts = result["artifacts"]
+    history = fileio.read_json(Path(artifacts["model_run"]) / "history.json")
+    assert len(history["epochs"]) == chosen["training.epochs"] != 2
+    built = fileio.read_json(Path(artifacts["model"], "Format-Serving", warm_start.FOLDER, warm_start.BUILT))
+    assert built["network"]["width"] == chosen["network.width"]
 
 
 def test_release_never_leaves_a_blessed_candidate_unreleased(first, capsys):

@@ -34,7 +34,7 @@ def to(path: Path) -> Iterator[None]:
 
 def write(**figures) -> None:
     """Appends one line. figures: of a training `epoch` (a fraction), `epochs`, `step`, `steps`, `rows_per_second`, `loss`,
-    `accuracy`, at an epoch's end `val_loss` and `val_accuracy`; of anything else `stage`, `done`, `total`; of both `seconds_left`."""
+    `accuracy`, at an epoch's end `val_loss` and `val_accuracy`; of anything else `stage`, `done`, `total` and, where these are no rows, `unit`; of both `seconds_left`."""
     path = os.environ.get(VARIABLE)
     if path:
         with contextlib.suppress(OSError, ValueError):
@@ -85,7 +85,9 @@ def text(row: Mapping) -> str:
             if row.get(name) is not None
         ]
     else:
-        parts = [f"{row.get('stage', 'working')}: {row.get('done', 0):,} of {row.get('total', 0):,} rows{left}"]
+        parts = [
+            f"{row.get('stage', 'working')}: {row.get('done', 0):,} of {row.get('total', 0):,} {row.get('unit', 'rows')}{left}"
+        ]
     if row.get("rows_per_second"):
         parts.append(f"{row['rows_per_second']:,.0f} rows/s")
     if row.get("steps"):

@@ -88,6 +88,7 @@ class RecordedConfig(Record):
     force: bool = False
     network: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
+    tuning: dict = field(default_factory=dict)
     data: dict = field(default_factory=dict)
     gates: dict = field(default_factory=dict)
     baseline: dict = field(default_factory=dict)

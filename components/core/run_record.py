@@ -2,6 +2,7 @@
 
 runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, code hash
 runs/<run-id>/events.jsonl   one line each time a node starts or ends
+runs/<run-id>/tuning.json    the Tuner's trials, where the run asked for some
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from components.core import clock, fileio, paths
 from components.core.records import RunRecord
 
+TRIALS = "tuning.json"
 RETRAIN = "news_retrain"  # the DAG of the first line; a further line's has its name behind it
 
 
@@ -65,6 +67,12 @@ def add_event(run_id: str, node: str, state: str, seconds: float = 0, headline: 
     fileio.append_json(paths.run_dir(run_id) / "events.jsonl", event)
     if os.environ.get("NEWSDESK_EVENTS"):
         fileio.append_json(Path(os.environ["NEWSDESK_EVENTS"]), event)
+
+
+def tuning(run_id: str) -> dict | None:
+    """The search of a run: `rows`, `trials` (all of them) and `best` (the chosen one); None where there was none."""
+    kept = fileio.read_json(paths.run_dir(run_id) / TRIALS)
+    return kept and {**kept, "best": next(trial for trial in kept["trials"] if trial["best"])}
 
 
 def last_event(run_id: str, node: str) -> dict | None:

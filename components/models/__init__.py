@@ -36,6 +36,12 @@ A family that is a sum of what a text's words add offers `build_contributions`.
         Both as they are exported; the callable adds no table or weight of its own. Called with one text string[], it returns "features" string[features], as people read them, each once; "contributions"
         float32[features, classes], what each adds to each class's score; "bias" float32[classes].
 
+A family whose settings can be searched (`tuning.trials`) declares where.
+
+    SPACE: {"training.learning_rate": …, "network.width": …}
+        What may be tried around each setting, see `components.training.search_space`. The vocabulary is built before: no setting that
+        `build_vocabulary` reads belongs there.
+
 `family(name, network)` puts the linear model beside any family but `linear` where `network["wide"]` is true: see
 `components.training.wide`.
 
@@ -67,6 +73,11 @@ def family(name: str, network: Mapping = MappingProxyType({})) -> ModuleType:
         return module
     # Imported late: it needs TensorFlow, and the linear family of this package.
     return importlib.import_module("components.training.wide").Beside(module)
+
+
+def search_space(name: str) -> Mapping:
+    """The family's `SPACE`; empty where it declares none."""
+    return getattr(family(name), "SPACE", {})
 
 
 def contributions(module: ModuleType, model, tokenizer) -> Callable | None:

@@ -17,8 +17,15 @@ import tf_keras
 
 from components.data.text_ops import WordTokenizer, count_words
 from components.networks.layers import AdditivePooling, WordDropout, attention_map
+from components.training.search_space import DESCENT, Between, HalfOrTwice
 
 layers = tf_keras.layers
+SPACE = {
+    **DESCENT,
+    "network.width": HalfOrTwice(),
+    "network.units": HalfOrTwice(),
+    "network.dropout": Between(0.0, 0.6),
+}
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:

@@ -15,8 +15,10 @@ import tf_keras
 
 from components.data.text_ops import WordTokenizer, count_words
 from components.networks.layers import Pooling, WordDropout, pair_ids
+from components.training.search_space import DESCENT, Between, HalfOrTwice
 
 layers = tf_keras.layers
+SPACE = {**DESCENT, "network.width": HalfOrTwice(), "network.dropout": Between(0.0, 0.7)}
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:

@@ -18,8 +18,10 @@ import tf_keras
 
 from components.networks import encoder, encoder_huggingface
 from components.networks.layers import Pooling, attention_map
+from components.training.search_space import DESCENT, Between
 
 POOLINGS = ("pooled_output", "default", "cls", "mean", "mean+max", "layers")
+SPACE = {**DESCENT, "network.dropout": Between(0.0, 0.4)}
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:

@@ -18,6 +18,9 @@ from components.networks import encoder, encoder_huggingface
 from components.networks.encoder_address import split_address
 from components.networks.encoder_errors import EncoderError
 from components.networks.layers import attention_map
+from components.training.search_space import DESCENT, Between
+
+SPACE = {**DESCENT, "network.dropout": Between(0.0, 0.4)}
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:

@@ -23,9 +23,16 @@ import tf_keras
 from components.data.text_ops import MarkTokenizer, WordTokenizer, count_words
 from components.networks import word_vectors
 from components.networks.layers import Pooling, WordDropout, attention_map, pair_ids, to_length
+from components.training.search_space import DESCENT, Between, HalfOrTwice
 
 layers = tf_keras.layers
 TOKENIZERS = {"words": WordTokenizer, "marks": MarkTokenizer}
+SPACE = {
+    **DESCENT,
+    "network.width": HalfOrTwice(),
+    "network.feed_forward": HalfOrTwice(),
+    "network.dropout": Between(0.0, 0.6),
+}
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:

@@ -18,7 +18,7 @@ from components.data import tfrecords as records
 from components.models import contributions, explainer
 from components.models import family as family_named
 from components.registry import model_registry
-from components.training import export, loop, tensorboard, vocabulary, warm_start
+from components.training import export, loop, search_space, tensorboard, vocabulary, warm_start
 
 SHOWN = ("loss", "accuracy", "val_loss", "val_accuracy")
 LOG_EVERY = 60  # seconds between lines of the log within a long epoch
@@ -80,8 +80,10 @@ class _Report:
 
 def run_fn(fn_args: FnArgs) -> None:
     """What TFX's Trainer calls. `custom_config` holds family, network, training, seed, labels, the inputs' folders, and which
-    champion to go on from, if any."""
-    config = fn_args.custom_config
+    champion to go on from, if any. `hyperparameters`: the Tuner's settings, in place of these; None where it was skipped."""
+    chosen = (fn_args.hyperparameters or {}).get("values", {})
+    config = dict(fn_args.custom_config)
+    config["network"], config["training"] = search_space.merged(config["network"], config["training"], chosen)
     run_dir = Path(fn_args.model_run_dir)
     # TFX empties the output folders of a failed attempt; checkpoints lie outside, so that the next attempt goes on from them.
     key = hashlib.sha256(json.dumps([config, fn_args.train_files], sort_keys=True).encode()).hexdigest()

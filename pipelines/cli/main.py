@@ -38,6 +38,7 @@ SECTIONS = {
         "lineage": (f"{_HERE}lineage:command", "show where a version came from: data, code, settings, artifacts"),
         "promote": (f"{_HERE}release:promote_command", "make a version the champion"),
         "rollback": (f"{_HERE}release:rollback_command", "roll back to the previous champion"),
+        "keep": (f"{_HERE}keep:command", "make the settings that a version's tuning chose those of its line"),
         "pin": (f"{_HERE}pins:pin_command", "keep a version whatever its age"),
         "unpin": (f"{_HERE}pins:unpin_command", "let retention remove a pinned version"),
     },

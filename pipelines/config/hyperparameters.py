@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from components.core import processor
 from components.core.validation import ConfigError, check
 from components.networks.encoder_address import preprocessor_of, split_address
 from pipelines.config.base import Settings
@@ -107,7 +108,10 @@ class Training(Settings):
     label_smoothing: Share = Field(0.0, description="Share of the target spread over all classes.")
     patience: int = Field(2, ge=1, le=1000, description="Epochs without a better validation before training stops.")
     clip_norm: float = Field(1.0, ge=0, le=1e6, description="Norm of all gradients together; 0 clips nothing.")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="For training only.")
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="For training only; auto: bfloat16 where the processor multiplies it (AMX or AVX-512), else float32.",
+    )
     calibrate: Literal["none", "temperature", "offsets", "sigmoid"] = Field(
         "offsets",
         description="On the validation rows: temperature and class offsets, temperature alone, a sigmoid for margins, or none.",
@@ -125,6 +129,15 @@ class Training(Settings):
             vocabulary_policy=self.vocabulary_policy,
         )
         return self
+
+
+class Tuning(Settings):
+    """The search before the training (`components/tuner.py`)."""
+
+    section = "tuning"
+
+    trials: int = Field(0, ge=0, le=1000, description="Settings to try; 0: none, the Tuner is skipped.")
+    rows: int = Field(20_000, ge=10, le=100_000_000, description="Train rows of a trial, at most.")
 
 
 def check_together(family: str, network: Mapping[str, Any]) -> None:
@@ -165,3 +178,8 @@ def network(values: Mapping[str, Any]) -> Mapping[str, Setting]:
 def training(values: Mapping[str, Any]) -> Mapping[str, Setting]:
     """All training settings, checked, with the defaults of what is left out. Raises as `network`."""
     return MappingProxyType(Training.read(values).model_dump())
+
+
+def for_this_processor(values: Mapping[str, Setting]) -> Mapping[str, Setting]:
+    """Training settings in which no precision is left open, so that records and cache keys name the one that is used."""
+    return MappingProxyType({**values, "precision": processor.precision(values["precision"])})

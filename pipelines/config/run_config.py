@@ -1,6 +1,7 @@
 """Configuration of a run: frozen, checked when made, from preset, `newsdesk.toml` and `key=value` overrides.
 
-Precedence: overrides > the request's own fields > `newsdesk.toml` > the preset and the defaults below.
+Precedence: overrides > the request's own fields > `newsdesk.toml` > the preset and the defaults below. What `newsdesk keep` wrote for a preset (`[<line>.tuned]`)
+stands in the place of that preset's own settings.
 No TensorFlow, so that both environments can use it.
 """
 
@@ -18,6 +19,7 @@ from components.core import clock, paths
 from components.core.validation import ConfigError, check, nearest
 from pipelines.config import hyperparameters
 from pipelines.config.base import Rule, Settings
+from pipelines.config.hyperparameters import Tuning
 from pipelines.config.lines import DEMO_LINE, LABELS, REAL_LINE, labels_of, line_file, same_source, scheduled_line
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.config.settings import (
@@ -56,6 +58,7 @@ class RunConfig:
     network: Mapping[str, Any]
     training: Mapping[str, Any]
     baseline: Mapping[str, Any]
+    tuning: Tuning = field(default_factory=Tuning)
     data: DataConfig = field(default_factory=DataConfig)
     gates: GateConfig = field(default_factory=GateConfig)
     labels: tuple[str, ...] = LABELS
@@ -67,6 +70,7 @@ class RunConfig:
             "network": dict(self.network),
             "training": dict(self.training),
             "baseline": {k: dict(v) if isinstance(v, Mapping) else v for k, v in self.baseline.items()},
+            "tuning": self.tuning.model_dump(),
             "data": self.data.model_dump(),
             "gates": self.gates.model_dump(),
             "labels": list(self.labels),
@@ -201,11 +205,14 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
     sections = {
         "network": dict(preset.network),
         "training": {**preset.training, **line_training},
+        "tuning": hyperparameters.Tuning().model_dump(),
         "data": section(lines, line, "data").model_dump(),
         "gates": section(lines, line, "gates").model_dump(),
     }
     top = {"seed": schedule.seed if request.seed is None else request.seed}
-    for key, value in request.set.items():
+    tuned = section(lines, line, "tuned")
+    kept = tuned.set if tuned.preset == preset.name else {}
+    for key, value in {**kept, **request.set}.items():
         part, _, name = str(key).rpartition(".")
         target = sections.get(part) if part else top
         known = [*top, *(f"{section}.{name}" for section, names in sections.items() for name in names)]
@@ -217,6 +224,13 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         target[name] = value
     network = hyperparameters.network(sections["network"])
     hyperparameters.check_together(preset.family, network)
+    training = hyperparameters.for_this_processor(hyperparameters.training(sections["training"]))
+    tuning = hyperparameters.Tuning(**sections["tuning"])
+    check(
+        not (tuning.trials and training["warm_start"]),
+        "tuning.trials needs training.warm_start=false, since the champion's weights fit its own settings alone",
+        trials=tuning.trials,
+    )
     return RunConfig(
         line=line,
         source=source,
@@ -227,12 +241,15 @@ def resolve(request: Request, lines: Mapping[str, Any] | None = None) -> RunConf
         release=request.release or schedule.release,
         force=request.force,
         network=network,
-        training=hyperparameters.training(sections["training"]),
+        training=training,
+        tuning=tuning,
         baseline=MappingProxyType(
             {
                 "family": baseline.family,
                 "network": baseline.network,
-                "training": hyperparameters.training({**baseline.training, **line_training}),
+                "training": hyperparameters.for_this_processor(
+                    hyperparameters.training({**baseline.training, **line_training})
+                ),
             }
         ),
         data=DataConfig(**sections["data"]),

@@ -7,7 +7,7 @@ import re
 import zoneinfo
 from datetime import timezone, tzinfo
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -185,7 +185,17 @@ class NotifySettings(Settings):
         return self
 
 
+class Tuned(Settings):
+    """Settings that a Tuner chose, for every later run of this line with the same preset; `newsdesk keep N` writes them."""
+
+    section = "tuned"
+
+    preset: Literal[("", *PRESETS)] = Field("", description="Whose settings they are.")
+    version: Count = Field(0, description="The version that was trained with them.")
+    set: dict[str, Any] = Field({}, description="Settings by name, such as training.epochs.")
+
+
 SECTIONS: dict[str, type[Settings]] = {
     kind.section: kind
-    for kind in (Schedule, DataConfig, GateConfig, RetentionSettings, MonitorSettings, NotifySettings)
+    for kind in (Schedule, DataConfig, GateConfig, RetentionSettings, MonitorSettings, NotifySettings, Tuned)
 }

@@ -78,6 +78,7 @@ def content(card: Mapping, origin: Mapping, events: list[dict], aliases: list[st
         for name, value in config.get(section, {}).items()
     ]
     if settings:
+        yield from _tuning(origin.get("tuning"))
         yield "folded", f"{len(settings)} settings", [("table", ("setting", "value"), settings)]
 
     yield "heading", "Training data"
@@ -150,6 +151,15 @@ def _training(found: Mapping | None) -> list[tuple]:
         return []
     summary = f"{found['epochs']} epochs, {found['seconds']:.0f} s, validation accuracy {found['accuracy']:.4f}"
     return [("training", summary)]
+
+
+def _tuning(found: Mapping | None):
+    if found:
+        yield (
+            "text",
+            f"Chosen by {found['trials']} trials on {found['rows']:,} train rows, judged on eval (accuracy {found['accuracy']:.4f}):",
+        )
+        yield "table", ("setting", "value"), list(found["set"].items())
 
 
 def _data(data: Mapping, origin: Mapping):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.core import paths, progress
+from components.core import paths, progress, run_record
 from components.core.states import DataDecision, NodeState, RunState
 from components.registry import model_registry
 from pipelines.flow import FLOW
@@ -56,7 +56,7 @@ def view(run_id: str) -> dict | None:
         # The data gate's table of findings shows the reasons of a stop with value, limit and examples; others stand in the banner.
         "reasons": [] if state == RunState.STOPPED and data and data["wrong"] else reasons,
         "curves": _curves(page_files.read(curves_folder / "history.json") if curves_folder else None) or live["curves"],
-        "live": live,
+        "live": live, "tuning": _tuning(page_files.read(folder / run_record.TRIALS)),
         "verdict": _verdict(verdict, record["config"].get("labels") or [], reasons, local),
         "lineage": _lineage(record, events, outcome or {}, local),
         "has": {kind: page_files.has(run_id, kind) for kind in (*page_files.ARTIFACTS, *page_files.RUN_FILES)},
@@ -159,6 +159,18 @@ def _live(run_id: str, events: list[dict], open: bool) -> dict:
         "bar": charts.share_bar(progress.share(now)) if now else "",
         "curves": learning_curves.curves(epochs, [row for row in rows if charts.finite(row.get("loss"))]),
     }
+
+
+def _tuning(found: dict | None) -> dict | None:
+    """The trials of a run's search: the `names` of the settings, and of each trial its `values` in that order and how it did."""
+    trials = found.get("trials") if isinstance(found, dict) else None
+    if not trials:
+        return None
+    names = list(trials[0]["set"])
+    return {
+        "rows": found.get("rows"), "names": names,
+        "trials": [{**trial, "values": [trial["set"].get(name) for name in names]} for trial in trials],
+    }  # fmt: skip
 
 
 def _curves(history: dict | None) -> dict | None:

@@ -2,9 +2,12 @@
 
 runs/<run-id>/run.json       fixed when the run opens: configuration, files with hashes, champion, encoders, code
 runs/<run-id>/events.jsonl   one line each time a node starts or ends
+runs/<run-id>/tuning.json    the Tuner's trials, where the run asked for some
 runs/<run-id>/verdict.json   the model gate's decision
 runs/<run-id>/outcome.json   written when the run closes
 """
+
+from pathlib import Path
 
 from components.core import fileio, locks, paths, run_record
 from components.core.records import RunRecord, Verdict
@@ -57,6 +60,11 @@ def open_run(run_id: str, request: run_config.Request, owner: int | None = None)
         record = RunRecord.from_json({"run": run_id, **run_inputs.gather(run, request, lines)}, path)
         fileio.write_json(path, record)
     return record
+
+
+def keep_trials(run_id: str, results: Path) -> None:
+    """Copies a Tuner's trials into the run's folder: its artifact may be an earlier run's, and goes with that."""
+    fileio.write_json(paths.run_dir(run_id) / run_record.TRIALS, fileio.read_json(results / "trials.json"))
 
 
 def refuse(run_id: str, reasons: list[str]) -> None:

@@ -1,6 +1,6 @@
 """Trains presets with several seeds and writes what they reach into `components/models/README.md`.
 
-    make bench-models SOURCE=FOLDER [ONLY="linear bag"] [REPEATS=5]
+    make bench-models SOURCE=FOLDER [ONLY="linear bag"] [REPEATS=5] [COSTS="nightly"]
 
 FOLDER holds `train.csv` and `test.csv` in AG News's form. Rows are split as in a run. Each preset is trained on the train
 split, with seeds 1 to REPEATS where it has one; the test rows are scored as they were delivered and once more cleaned. Seconds
@@ -8,7 +8,9 @@ are processor time of vocabulary and training, user and system together, without
 
 Each measurement stays in `NEWSDESK_HOME/bench/models/` under the rows' hash, as `<preset>-<seed>.json` and `.npz` (the answers
 to the test rows), with the settings it was made with. A later call goes on where an earlier one stopped and measures anew what
-has other settings now; the page shows all that is kept. After a change of code that matters, remove the preset's files.
+has other settings now; the page shows all that is kept, and of a model that has nothing kept here the row that the page has already.
+After a change of code that matters, remove the preset's files. COSTS names presets that are too dear to train: a few steps of each
+are timed, and the page says what the whole training would cost.
 """
 
 import components  # noqa: F401  # before TensorFlow: it chooses Keras 2
@@ -27,6 +29,7 @@ from pathlib import Path
 
 import models_page
 import numpy as np
+import step_cost
 import tensorflow as tf
 import tf_keras
 import yardsticks
@@ -38,10 +41,12 @@ from components.data.row_format import form_of
 from components.data.text_cleaning import clean
 from components.models import family
 from components.training import calibration, export, loop, vocabulary
+from pipelines.config import hyperparameters
 from pipelines.config.presets import PRESETS
 from pipelines.config.run_config import LABELS, DataConfig
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ENCODER = Path(__file__).with_name("ENCODER.md")
 PAGE = REPOSITORY / "components" / "models" / "README.md"
 USUAL = ("linear", "bag", "transformer", "wide-transformer")
 SEEDLESS = {"linear", *yardsticks.SEEDLESS}
@@ -74,13 +79,13 @@ def scored(ask, rows: dict) -> dict:
 
 def trained(name: str, seed: int, rows: dict) -> dict:
     """One preset with one seed: trained, exported and asked through its export."""
-    preset = PRESETS[name]
+    preset, training = PRESETS[name], hyperparameters.for_this_processor(PRESETS[name].training)
     tf_keras.backend.clear_session()
     used = time.process_time()
     tokens = vocabulary.adapt(preset.family, preset.network, rows["train"][0])
     with tempfile.TemporaryDirectory() as folder:
         model, built, history = loop.fit(
-            family(preset.family, preset.network), tokens, preset.network, preset.training, seed, rows["train"], rows["eval"],
+            family(preset.family, preset.network), tokens, preset.network, training, seed, rows["train"], rows["eval"],
             len(LABELS), folder,
         )  # fmt: skip
         used = time.process_time() - used
@@ -136,7 +141,8 @@ def settings_of(name: str) -> dict:
     if name not in PRESETS:
         return yardsticks.SETTINGS[name]
     preset = PRESETS[name]
-    return {"family": preset.family, "network": dict(preset.network), "training": dict(preset.training)}
+    training = hyperparameters.for_this_processor(preset.training)
+    return {"family": preset.family, "network": dict(preset.network), "training": dict(training)}
 
 
 def digest(rows: dict) -> str:
@@ -147,37 +153,45 @@ def digest(rows: dict) -> str:
     return content.hexdigest()[:12]
 
 
-def write(kept: Kept, rows: dict) -> str:
-    """The page from all that is kept; presets that were never measured are named below the table."""
-    lines, dates, least, missing = [], [], [], []
+def write(kept: Kept, rows: Mapping, before: str) -> str:
+    """The page: from what is kept, else as `before` has it. Presets without a figure are named below the table, with what they cost."""
+    earlier, lines, missing, costs = models_page.lines_of(before), [], [], []
     for name in (*yardsticks.MEASURES, *PRESETS):
-        runs = kept.all(name)
-        title = f"`{name}`" if name in PRESETS else name
+        runs, title = kept.all(name), f"`{name}`" if name in PRESETS else name
         if runs:
             lines.append(models_page.line(title, runs, name in SEEDLESS))
-            dates += [run["date"] for run in runs]
-            least += [len(runs)] if name not in SEEDLESS else []
+        elif title in earlier:
+            lines.append(earlier[title])
         else:
             missing.append(title)
+            cost = fileio.read_json(kept.folder / f"{name}.cost.json")
+            costs += [models_page.cost_line(title, cost)] if cost else []
     about = {
-        "rows": {split: len(part[1]) for split, part in rows.items()}, "dates": dates, "labels": LABELS,
+        "rows": {split: len(part[1]) for split, part in rows.items()}, "labels": LABELS,
         "machine": f"{os.cpu_count()} cores ({platform.machine()})",
     }  # fmt: skip
     text = models_page.page(lines, "make bench-models SOURCE=ag_news", about)
-    return text + (f"\nNot measured, so no figure is quoted anywhere: {', '.join(missing)}.\n" if missing else "")
+    if missing:
+        text += f"\nNot measured by this code over several seeds, so no figure of it is quoted anywhere: {', '.join(missing)}.\n"
+    return (
+        text + models_page.recipe(ENCODER.read_text(encoding="utf-8")) + models_page.costs(costs, step_cost.processor())
+    )
 
 
 def main() -> None:
     source = os.environ.get("SOURCE", "")
     only, repeats = os.environ.get("ONLY", "").split() or list(USUAL), int(os.environ.get("REPEATS") or 5)
-    unknown = sorted(set(only) - set(PRESETS))
+    dear = os.environ.get("COSTS", "").split()
+    unknown = sorted({*only, *dear} - set(PRESETS))
     if not Path(source, "train.csv").is_file() or unknown:
         raise SystemExit(
-            f"SOURCE must hold train.csv and test.csv, ONLY name presets. Received: SOURCE={source!r}, ONLY={unknown}"
+            f"SOURCE must hold train.csv and test.csv, ONLY and COSTS name presets. Received: SOURCE={source!r}, {unknown}"
         )
     with tempfile.TemporaryDirectory() as folder:
         rows = rows_of(Path(source), Path(folder))
     kept = Kept(paths.ensure() / "bench" / "models" / digest(rows))
+    for name in dear:
+        fileio.write_json(kept.folder / f"{name}.cost.json", step_cost.measure(name, rows))
     wanted = [(name, seed) for name in (*yardsticks.MEASURES, *only) for seed in range(1, repeats + 1)]
     for name, seed in wanted:
         if kept.get(name, seed) is None and (seed == 1 or name not in SEEDLESS):
@@ -187,7 +201,7 @@ def main() -> None:
             kept.put(name, seed, run, rows["test"][1])
             print(f"{name}, seed {seed}: test {run['test']:.4f}, {run['seconds']:.0f} s", flush=True)
         # After each measurement, so that what was measured stays when the rest is cut off.
-        PAGE.write_text(write(kept, rows), encoding="utf-8")
+        PAGE.write_text(write(kept, rows, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(PAGE.read_text(encoding="utf-8"))
 
 

@@ -423,6 +423,21 @@ def test_after_an_attempt_that_failed_on_the_way_mlflow_shows_a_whole_run_and_no
     assert json.loads(done.stdout.splitlines()[-1]) == {"states": ["FAILED", "FINISHED"], "accuracy": 0.9}
 
 
+def test_a_version_of_a_search_has_the_chosen_settings_in_its_origin_and_on_its_card(run, told):
+    trials = [
+        {"trial": 1, "set": {"training.epochs": 2}, "accuracy": 0.90, "seconds": 3.0, "best": False},
+        {"trial": 2, "set": {"training.epochs": 4}, "accuracy": 0.91, "seconds": 6.0, "best": True},
+    ]
+    fileio.write_json(paths.run_dir(RUN) / run_record.TRIALS, {"rows": 300, "trials": trials})
+    run()
+    origin = fileio.read_json(model_registry.origin_path(LINE, 2))
+    assert origin["record"]["config"]["training"] == {"epochs": 4}
+    assert {**origin["tuning"], "seconds": 0} == {**trials[1], "seconds": 0, "rows": 300, "trials": 2}
+    assert "Chosen by 2 trials on 300 train rows, judged on eval (accuracy 0.9100)" in (
+        model_card.write(LINE, 2)["md"].read_text()
+    )
+
+
 @pytest.mark.parametrize("kept", ["card in the origin", "run's verdict", "promotion", "nothing"])
 def test_a_damaged_card_is_written_again_from_its_origin(run, told, kept):
     run()

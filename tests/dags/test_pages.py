@@ -299,6 +299,25 @@ def test_the_report_of_a_training_run_draws_its_curves_as_they_grow_and_says_how
     assert text.count('<circle class="a"') == 10 and '<circle class="a"' not in before
 
 
+def test_the_report_of_a_run_that_searched_shows_each_trial_and_marks_the_best(get, published):
+    folder = state.run_dir(run_record.run_id_from(RUN))
+    assert "Tuning:" not in get(report()).text
+    trials = [
+        {"trial": 1, "set": {"training.epochs": 2}, "accuracy": 0.9012, "seconds": 3.25, "best": False},
+        {"trial": 2, "set": {"training.epochs": 4}, "accuracy": 0.9134, "seconds": 6.5, "best": True},
+        {"trial": 3, "set": {"training.epochs": 1}, "accuracy": None, "seconds": 1.0, "best": False, "why": HOSTILE},
+    ]
+    fileio.write_json(folder / run_record.TRIALS, {"rows": 20_000, "trials": trials})
+    text = get(report()).text
+    assert "Tuning: 3 trials on 20,000 train rows, judged on eval" in text and HOSTILE not in text
+    rows = re.findall(r"<tr>(.*?)</tr>", text[text.index("Tuning:") :].partition("</section>")[0])
+    cells = [re.sub(r"<[^>]*>", "|", row) for row in rows]
+    assert "training.epochs" in cells[0]
+    assert all(part in cells[1] for part in ("0.9012", "3.2", "as asked")) and "best" not in cells[1]
+    assert all(part in cells[2] for part in ("0.9134", "6.5", "best"))
+    assert "no number" in cells[3] and "alert" in cells[3]
+
+
 def test_a_refused_run_gives_each_reason_once_and_says_what_serves(get, published):
     folder = state.run_dir(run_record.run_id_from(RUN))
     reason = f"recall fell in {published}/artifacts/x"

@@ -22,7 +22,7 @@ RECORD = {
     "files": [{"path": "/data/train.csv", "sha256": "s", "split": "train", "span": "", "bytes": 1, "kind": "text"}],
     "config": run_config.resolve(run_config.Request()).to_json(),
 }  # fmt: skip
-OURS = {"Ingester", "ImportSchemaGen", "DataGate", "Tokenizer", "Trainer", "Baseline", "Champion", "Canary"}
+OURS = {"Ingester", "ImportSchemaGen", "DataGate", "Tokenizer", "Tuner", "Trainer", "Baseline", "Champion", "Canary"}
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def differing(before: dict, after: dict) -> set[str]:
     return {name for name in before if before[name] != after[name]}
 
 
-ALL_LABELS = {"Ingester", "DataGate", "Trainer", "Baseline", "ModelGate", "Canary", "Pusher"}
+ALL_LABELS = {"Ingester", "DataGate", "Tuner", "Trainer", "Baseline", "ModelGate", "Canary", "Pusher"}
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ ALL_LABELS = {"Ingester", "DataGate", "Trainer", "Baseline", "ModelGate", "Canar
         ("config/data/first_label", 0, {"Ingester", "DataGate"}),
         ("config/data/eval_fraction", None, {"Ingester", "DataGate"}),
         ("config/data/test_fraction", None, {"Ingester", "DataGate"}),
-        ("config/seed", None, {"Trainer"}),
-        ("config/family", None, {"Tokenizer", "Trainer"}),
+        ("config/seed", None, {"Tuner", "Trainer"}),
+        ("config/family", None, {"Tokenizer", "Tuner", "Trainer"}),
         ("config/baseline/family", None, {"Baseline"}),
         ("config/gates/floor", None, {"ModelGate", "Canary"}),
         ("config/window", None, {"DataGate"}),
         ("config/preset", None, set()),
         ("data_hash", None, set()),
         ("code", None, set()),
-        ("encoders", {"hf:/folder": "two"}, {"Tokenizer", "Trainer", "Baseline"}),
+        ("encoders", {"hf:/folder": "two"}, {"Tokenizer", "Tuner", "Trainer", "Baseline"}),
         ("champion", CHAMPION, {"Champion", "ModelGate"}),
         ("run", None, {"ModelGate", "Pusher", "Registrar"}),
     ],
@@ -118,8 +118,9 @@ def test_a_changed_value_gives_another_key_to_the_nodes_that_compute_from_it_and
 @pytest.mark.parametrize(
     ("section", "nodes"),
     [
-        ("network", {"Tokenizer", "Trainer"}),
-        ("training", {"Trainer"}),
+        ("network", {"Tokenizer", "Tuner", "Trainer"}),
+        ("training", {"Tuner", "Trainer"}),
+        ("tuning", {"Tuner"}),
         ("baseline/network", {"Baseline"}),
         ("baseline/training", {"Baseline"}),
         ("data", {"DataGate"}),

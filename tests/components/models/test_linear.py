@@ -69,7 +69,7 @@ def test_the_graph_answers_as_scikit_learn_does(monkeypatch):
     exact = lambda **keys: LinearSVC(**keys, tol=1e-10, max_iter=100_000)  # noqa: E731
     monkeypatch.setattr(linear, "LinearSVC", exact)
     _, model, tokenizer, _ = fit()
-    np.testing.assert_allclose(loop.answers(model, tokenizer, EVAL[0]), expected(), atol=5e-6)
+    np.testing.assert_allclose(loop.answers(model, tokenizer, EVAL[0]), expected(), atol=1e-6)
 
 
 def test_the_exported_scores_are_the_fitted_machine_s_within_a_millionth():

@@ -179,6 +179,13 @@ def test_a_candidate_of_the_baseline_s_own_family_is_compared_with_no_baseline(s
     assert bool(run_node._skip(record, NODES["Baseline"])) == (family == "bag")
 
 
+@pytest.mark.parametrize(("trials", "skipped"), [(0, True), (3, False)])
+def test_the_tuner_is_skipped_unless_the_run_asks_for_trials(source, trials, skipped):
+    record = opened(source, set={"tuning.trials": trials})
+    assert bool(run_node._skip(record, NODES["Tuner"])) == skipped
+    assert run_node._skip(record, NODES["Trainer"]) == ""
+
+
 def record_of(**more) -> RunRecord:
     return RunRecord.from_json({"run": "r1", **node_code.snapshot(), **more})
 
