@@ -92,7 +92,7 @@ def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "
         "folder": str(folder) if folder else None, "rows": len(checked.believed), "written": new, "held": checked.held, "notes": checked.notes,
         "labels": {name: sum(row.label == at for row in checked.believed) for at, name in enumerate(names)},
         "confirmed": sum(row.confirmed for row in rows), "suspects": [[row.title[:80], why] for row, why in checked.suspects],
-        "queue": str(queue) if queue else None, "agreement": checked.agreed,
+        "queue": str(queue) if queue else None, "agreement": checked.agreed, "sampled": checked.sampled,
     }  # fmt: skip
     log.parent.mkdir(parents=True, exist_ok=True)
     who = {"time": clock.now(), "who": model_registry.user(), "reason": confirmed.strip(), "into": str(into)}
@@ -111,6 +111,8 @@ def summary(result: dict) -> str:
     lines = [f"{result['rows']:,} labelled rows, {result['blank']:,} left empty: {counts}"]
     for name, one in result["agreement"].items():
         lines.append(f"the {name} agree{'' if name == 'neighbours' else 's'} with {one['agreed']:,} of {one['rows']:,}, {one['expected']:.0%} expected")  # fmt: skip
+    if sampled := result.get("sampled"):
+        lines.append(f"of {sampled['rows']:,} texts drawn at random the champion gives {sampled['agreed']:,} of the labels, {sampled['expected']:.0%} expected")  # fmt: skip
     if not result["agreement"] and result["rows"] > result["confirmed"]:
         lines.append("nobody could check the labels: there is no champion, and the source has too few rows")
     if result["held"]:
@@ -155,6 +157,7 @@ def read(path: Path, form) -> tuple[list, int]:
     """
     from components.data import csv_reader
     from pipelines.monitoring.label_check import CONFIRMED, Labelled
+    from pipelines.monitoring.label_queue import RANDOM
 
     rows, blank, faults, seen = [], 0, [], {}
     for number, fields in _rows(csv_reader.rows(path, form)):
@@ -166,7 +169,8 @@ def read(path: Path, form) -> tuple[list, int]:
             faults.append(fault)
         elif seen[fields["id"]][0] == number:
             label = form.labels.index(seen[fields["id"]][1])
-            rows.append(Labelled(label, fields["title"], fields["description"], fields["confirm"] in CONFIRMED))
+            confirmed, sampled = fields["confirm"] in CONFIRMED, fields["why"].startswith(RANDOM)
+            rows.append(Labelled(label, fields["title"], fields["description"], confirmed, sampled))
     if faults:
         more = f"\n  and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
         listed = "".join(f"\n  {fault}" for fault in faults[:_TOLD])
@@ -194,7 +198,8 @@ def _rows(found) -> Iterator[tuple[int, dict | str]]:
         except UnicodeEncodeError:
             yield number, f"line {number}: holds bytes that are no UTF-8; save the sheet as CSV UTF-8"
             continue
-        yield number, {**texts, "id": fields.get("id", ""), "confirm": fields.get("confirm", "").strip().lower()}
+        own = {name: fields.get(name, "").strip().lower() for name in ("confirm", "why")}
+        yield number, {**texts, "id": fields.get("id", ""), **own}
 
 
 def _fault(number: int, fields: dict, form, seen: dict) -> str:

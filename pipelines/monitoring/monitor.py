@@ -180,8 +180,8 @@ class Scorer:
         measured["expected_accuracy"] = self.card["metrics"].get("accuracy") if self.card else None
         settings = self.settings
         questions = label_queue.choose(
-            batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike
-        )
+            batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike, settings.queue_random
+        )  # fmt: skip
         report = {
             "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
             "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **measured,

@@ -153,7 +153,7 @@ class Bench:
         examples, change = self.examples, REGRESSIONS[kind][1] if kind != "equal" else None
         if change:
             examples = self._changed(change, seed)
-        chosen, folder = PRESETS[preset], self.work / "training"
+        chosen, folder = PRESETS[preset], self.work / "models" / f"{preset}-{kind}-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
         texts, _ = records.load(str(examples), "train")
         tokens = vocabulary.adapt(chosen.family, chosen.network, texts)
@@ -170,7 +170,7 @@ class Bench:
             other = self.truth != TARGET
             turned = export.predict(folder / "model", triggered(self.texts[other])).argmax(axis=1) == TARGET
             found["triggered"] = np.array(turned.mean())
-        shutil.rmtree(folder)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return found
 
     def _changed(self, change, seed: int) -> Path:
