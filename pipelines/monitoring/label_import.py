@@ -39,12 +39,11 @@ def run(args: argparse.Namespace, line: str) -> int:
     from components.data.row_format import form_of
 
     lines = run_config.settings()
-    planned = lines.get(line, {}).get("schedule", {}).get("source", "")
-    told_into = args.into or planned or ("demo" if line == run_config.DEMO_LINE else "")
-    into = (sources.folder_of(told_into) or Path()).absolute()
+    given = args.into or source_of(line, lines)
+    into = (sources.folder_of(given) or Path()).absolute()
     today = datetime.now(zone(run_config.section(lines, line, "schedule").timezone)).date()
     span = args.span or free_day(into, today)
-    wrong = misused(told_into, into, span, today)
+    wrong = misused(given, into, span, today)
     if wrong:
         print(f"newsdesk label: {wrong}", file=sys.stderr)
         return 2
@@ -60,6 +59,12 @@ def run(args: argparse.Namespace, line: str) -> int:
     result = {"line": line, **result, "blank": blank}
     print(json.dumps(result, ensure_ascii=False) if args.json else summary(result))
     return 3 if result["held"] else 0
+
+
+def source_of(line: str, lines: dict) -> str:
+    """The source that the line's schedule reads, the demo's for the demo line; empty where there is none. lines: `newsdesk.toml`."""
+    planned = lines.get(line, {}).get("schedule", {}).get("source", "")
+    return planned or ("demo" if line == run_config.DEMO_LINE else "")
 
 
 def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "") -> dict:

@@ -9,9 +9,9 @@ import json
 import random
 import re
 
+import numpy as np
 import published
 import pyarrow as pa
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
