@@ -108,5 +108,6 @@ def test_right_labels_lead_to_a_release_whose_gain_on_fresh_rows_is_stated(reque
     stated = next(
         reason for reason in outcome["reasons"] if reason.startswith("better on fresh rows than the champion")
     )
+    assert "trigger words" in {rule["rule"] for rule in verdict["rules"]}
     page = (paths.run_dir("after-right") / "verdict.html").read_text()
     assert stated.partition(",")[0] in page and f"{newest['accuracy']:.4f}" in page
