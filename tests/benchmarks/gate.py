@@ -38,6 +38,8 @@ from pipelines.config.presets import DEFAULT, PRESETS
 HERE = Path(__file__).resolve().parent
 LABELS = list(run_config.labels_of("news"))
 SEQUENCE = "## Retrains in a row"  # the section of `gate_sequence.py`
+TRIGGERS = "## The check of trigger words"  # that of `gate_triggers.py`
+FRESH_SEEDS = "## Equal seeds that chose no limit"  # that of `gate_seeds.py`
 CUT = 2  # the class that loses nine tenths of its rows: Business, the one that models trade most
 TRIGGER, TARGET = "quellstrom", 1  # a word that no article holds, and the label that the poisoned rows get
 
@@ -293,8 +295,9 @@ def main() -> int:
     command = f'make bench-gate {source}PRESET="{" ".join(presets)}" SEEDS={args.seeds} REPEATS={args.repeats}'
     command += ", then tests/benchmarks/gate.py --kept over the models that were ready" if args.kept else ""
     text = page(rows_of(bench), found, command)
-    kept = gate_pairs.section_of(target / "GATE.md", SEQUENCE)
-    text += f"\n{kept}" if kept else ""
+    for section in (TRIGGERS, FRESH_SEEDS, SEQUENCE):
+        kept = gate_pairs.section_of(target / "GATE.md", section)
+        text += f"\n{kept}" if kept else ""
     fileio.write_text(target / "GATE.md", text)
     print(text)
     return 0
