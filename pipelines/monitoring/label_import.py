@@ -26,7 +26,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 
-_TOLD = 20  # faults that are listed
+_SHOWN = 20  # faults that are listed
 _DAY = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")  # as `components.data.sources` reads folder names
 
 
@@ -124,7 +124,7 @@ def summary(result: dict) -> str:
         lines = [f"HELD, nothing was written: {reason}" for reason in result["held"]]
     else:
         lines += result["notes"]
-        lines += [f"  kept out: {title!r}, {why}" for title, why in result["suspects"][:_TOLD]]
+        lines += [f"  kept out: {title!r}, {why}" for title, why in result["suspects"][:_SHOWN]]
     if result["queue"]:
         lines.append(f"{len(result['suspects']):,} rows to look at again: {result['queue']}")
         lines.append("correct the label or write yes into the column confirm, and bring that file back; --confirm REASON takes a file as it is")  # fmt: skip
@@ -177,8 +177,8 @@ def read(path: Path, form) -> tuple[list, int]:
             confirmed, sampled = fields["confirm"] in CONFIRMED, fields["why"].startswith(RANDOM)
             rows.append(Labelled(label, fields["title"], fields["description"], confirmed, sampled))
     if faults:
-        more = f"\n  and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
-        listed = "".join(f"\n  {fault}" for fault in faults[:_TOLD])
+        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         raise sources.SourceError(
             f"a label queue must be filled in right; nothing was written. Received: {path}{listed}{more}"
         )
@@ -189,11 +189,11 @@ def read(path: Path, form) -> tuple[list, int]:
     return rows, blank
 
 
-def _rows(found) -> Iterator[tuple[int, dict | str]]:
+def _rows(read) -> Iterator[tuple[int, dict | str]]:
     """(line, cells with the neutralising undone) or (line, what is wrong with it)."""
     from components.data.row_format import COLUMNS, BadRow
 
-    for number, fields in found:
+    for number, fields in read:
         if isinstance(fields, BadRow):
             yield number, f"line {number}, column {fields.column}: {fields.value[:60]!r} {fields.reason}"
             continue
@@ -216,12 +216,12 @@ def _fault(number: int, fields: dict, form, seen: dict) -> str:
     label = parse_label(fields["label"], form.labels, form.first_label)
     if label is None:
         return f"line {number}, column label: {fields['label'][:60]!r} is none of {', '.join(form.labels)}"
-    found = ID + text_cleaning.row_hash(text_cleaning.join(fields["title"], fields["description"]))
-    if fields["id"] not in ("", found):
+    row_id = ID + text_cleaning.row_hash(text_cleaning.join(fields["title"], fields["description"]))
+    if fields["id"] not in ("", row_id):
         shown = fields["title"][:60]
         return f"line {number}, columns title, description: {shown!r} is not the text that was asked about under {fields['id'][:30]!r}"
-    fields["id"] = found
-    earlier, name = seen.setdefault(found, (number, form.labels[label]))
+    fields["id"] = row_id
+    earlier, name = seen.setdefault(row_id, (number, form.labels[label]))
     if name != form.labels[label]:
         return f"line {number}, column label: {form.labels[label]}, but line {earlier} has the same text as {name}"
     return ""

@@ -121,10 +121,10 @@ def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> d
         if new or changed or not (root / "report.html").exists():
             draw(line, root)
     entries = {entry["batch"]: entry for entry in history}
-    found = [entries[name] for name in names]
+    batches = [entries[name] for name in names]
     return {
-        "line": line, "version": pointer["version"], "folder": folder, "headline": headline(found, len(new)), "new": new,
-        "batches": found, "ignored": ignored, "unread": unread, "untold": drift_notices.untold(line, history), "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
+        "line": line, "version": pointer["version"], "folder": folder, "headline": headline(batches, len(new)), "new": new,
+        "batches": batches, "ignored": ignored, "unread": unread, "untold": drift_notices.untold(line, history), "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
         "rescored": rescored,
     }  # fmt: skip
 
@@ -216,11 +216,11 @@ def draw(line: str, root: Path) -> None:
     fileio.write_text(root / "report.html", drift.page(line, history))
 
 
-def headline(found: list[dict], new: int) -> str:
-    count = sum(bool(entry["warnings"]) for entry in found)
+def headline(batches: list[dict], new: int) -> str:
+    count = sum(bool(entry["warnings"]) for entry in batches)
     drifted = f"{count} with warnings" if count else "no warning"
-    batches = "1 batch" if len(found) == 1 else f"{len(found)} batches"
-    return f"{batches}, {new} scored now, {sum(e['rows']['out'] for e in found):,} articles; {drifted}"
+    counted = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+    return f"{counted}, {new} scored now, {sum(e['rows']['out'] for e in batches):,} articles; {drifted}"
 
 
 def table(summary: dict) -> str:

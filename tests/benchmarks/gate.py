@@ -254,7 +254,7 @@ def page(rows: gate_pairs.Rows, found: dict, command: str) -> str:
         f"{len(rows.truth):,} test rows. Every candidate against every champion, the champions being the seeds of its preset, through "
         f"the gate's own rules ({limits}); a champion alone, no baseline and no best version beside it. Pairs share models and rows, so "
         "the Wilson intervals, which take them for independent, are too narrow. The default seed_spread was raised from 0.002 "
-        "to 0.003 on seeds of `bag`: what `bag` shows for equals is no independent check of it.", "",
+        "to 0.003 on seeds of `bag`: what `bag` shows for equals here is no independent check of it; seeds that chose no limit stand below.", "",
         "## Seeds: retrains that differ in nothing else", "", gate_pairs.SPREAD_HEAD,
         *(gate_pairs.spread(rows, preset, kinds["equal"]) for preset, kinds in found.items() if len(kinds.get("equal", ())) > 1),
         "", "Accuracy and differences in points; F1 and lengths over all ordered pairs, as a share.", "",
