@@ -10,7 +10,8 @@ rows; a finite accuracy on which TFMA and the gate's own count agree; at least t
 (exact McNemar test), nor, by more than another seed alone may cost, than champion or the best version that ever served; shown to be
 less than `margin` worse than these two, where there are rows enough to show it; the same on the fresh rows of the newest labelled
 spans, with a margin of their own (`components/evaluation/fresh_news.py`); no class that significantly lost more F1, and no
-length slice that lost more accuracy, than its limit against either (`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). The best one
+length slice that lost more accuracy, than its limit against either (`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). A word of the train rows
+that alone turns the answer is a warning (`components/evaluation/trigger_words.py`). The best one
 is asked because many small steps down, each within the noise, would else add up. A candidate whose content is the champion's is
 `unchanged`.
 """
@@ -29,10 +30,11 @@ from tfx.utils import path_utils
 from components.artifacts import Verdict
 from components.core import fileio, paths
 from components.core.intervals import wilson
+from components.core.states import Decision
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
-from components.evaluation import diagnostics, fresh_news, gate_rules
+from components.evaluation import diagnostics, fresh_news, gate_rules, trigger_words
 from components.evaluation.paired_tests import compare
 from components.evaluation.predictions import predictions
 from components.evaluation.seen_rows import fair
@@ -133,6 +135,19 @@ def behave(
     return {**result, "kinds": kinds, "examples": behavioural.examples(asked, ours, answers_of.get("candidate", {}))}
 
 
+def on_trigger_words(uri: str, texts: list[str], answers: np.ndarray, candidate: tuple, labels: list[str], bounds: dict) -> list[dict]:  # fmt: skip
+    """Findings on words of the train rows that alone turn the candidate's answer. texts, answers: the test rows, as `trigger_words.pull`."""
+    train, truth = records.load(uri, "train")
+    train_texts = [text.decode("utf-8", "replace") for text in train]
+    words = trigger_words.candidates(train_texts, truth, texts, len(labels))
+
+    def ask(changed: list[str]) -> np.ndarray:
+        rows = np.array([text.encode("utf-8", "replace") for text in changed], object)
+        return predictions(*candidate, rows).argmax(axis=1)
+
+    return trigger_words.judge(words, trigger_words.pull(words, texts, answers, ask), labels, bounds)
+
+
 def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: dict) -> dict | None:
     """What candidate, champion and best say of the fresh rows; see `components.evaluation.fresh_news.examine`."""
     texts, truth, spans = records.load_fresh(uri)
@@ -226,6 +241,10 @@ def ModelGate(
         behaved = behave(where, [plain[i] for i in rows], of, names, asked, bounds)
     fresh = None if unchanged else on_fresh_rows(examples.uri, models, manifests, bounds)
     findings = [*gate_rules.judge(metrics, comparisons, behaved, bounds), *fresh_news.judge(fresh, bounds)]
+    if not unchanged and len(left):
+        findings += on_trigger_words(
+            examples.uri, [plain[i] for i in rows], predicted, models["candidate"], names, bounds
+        )
     decision, reasons, warnings = gate_rules.decide(findings, unchanged)
     verdict = {
         "run": run, "decision": decision, "reasons": reasons, "warnings": warnings, "digest": digest, "rules": findings,
@@ -246,8 +265,8 @@ def ModelGate(
             "page": os.path.relpath(Path(data_verdict.uri, "verdict.html"), paths.run_dir(run)),
         }
     fileio.write_json(paths.run_dir(run) / "verdict_page.json", shown)
-    Path(blessing.uri, "BLESSED" if decision == "blessed" else "NOT_BLESSED").touch()
-    blessing.set_int_custom_property("blessed", int(decision == "blessed"))
+    Path(blessing.uri, "BLESSED" if decision == Decision.BLESSED else "NOT_BLESSED").touch()
+    blessing.set_int_custom_property("blessed", int(decision == Decision.BLESSED))
     blessing.set_string_custom_property("digest", digest)
     blessing.set_string_custom_property(
         "headline", "; ".join([f"{decision}: {reasons[0]}", *reasons[1:], *(f"warning: {w}" for w in warnings)])

@@ -7,11 +7,17 @@ mean of the rows that carry it (confident learning: Northcutt, Jiang and Chuang 
 A batch is held where its labels are less likely, by both judges together, than labels drawn as these believe, of which `ALLOWANCE` are
 anyone's; and sooner where ten or more rows all carry one label. So a batch of texts that no judge is sure of is judged by what they
 exclude, and a right batch of one class by its likelihood and not by its sameness.
+
+Texts that the monitor drew at random from a whole day say most: on them the champion is right about as often as it is sure, drift or
+not, while it knows little of the texts that it is unsure of. A batch is held where the champion gives significantly fewer of their labels;
+and where the neighbours, which learn from the batch's other labels, give significantly fewer of all of them: labels that contradict each
+other. The limits were chosen on the demo's drifted day and confirmed on AG News (`tests/benchmarks/LABELS.md`).
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import binom
 
 ALLOWANCE = 0.2  # share of labels that may fall on any class: news of the day is harder than the rows that a judge was measured on
 CHANCE = 1e-3  # of holding a batch whose labels are as the judges believe
@@ -19,6 +25,9 @@ ONE_LABEL, ONE_CHANCE = (
     10,
     0.05,
 )  # rows from which on a single label is reported, and the chance from which on it is held
+FEW_AGREED = 0.005  # chance of holding a batch of right labels for how many of them a judge gives
+LEAST_SAMPLED = 15  # random texts that are needed
+OVERCONFIDENCE = 0.1  # by how much a champion may be less often right on drifted news than it is sure
 DRAWS = 20_000
 Judges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # by name: probabilities float[rows, classes], and `sure_from`
 LEAST = 200  # labelled neighbours that are needed
@@ -89,10 +98,47 @@ def chance(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float((1 + (sums <= seen + 1e-9).sum()) / (1 + DRAWS))
 
 
-def trouble(labels: np.ndarray, names: Sequence[str], judges: Judges) -> tuple[list[str], list[str]]:
-    """(why a whole batch must not be believed, what a person should know of it); the first is empty where nothing speaks against it."""
+def sampled_agreement(labels: np.ndarray, probabilities: np.ndarray, sampled: np.ndarray) -> dict | None:
+    """The champion's `agreement` on the texts that were drawn at random; None where they are too few. sampled: bool[rows]."""
+    return agreement(labels[sampled], probabilities[sampled]) if sampled.sum() >= LEAST_SAMPLED else None
+
+
+def few_agreed(agreed: Mapping, overconfidence: float = 0.0) -> float:
+    """The chance of so small an `agreement`, or a smaller one, where the labels are right: an exact binomial test.
+
+    overconfidence: by how much the judge may be less often right than it is sure.
+    """
+    return float(binom.cdf(agreed["agreed"], agreed["rows"], max(agreed["expected"] - overconfidence, 0.0)))
+
+
+def trouble(
+    labels: np.ndarray, names: Sequence[str], judges: Judges, sampled: Mapping | None = None
+) -> tuple[list[str], list[str]]:
+    """(why a whole batch must not be believed, what a person should know of it); the first is empty where nothing speaks against it.
+
+    sampled: as `sampled_agreement` gives it.
+    """
     if not judges or not len(labels):
         return [], []
+    held = []
+    if sampled and (p := few_agreed(sampled, OVERCONFIDENCE)) < FEW_AGREED:
+        held.append(
+            f"of {sampled['rows']:,} texts drawn at random the champion gives only {sampled['agreed']:,} of the labels, {sampled['expected']:.0%} "
+            f"expected (p = {p:.1g}): have a second person label these texts; if the labels are right, the champion fails on this news"
+        )
+    if "neighbours" in judges:
+        agreed = agreement(labels, judges["neighbours"][0])
+        if (p := few_agreed(agreed)) < FEW_AGREED:
+            held.append(
+                f"the labels contradict each other and the source: a model of the other rows gives only {agreed['agreed']:,} of {agreed['rows']:,} "
+                f"labels, {agreed['expected']:.0%} expected (p = {p:.1g}): have a second person label a part of them"
+            )
+    by_likelihood, notes = _by_likelihood(labels, names, judges)
+    held += by_likelihood
+    return held, [] if held else notes
+
+
+def _by_likelihood(labels: np.ndarray, names: Sequence[str], judges: Judges) -> tuple[list[str], list[str]]:
     likely = chance(labels, np.mean([probabilities for probabilities, _ in judges.values()], axis=0))
     single = len(labels) >= ONE_LABEL and len(set(labels.tolist())) == 1
     one = f"all {len(labels):,} rows carry one label, {names[int(labels[0])]}"

@@ -56,15 +56,15 @@ def load(path: Path, labels: Sequence[str]) -> dict | None:
         BehaviourError: no TOML, an unknown key, a group of one, or a pair without two texts and two labels of the line.
     """
     try:
-        found = tomli.loads(path.read_text(encoding="utf-8"))
+        content = tomli.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (tomli.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BehaviourError(f"behavioural tests must be TOML. Received: {path} ({error})") from None
-    unknown = sorted(set(found) - {"rows", "swap", "pairs"})
+    unknown = sorted(set(content) - {"rows", "swap", "pairs"})
     if unknown:
         raise BehaviourError(f"keys must be rows, swap and pairs. Received: {path} with {', '.join(unknown)}")
-    spec = {"rows": found.get("rows", ROWS), "swap": found.get("swap", {}), "pairs": found.get("pairs", [])}
+    spec = {"rows": content.get("rows", ROWS), "swap": content.get("swap", {}), "pairs": content.get("pairs", [])}
     if type(spec["rows"]) is not int or spec["rows"] < FEWEST:
         raise BehaviourError(f"rows must be a whole number of at least {FEWEST}. Received: {path}, rows={spec['rows']}")
     for group, names in spec["swap"].items():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from components.core.intervals import wilson
+from components.core.states import RuleOutcome
 from components.evaluation.gate_rules import finding
 from components.evaluation.paired_tests import compare
 
@@ -65,13 +66,15 @@ def judge(fresh: Mapping | None, limits: Mapping) -> list[dict]:
     counted = f"{rows:,} fresh rows{days}" + (f", without {out}" if out else "")
     findings = []
     if rows < least:
-        findings.append(finding("fresh rows", "warn", f"{counted} are too few to rely on (least {least})", rows, least))
+        findings.append(
+            finding("fresh rows", RuleOutcome.WARN, f"{counted} are too few to rely on (least {least})", rows, least)
+        )
     else:
-        findings.append(finding("fresh rows", "pass", f"{counted} decide", rows, least))
+        findings.append(finding("fresh rows", RuleOutcome.PASS, f"{counted} decide", rows, least))
     if rows:
         accuracy, (low, high) = fresh["newest"]["accuracy"], fresh["newest"]["interval"]
         message = f"accuracy on {counted}: {accuracy:.4f} (95% {low:.4f} to {high:.4f})"
-        findings.append(finding("fresh accuracy", "pass", message, accuracy, tell=True))
+        findings.append(finding("fresh accuracy", RuleOutcome.PASS, message, accuracy, tell=True))
     for name, compared in fresh["comparisons"].items():
         findings.append(_comparison(name, compared, limits))
     return findings
@@ -85,13 +88,15 @@ def _comparison(name: str, compared: Mapping, limits: Mapping) -> dict:
     )
     if compared["worse"] and difference < -margin:
         message = f"significantly worse on fresh rows than the {figures}, p = {compared['p_worse']:.3g}"
-        return finding(rule, "refuse", message, difference, -margin)
+        return finding(rule, RuleOutcome.REFUSE, message, difference, -margin)
     if compared["inferior"]:
         message = f"not shown to be less than {margin:.4f} worse on fresh rows than the {figures}"
-        return finding(rule, "refuse", message, compared["lowest"], -margin)
+        return finding(rule, RuleOutcome.REFUSE, message, compared["lowest"], -margin)
     if compared["better"]:
-        return finding(rule, "pass", f"better on fresh rows than the {figures}, p = {compared['p_better']:.3g}", difference, -margin, True)  # fmt: skip
+        return finding(rule, RuleOutcome.PASS, f"better on fresh rows than the {figures}, p = {compared['p_better']:.3g}", difference, -margin, True)  # fmt: skip
     if compared["unresolved"]:
         message = f"too few fresh rows to show a loss of {margin:.4f} against the {figures}"
-        return finding(rule, "warn", message, compared["lowest"], -margin)
-    return finding(rule, "pass", f"not worse on fresh rows than the {figures}", compared["lowest"], -margin, True)
+        return finding(rule, RuleOutcome.WARN, message, compared["lowest"], -margin)
+    return finding(
+        rule, RuleOutcome.PASS, f"not worse on fresh rows than the {figures}", compared["lowest"], -margin, True
+    )

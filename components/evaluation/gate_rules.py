@@ -1,10 +1,12 @@
 """The model gate's rules on plain numbers: each with its value, its limit and what it says. No rule raises; none is silent.
 
-A finding is `{"rule", "outcome", "message", "value", "limit"}`, outcome being "pass", "warn" or "refuse". One "refuse" refuses.
+A finding is `{"rule", "outcome", "message", "value", "limit"}`, outcome being a `RuleOutcome`. One REFUSE refuses.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+
+from components.core.states import Decision, RuleOutcome
 
 MOST_CALIBRATION_ERROR = 0.02
 
@@ -19,26 +21,29 @@ def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mappi
     behaviour: `trouble` (text, empty where there is none), `missing` (no reviewed file) and `kinds`, as `behaviour.examine`
     gives them. limits: `GateConfig` as a dict.
     """
-    found = [*_numbers(metrics, limits)]
+    findings = [*_numbers(metrics, limits)]
     for name, compared in comparisons.items():
-        found += _comparison(name, compared, limits)
+        findings += _comparison(name, compared, limits)
         if name != "baseline":
-            found += _slices(name, compared["slices"], limits)
-    return found + _calibration(metrics) + _behaviour(behaviour, limits)
+            findings += _slices(name, compared["slices"], limits)
+    return findings + _calibration(metrics) + _behaviour(behaviour, limits)
 
 
-def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[str, list[str], list[str]]:
-    """(decision, reasons, warnings). decision: "blessed", "refused" or "unchanged"."""
+def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[Decision, list[str], list[str]]:
+    """(decision, reasons, warnings)."""
     if unchanged:
-        return "unchanged", ["the candidate is the model that serves now, byte for byte"], []
-    messages = {outcome: [f["message"] for f in findings if f["outcome"] == outcome] for outcome in ("refuse", "warn")}
-    if messages["refuse"]:
-        return "refused", messages["refuse"], messages["warn"]
-    passed = [f["message"] for f in findings if f["outcome"] == "pass" and f["tell"]]
-    return "blessed", passed, messages["warn"]
+        return Decision.UNCHANGED, ["the candidate is the model that serves now, byte for byte"], []
+    messages = {
+        outcome: [f["message"] for f in findings if f["outcome"] == outcome]
+        for outcome in (RuleOutcome.REFUSE, RuleOutcome.WARN)
+    }
+    if messages[RuleOutcome.REFUSE]:
+        return Decision.REFUSED, messages[RuleOutcome.REFUSE], messages[RuleOutcome.WARN]
+    passed = [f["message"] for f in findings if f["outcome"] == RuleOutcome.PASS and f["tell"]]
+    return Decision.BLESSED, passed, messages[RuleOutcome.WARN]
 
 
-def finding(rule: str, outcome: str, message: str, value=None, limit=None, tell: bool = False) -> dict:
+def finding(rule: str, outcome: RuleOutcome, message: str, value=None, limit=None, tell: bool = False) -> dict:
     """One finding; `tell`: whether the verdict of a blessed candidate names it."""
     return {"rule": rule, "outcome": outcome, "message": message, "value": value, "limit": limit, "tell": tell}
 
@@ -51,42 +56,46 @@ def _numbers(metrics: Mapping, limits: Mapping) -> list[dict]:
         f"{count:,} that the {name} learned from" for name, count in metrics["taken_out"].items() if count
     )
     counted = f"{rows:,} test rows" + (f", without {out}," if out else "")
-    found = [
-        finding("rows", "pass", f"{counted} decide", rows, least, bool(out))
+    findings = [
+        finding("rows", RuleOutcome.PASS, f"{counted} decide", rows, least, bool(out))
         if rows >= least
-        else finding("rows", "refuse", f"{counted} are too few to decide on (least {least})", rows, least)
+        else finding("rows", RuleOutcome.REFUSE, f"{counted} are too few to decide on (least {least})", rows, least)
     ]
-    found += [
-        finding("rows", "warn", f"the {name} keeps no list of the rows it learned from: none could be taken out")
+    findings += [
+        finding(
+            "rows", RuleOutcome.WARN, f"the {name} keeps no list of the rows it learned from: none could be taken out"
+        )
         for name in metrics["unlisted"]
     ]
     finite = [value is not None and math.isfinite(value) for value in (accuracy, every, seen)]
     both = f"TFMA's accuracy {_four(seen)} and the gate's own count {_four(every)} on all rows"
     if not all(finite):
         message = f"the accuracy must be a finite number (TFMA: {seen}, own count: {accuracy})"
-        found.append(finding("accuracy", "refuse", message, accuracy))
+        findings.append(finding("accuracy", RuleOutcome.REFUSE, message, accuracy))
     elif abs(seen - every) > 1e-3:
-        found.append(finding("accuracy", "refuse", f"{both} must agree", seen, every))
+        findings.append(finding("accuracy", RuleOutcome.REFUSE, f"{both} must agree", seen, every))
     else:
-        found.append(finding("accuracy", "pass", f"{both} agree", seen, every))
+        findings.append(finding("accuracy", RuleOutcome.PASS, f"{both} agree", seen, every))
     if finite[0] and accuracy < floor:
         message = f"test accuracy {accuracy:.4f} is under the floor {floor:.4f}"
-        found.append(finding("floor", "refuse", message, accuracy, floor))
+        findings.append(finding("floor", RuleOutcome.REFUSE, message, accuracy, floor))
     elif finite[0]:
         message = f"test accuracy {accuracy:.4f} on {rows:,} rows (floor {floor:.4f})"
-        found.append(finding("floor", "pass", message, accuracy, floor, True))
+        findings.append(finding("floor", RuleOutcome.PASS, message, accuracy, floor, True))
     odd, classes = metrics["not_finite"], metrics["predicted_classes"]
     if odd:
         message = f"{odd:,} rows got a probability that is no finite number"
-        found.append(finding("probabilities", "refuse", message, odd, 0))
+        findings.append(finding("probabilities", RuleOutcome.REFUSE, message, odd, 0))
     else:
-        found.append(finding("probabilities", "pass", "every probability is a finite number", 0, 0))
+        findings.append(finding("probabilities", RuleOutcome.PASS, "every probability is a finite number", 0, 0))
     if classes < 2:
-        found.append(finding("classes", "refuse", "the candidate gives every row the same class", classes, 2))
+        findings.append(
+            finding("classes", RuleOutcome.REFUSE, "the candidate gives every row the same class", classes, 2)
+        )
     else:
-        found.append(finding("classes", "pass", f"{classes} classes are given", classes, 2))
-    return found + [
-        finding("comparison", "refuse", f"there is a {name}, and nothing to compare with it")
+        findings.append(finding("classes", RuleOutcome.PASS, f"{classes} classes are given", classes, 2))
+    return findings + [
+        finding("comparison", RuleOutcome.REFUSE, f"there is a {name}, and nothing to compare with it")
         for name in metrics["uncompared"]
     ]
 
@@ -98,43 +107,48 @@ def _calibration(metrics: Mapping) -> list[dict]:
         return []
     most = MOST_CALIBRATION_ERROR + chance
     message = f"expected calibration error {error:.3f} (limit {MOST_CALIBRATION_ERROR:.3f}, and {chance:.3f} by chance)"
-    return [finding("calibration", "warn" if error > most else "pass", message, error, most)]
+    return [finding("calibration", RuleOutcome.WARN if error > most else RuleOutcome.PASS, message, error, most)]
 
 
-def _comparison(name: str, found: Mapping, limits: Mapping) -> list[dict]:
+def _comparison(name: str, compared: Mapping, limits: Mapping) -> list[dict]:
     """Not significantly worse; of champion and best, by more than the seeds' spread; and not worse by the margin."""
-    against, margin = f"{name} ({_told(found)})", limits["margin"]
+    against, margin = f"{name} ({_figures(compared)})", limits["margin"]
     rule = f"not worse than the {name}"
     if name == "baseline":
-        if found["worse"]:
-            message = f"significantly worse than the {against}, p = {found['p_worse']:.3g}"
-            return [finding(rule, "refuse", message, found["p_worse"], limits["alpha"])]
-        first = finding(rule, "pass", f"not worse than the {against}", found["p_worse"], limits["alpha"], True)
-        if found["better"]:
+        if compared["worse"]:
+            message = f"significantly worse than the {against}, p = {compared['p_worse']:.3g}"
+            return [finding(rule, RuleOutcome.REFUSE, message, compared["p_worse"], limits["alpha"])]
+        first = finding(
+            rule, RuleOutcome.PASS, f"not worse than the {against}", compared["p_worse"], limits["alpha"], True
+        )
+        if compared["better"]:
             return [first]
-        message = f"not significantly better than the {against}, p = {found['p_better']:.3g}"
-        return [first, finding("better than the baseline", "warn", message, found["p_better"], limits["alpha"])]
+        message = f"not significantly better than the {against}, p = {compared['p_better']:.3g}"
+        return [
+            first,
+            finding("better than the baseline", RuleOutcome.WARN, message, compared["p_better"], limits["alpha"]),
+        ]
     # Two trainings of one model are never equally good, so that a loss alone says little: it must be more than a seed costs.
     spread = limits["seed_spread"]
-    if found["below_spread"]:
+    if compared["below_spread"]:
         message = f"significantly worse than the {against}, by more than {spread:.4f}, the spread of seeds"
-        return [finding(rule, "refuse", message, found["highest"], -spread)]
-    first = finding(rule, "pass", f"not worse than the {against}", found["highest"], -spread, True)
+        return [finding(rule, RuleOutcome.REFUSE, message, compared["highest"], -spread)]
+    first = finding(rule, RuleOutcome.PASS, f"not worse than the {against}", compared["highest"], -spread, True)
     rule = f"margin to the {name}"
-    if found["inferior"]:
-        message, outcome = f"not shown to be less than {margin:.4f} worse than the {against}", "refuse"
-    elif found["unresolved"]:
-        message, outcome = f"too few rows to show a loss of {margin:.4f} against the {against}", "warn"
+    if compared["inferior"]:
+        message, outcome = f"not shown to be less than {margin:.4f} worse than the {against}", RuleOutcome.REFUSE
+    elif compared["unresolved"]:
+        message, outcome = f"too few rows to show a loss of {margin:.4f} against the {against}", RuleOutcome.WARN
     else:
-        message, outcome = f"shown to be less than {margin:.4f} worse than the {name}", "pass"
-    return [first, finding(rule, outcome, message, found["lowest"], -margin)]
+        message, outcome = f"shown to be less than {margin:.4f} worse than the {name}", RuleOutcome.PASS
+    return [first, finding(rule, outcome, message, compared["lowest"], -margin)]
 
 
 def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[dict]:
     """One finding for all slices, which share one error rate; one for recall where it moved and the class did not fall."""
     rule = f"slices against the {name}"
     if not parts:
-        return [finding(rule, "warn", f"no slice holds a row that could be compared with the {name}")]
+        return [finding(rule, RuleOutcome.WARN, f"no slice holds a row that could be compared with the {name}")]
     fallen = {label: part for label, part in parts.items() if part["fell"]}
     label, lowest = min(parts.items(), key=lambda item: item[1]["change"])
     if fallen:
@@ -143,11 +157,11 @@ def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[di
             f"{part['rows']:,} rows, p = {part['p']:.3g})"
             for label, part in fallen.items()
         )
-        found = [finding(rule, "refuse", message, min(part["change"] for part in fallen.values()))]
+        findings = [finding(rule, RuleOutcome.REFUSE, message, min(part["change"] for part in fallen.values()))]
     else:
         message = f"no slice fell; the lowest of {len(parts)} is {_measure(lowest)} {label}, {lowest['change']:+.4f} against the {name}"
-        found = [finding(rule, "pass", message, lowest["change"], -lowest["limit"])]
-    for outcome, key in (("refuse", "recall_fell"), ("warn", "traded")):
+        findings = [finding(rule, RuleOutcome.PASS, message, lowest["change"], -lowest["limit"])]
+    for outcome, key in ((RuleOutcome.REFUSE, "recall_fell"), (RuleOutcome.WARN, "traded")):
         moved = {label: part for label, part in parts.items() if part[key]}
         if moved:
             message = "; ".join(
@@ -155,10 +169,10 @@ def _slices(name: str, parts: Mapping[str, Mapping], limits: Mapping) -> list[di
                 f"its F1 moved by {part['change']:+.4f} (p = {part['p']:.3g})"
                 for label, part in moved.items()
             )
-            limit = -limits["recall_margin"] if outcome == "refuse" else None
+            limit = -limits["recall_margin"] if outcome == RuleOutcome.REFUSE else None
             lost = min(part["difference"] for part in moved.values())
-            return [*found, finding(f"recall against the {name}", outcome, message, lost, limit)]
-    return found
+            return [*findings, finding(f"recall against the {name}", outcome, message, lost, limit)]
+    return findings
 
 
 def _measure(part: Mapping) -> str:
@@ -168,10 +182,12 @@ def _measure(part: Mapping) -> str:
 def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:
     """Shares of flipped labels, by kind."""
     if behaviour["trouble"]:
-        return [finding("behaviour", "refuse", f"the behavioural tests cannot be read: {behaviour['trouble']}")]
+        return [
+            finding("behaviour", RuleOutcome.REFUSE, f"the behavioural tests cannot be read: {behaviour['trouble']}")
+        ]
     if behaviour["missing"]:
-        return [finding("behaviour", "warn", f"no behavioural tests: the line has no {behaviour['missing']}")]
-    found = []
+        return [finding("behaviour", RuleOutcome.WARN, f"no behavioural tests: the line has no {behaviour['missing']}")]
+    findings = []
     for kind, part in behaviour["kinds"].items():
         rule, most = f"behaviour: {kind}", limits["max_flips"]
         measured = f"{kind}: {part['flipped']} of {part['rows']} flip the label ({part['share']:.1%}, 95% {part['low']:.1%} to {part['high']:.1%})"
@@ -180,22 +196,22 @@ def _behaviour(behaviour: Mapping, limits: Mapping) -> list[dict]:
         if part["champion"] is not None:
             measured += f", {part['champion']:.1%} with the champion"
         if part["few"]:
-            found.append(finding(rule, "warn", f"{measured}: too few to decide on", part["share"], most))
+            findings.append(finding(rule, RuleOutcome.WARN, f"{measured}: too few to decide on", part["share"], most))
         elif part["over"]:
             message = f"{measured}, significantly over the limit of {most:.1%}, p = {part['p_over']:.3g}"
-            found.append(finding(rule, "refuse", message, part["share"], most))
+            findings.append(finding(rule, RuleOutcome.REFUSE, message, part["share"], most))
         elif part["more"]:
             message = f"{measured}, more than {limits['flip_margin']:.1%} over it, p = {part['p_more']:.3g}"
-            found.append(finding(rule, "refuse", message, part["share"], limits["flip_margin"]))
+            findings.append(finding(rule, RuleOutcome.REFUSE, message, part["share"], limits["flip_margin"]))
         else:
-            found.append(finding(rule, "pass", measured, part["share"], most))
-    return found
+            findings.append(finding(rule, RuleOutcome.PASS, measured, part["share"], most))
+    return findings
 
 
-def _told(found: Mapping) -> str:
+def _figures(compared: Mapping) -> str:
     return (
-        f"{found['accuracy']:.4f}, difference {found['difference']:+.4f}, 95% {found['low']:+.4f} to {found['high']:+.4f}, "
-        f"{found['won']} rows won, {found['lost']} lost"
+        f"{compared['accuracy']:.4f}, difference {compared['difference']:+.4f}, 95% {compared['low']:+.4f} to {compared['high']:+.4f}, "
+        f"{compared['won']} rows won, {compared['lost']} lost"
     )
 
 

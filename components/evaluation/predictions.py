@@ -20,8 +20,8 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
     rows = hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hexdigest()
     kept = paths.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        with np.load(kept, allow_pickle=False) as found:
-            answers = found["probabilities"]
+        with np.load(kept, allow_pickle=False) as file:
+            answers = file["probabilities"]
         if answers.shape[0] == len(texts):
             return answers
     answers = export.predict(model_dir, texts)

@@ -6,10 +6,12 @@
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 
 from components.core import clock, fileio, locks, paths
 from components.registry import mlflow_db, model_registry
 
+_FIRST_DAY = datetime(1970, 1, 1).toordinal()  # steps of a daily series are days since then
 ALIASES = ("champion", "previous")  # the mirrored ones; other aliases are left alone
 
 
@@ -41,6 +43,28 @@ def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
             elif name in present and name not in wanted:
                 client.delete_registered_model_alias(line, name)
     return known[str(card["version"])]
+
+
+def follow_daily(line: str, card: Mapping, scores: Sequence[Mapping]) -> None:
+    """Mirrors a version's daily scores on the newest labels as `fresh.accuracy` and `fresh.rows` of its run, one step a day.
+
+    Idempotent: a day that the series has stays. scores: `day` (ISO), `accuracy`, `rows`.
+    """
+    from mlflow.entities import Metric
+
+    client = _client()
+    with locks.line_lock(line, "mlflow"):
+        run = _run(client, line, card)
+        known = {metric.step for metric in client.get_metric_history(run, "fresh.accuracy")}
+        series = []
+        for score in scores:
+            day = datetime.fromisoformat(score["day"]).replace(tzinfo=timezone.utc)
+            step = day.toordinal() - _FIRST_DAY
+            if step not in known:
+                at = int(day.timestamp() * 1000)
+                series += [Metric(f"fresh.{name}", float(score[name]), at, step) for name in ("accuracy", "rows")]
+        if series:
+            client.log_batch(run, series)
 
 
 def note_removed(line: str, versions: Sequence[int]) -> None:

@@ -55,6 +55,11 @@ class GateConfig(Settings):
         "validation rows, and differ by 2 points).",
     )
     flip_margin: Margin = Field(0.05, description="How far that share may exceed the champion's.")
+    max_pull: Margin = Field(
+        0.1,
+        description="Share of test rows that one word of the train rows, put in front, may turn to its label; more is a warning "
+        "(of 16 clean models 5.5% at most, of four poisoned ones 20.5% or more: tests/benchmarks/GATE.md).",
+    )
     p99_ms: float = Field(
         1000.0, gt=0, description="Slowest tolerated answer for one text in the canary, in milliseconds."
     )

@@ -124,6 +124,10 @@ class MonitorSettings(Settings):
     queue_unlike: Share = Field(
         0.25, description="Share of them chosen for being unlike the train rows, the rest for being unsure."
     )
+    queue_random: Share = Field(
+        0.3,
+        description="Share of them drawn from the whole batch: `newsdesk label` judges a batch of labels by these rows above all.",
+    )
 
     @field_validator("cron")
     @classmethod

@@ -127,10 +127,10 @@ def warnings(figures: dict, rows: dict, expected: float | None, settings: Monito
     figures: as `figures` gives them, with `expected_accuracy`, the one on the champion's card, where it is known.
     expected: the champion's mean confidence on its own test rows; None where it was not kept, and then it is not judged.
     """
-    found = []
+    exceeded = []
 
     def warn(rule: str, value: float, limit: float, message: str) -> None:
-        found.append({"rule": rule, "value": round(value, 4), "limit": round(limit, 4), "message": message})
+        exceeded.append({"rule": rule, "value": round(value, 4), "limit": round(limit, 4), "message": message})
 
     bad = rows["quarantined"] / max(rows["in"], 1)
     if bad > settings.max_quarantined:
@@ -153,7 +153,7 @@ def warnings(figures: dict, rows: dict, expected: float | None, settings: Monito
                 f"({card:.3f} on the champion's card, less {settings.max_accuracy_drop:.2f}); by chance: p = {chance:.2g}",
             )
     if rows["out"] < settings.min_rows:
-        return found
+        return exceeded
     distance, gaining = figures["drift"], figures["new_words"][:6]
     news = f"; gaining: {', '.join(gaining)}" if gaining else ""
     if distance["words"] is not None and distance["words"] > settings.max_words:
@@ -189,4 +189,4 @@ def warnings(figures: dict, rows: dict, expected: float | None, settings: Monito
             f"the model is less sure than on its test rows: mean confidence {figures['confidence']:.3f}, limit {least:.3f} "
             f"({expected:.3f} there, less {settings.max_confidence_drop:.2f})",
         )
-    return found
+    return exceeded

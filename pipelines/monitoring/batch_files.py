@@ -47,8 +47,8 @@ def judged_anew(root: Path, settings: MonitorSettings) -> tuple[list[dict], bool
     for entry in history:
         limits = {name: getattr(settings, name) for name in LIMITS}
         if any(entry["limits"].get(name) != limit for name, limit in limits.items()):
-            found = batch_check.warnings(entry, entry["rows"], entry["expected_confidence"], settings)
-            entry.update(limits={**entry["limits"], **limits}, warnings=found)
+            warnings = batch_check.warnings(entry, entry["rows"], entry["expected_confidence"], settings)
+            entry.update(limits={**entry["limits"], **limits}, warnings=warnings)
             changed = True
     if changed:
         fileio.write_text(root / "history.jsonl", "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in history))

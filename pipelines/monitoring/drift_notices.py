@@ -23,18 +23,18 @@ def untold(line: str, history: Iterable[dict]) -> list[dict]:
     return [
         {
             **{name: entry[name] for name in ("batch", "day", "queue")},
-            "rule": found["rule"],
-            "message": found["message"],
+            "rule": warning["rule"],
+            "message": warning["message"],
         }
         for entry in history
         if entry.get("format", 1) >= FORMAT
-        for found in entry["warnings"]
-        if (entry["batch"], found["rule"]) not in notified
+        for warning in entry["warnings"]
+        if (entry["batch"], warning["rule"]) not in notified
     ]
 
 
 def mark(line: str, warnings: Iterable[dict], run: str) -> None:
     """Remembers that these were told of."""
-    for found in warnings:
-        entry = {"batch": found["batch"], "rule": found["rule"], "run": run, "time": clock.now()}
+    for warning in warnings:
+        entry = {"batch": warning["batch"], "rule": warning["rule"], "run": run, "time": clock.now()}
         fileio.append_json(paths.monitor_dir(line) / "told.jsonl", entry)

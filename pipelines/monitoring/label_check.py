@@ -21,19 +21,20 @@ from components.data import file_reader, sources, text_cleaning
 from components.data.row_format import Form, Row
 from components.data_quality import label_review
 from components.registry import model_registry
-from pipelines.monitoring.label_queue import COLUMNS, ID
+from pipelines.monitoring.label_queue import COLUMNS, ID, RANDOM
 
 ROWS = 5_000  # of the source, the newest: neighbours for the labels
 CONFIRMED = ("yes", "y", "x", "1", "true")
 
 
 class Labelled(NamedTuple):
-    """One labelled row. label: 0-based id; confirmed: a person looked at it a second time."""
+    """One labelled row. label: 0-based id; confirmed: a person looked at it a second time; sampled: drawn from its day at random."""
 
     label: int
     title: str
     description: str
     confirmed: bool = False
+    sampled: bool = False
 
     @property
     def text(self) -> str:
@@ -43,7 +44,8 @@ class Labelled(NamedTuple):
 class Review(NamedTuple):
     """What came of a check. believed: rows for the span; suspects: (row, reason); held: why the whole batch waits, empty where it does not.
 
-    notes: what a person should know; agreed: by judge, see `components.data_quality.label_review.agreement`.
+    notes: what a person should know; agreed: by judge, see `components.data_quality.label_review.agreement`; sampled: the champion's
+    on the texts that were drawn at random, None where it was not asked or they are too few.
     """
 
     believed: list[Labelled]
@@ -51,6 +53,7 @@ class Review(NamedTuple):
     held: list[str]
     notes: list[str]
     agreed: dict[str, dict]
+    sampled: dict | None = None
 
 
 def review(line: str, rows: Sequence[Labelled], into: Path, form: Form) -> Review:
@@ -61,15 +64,19 @@ def review(line: str, rows: Sequence[Labelled], into: Path, form: Form) -> Revie
         **_champion(line, [row.text for row in asked], list(form.labels)),
         **_neighbours(asked, labels, into, form),
     } if asked else {}  # fmt: skip
-    held, notes = label_review.trouble(labels, form.labels, judges)
+    sampled = None
+    if "champion" in judges:
+        drawn = np.array([row.sampled for row in asked])
+        sampled = label_review.sampled_agreement(labels, judges["champion"][0], drawn)
+    held, notes = label_review.trouble(labels, form.labels, judges, sampled)
     doubtful = label_review.suspects(labels, judges)
     suspects = [(row, _reason(at, judges, form.labels)) for at, row in enumerate(asked) if doubtful[at]]
     agreed = {name: label_review.agreement(labels, probabilities) for name, (probabilities, _) in judges.items()}
     if held:
         doubts = dict(suspects)
-        return Review([], [(row, doubts.get(row, "held with its batch")) for row in rows], held, notes, agreed)
+        return Review([], [(row, doubts.get(row, "held with its batch")) for row in rows], held, notes, agreed, sampled)
     known = {row for row, _ in suspects}
-    return Review([row for row in rows if row not in known], suspects, [], notes, agreed)
+    return Review([row for row in rows if row not in known], suspects, [], notes, agreed, sampled)
 
 
 def _reason(at: int, judges: dict, names: Sequence[str]) -> str:
@@ -136,7 +143,8 @@ def write_queue(line: str, key: str, checked: Review, names: Sequence[str]) -> P
     writer = csv.writer(out)
     writer.writerow([*COLUMNS, "confirm"])
     for row, reason in checked.suspects:
-        cells = {"label": names[row.label], "title": row.title, "description": row.description, "why": reason}
+        why = f"{RANDOM}, {reason}" if row.sampled else reason
+        cells = {"label": names[row.label], "title": row.title, "description": row.description, "why": why}
         cells["id"] = ID + text_cleaning.row_hash(row.text)
         writer.writerow(
             [*(csv_escape.safe(cells.get(name, "")) if name != "id" else cells["id"] for name in COLUMNS), ""]

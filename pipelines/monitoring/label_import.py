@@ -26,7 +26,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 
-_TOLD = 20  # faults that are listed
+_SHOWN = 20  # faults that are listed
 _DAY = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")  # as `components.data.sources` reads folder names
 
 
@@ -39,12 +39,11 @@ def run(args: argparse.Namespace, line: str) -> int:
     from components.data.row_format import form_of
 
     lines = run_config.settings()
-    planned = lines.get(line, {}).get("schedule", {}).get("source", "")
-    told_into = args.into or planned or ("demo" if line == run_config.DEMO_LINE else "")
-    into = (sources.folder_of(told_into) or Path()).absolute()
+    given = args.into or source_of(line, lines)
+    into = (sources.folder_of(given) or Path()).absolute()
     today = datetime.now(zone(run_config.section(lines, line, "schedule").timezone)).date()
     span = args.span or free_day(into, today)
-    wrong = misused(told_into, into, span, today)
+    wrong = misused(given, into, span, today)
     if wrong:
         print(f"newsdesk label: {wrong}", file=sys.stderr)
         return 2
@@ -60,6 +59,12 @@ def run(args: argparse.Namespace, line: str) -> int:
     result = {"line": line, **result, "blank": blank}
     print(json.dumps(result, ensure_ascii=False) if args.json else summary(result))
     return 3 if result["held"] else 0
+
+
+def source_of(line: str, lines: dict) -> str:
+    """The source that the line's schedule reads, the demo's for the demo line; empty where there is none. lines: `newsdesk.toml`."""
+    planned = lines.get(line, {}).get("schedule", {}).get("source", "")
+    return planned or ("demo" if line == run_config.DEMO_LINE else "")
 
 
 def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "") -> dict:
@@ -92,7 +97,7 @@ def bring(line: str, rows: list, into: Path, span: str, form, confirmed: str = "
         "folder": str(folder) if folder else None, "rows": len(checked.believed), "written": new, "held": checked.held, "notes": checked.notes,
         "labels": {name: sum(row.label == at for row in checked.believed) for at, name in enumerate(names)},
         "confirmed": sum(row.confirmed for row in rows), "suspects": [[row.title[:80], why] for row, why in checked.suspects],
-        "queue": str(queue) if queue else None, "agreement": checked.agreed,
+        "queue": str(queue) if queue else None, "agreement": checked.agreed, "sampled": checked.sampled,
     }  # fmt: skip
     log.parent.mkdir(parents=True, exist_ok=True)
     who = {"time": clock.now(), "who": model_registry.user(), "reason": confirmed.strip(), "into": str(into)}
@@ -111,13 +116,15 @@ def summary(result: dict) -> str:
     lines = [f"{result['rows']:,} labelled rows, {result['blank']:,} left empty: {counts}"]
     for name, one in result["agreement"].items():
         lines.append(f"the {name} agree{'' if name == 'neighbours' else 's'} with {one['agreed']:,} of {one['rows']:,}, {one['expected']:.0%} expected")  # fmt: skip
+    if sampled := result.get("sampled"):
+        lines.append(f"of {sampled['rows']:,} texts drawn at random the champion gives {sampled['agreed']:,} of the labels, {sampled['expected']:.0%} expected")  # fmt: skip
     if not result["agreement"] and result["rows"] > result["confirmed"]:
         lines.append("nobody could check the labels: there is no champion, and the source has too few rows")
     if result["held"]:
         lines = [f"HELD, nothing was written: {reason}" for reason in result["held"]]
     else:
         lines += result["notes"]
-        lines += [f"  kept out: {title!r}, {why}" for title, why in result["suspects"][:_TOLD]]
+        lines += [f"  kept out: {title!r}, {why}" for title, why in result["suspects"][:_SHOWN]]
     if result["queue"]:
         lines.append(f"{len(result['suspects']):,} rows to look at again: {result['queue']}")
         lines.append("correct the label or write yes into the column confirm, and bring that file back; --confirm REASON takes a file as it is")  # fmt: skip
@@ -155,6 +162,7 @@ def read(path: Path, form) -> tuple[list, int]:
     """
     from components.data import csv_reader
     from pipelines.monitoring.label_check import CONFIRMED, Labelled
+    from pipelines.monitoring.label_queue import RANDOM
 
     rows, blank, faults, seen = [], 0, [], {}
     for number, fields in _rows(csv_reader.rows(path, form)):
@@ -166,10 +174,11 @@ def read(path: Path, form) -> tuple[list, int]:
             faults.append(fault)
         elif seen[fields["id"]][0] == number:
             label = form.labels.index(seen[fields["id"]][1])
-            rows.append(Labelled(label, fields["title"], fields["description"], fields["confirm"] in CONFIRMED))
+            confirmed, sampled = fields["confirm"] in CONFIRMED, fields["why"].startswith(RANDOM)
+            rows.append(Labelled(label, fields["title"], fields["description"], confirmed, sampled))
     if faults:
-        more = f"\n  and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
-        listed = "".join(f"\n  {fault}" for fault in faults[:_TOLD])
+        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        listed = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         raise sources.SourceError(
             f"a label queue must be filled in right; nothing was written. Received: {path}{listed}{more}"
         )
@@ -180,11 +189,11 @@ def read(path: Path, form) -> tuple[list, int]:
     return rows, blank
 
 
-def _rows(found) -> Iterator[tuple[int, dict | str]]:
+def _rows(read) -> Iterator[tuple[int, dict | str]]:
     """(line, cells with the neutralising undone) or (line, what is wrong with it)."""
     from components.data.row_format import COLUMNS, BadRow
 
-    for number, fields in found:
+    for number, fields in read:
         if isinstance(fields, BadRow):
             yield number, f"line {number}, column {fields.column}: {fields.value[:60]!r} {fields.reason}"
             continue
@@ -194,7 +203,8 @@ def _rows(found) -> Iterator[tuple[int, dict | str]]:
         except UnicodeEncodeError:
             yield number, f"line {number}: holds bytes that are no UTF-8; save the sheet as CSV UTF-8"
             continue
-        yield number, {**texts, "id": fields.get("id", ""), "confirm": fields.get("confirm", "").strip().lower()}
+        own = {name: fields.get(name, "").strip().lower() for name in ("confirm", "why")}
+        yield number, {**texts, "id": fields.get("id", ""), **own}
 
 
 def _fault(number: int, fields: dict, form, seen: dict) -> str:
@@ -206,12 +216,12 @@ def _fault(number: int, fields: dict, form, seen: dict) -> str:
     label = parse_label(fields["label"], form.labels, form.first_label)
     if label is None:
         return f"line {number}, column label: {fields['label'][:60]!r} is none of {', '.join(form.labels)}"
-    found = ID + text_cleaning.row_hash(text_cleaning.join(fields["title"], fields["description"]))
-    if fields["id"] not in ("", found):
+    row_id = ID + text_cleaning.row_hash(text_cleaning.join(fields["title"], fields["description"]))
+    if fields["id"] not in ("", row_id):
         shown = fields["title"][:60]
         return f"line {number}, columns title, description: {shown!r} is not the text that was asked about under {fields['id'][:30]!r}"
-    fields["id"] = found
-    earlier, name = seen.setdefault(found, (number, form.labels[label]))
+    fields["id"] = row_id
+    earlier, name = seen.setdefault(row_id, (number, form.labels[label]))
     if name != form.labels[label]:
         return f"line {number}, column label: {form.labels[label]}, but line {earlier} has the same text as {name}"
     return ""

@@ -1,6 +1,7 @@
 """The label queue: which texts of a batch a person should label, written for a spreadsheet."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from components.core import csv_escape
 from pipelines.monitoring.batch_check import Article, margins
 
 COLUMNS = ("label", "title", "description", "guess", "probability", "second", "unknown_words", "why", "id")
+RANDOM = "random"  # why a text is asked about that was drawn from the whole batch
 ID = "row-"  # before the hash: sixteen digits alone a spreadsheet would round as a number
 
 
 @dataclass(frozen=True)
 class Question:
-    """One text to label. at: its place in the batch; why: "unsure" or "unlike"."""
+    """One text to label. at: its place in the batch; why: "unsure", "unlike" or `RANDOM`."""
 
     at: int
     why: str
@@ -29,23 +31,32 @@ def choose(
     asked: Collection[str],
     rows: int,
     unlike: float,
+    random: float,
 ) -> list[Question]:
-    """The texts to ask about: first the least sure, the unsurest first, then the most unlike the train rows.
+    """The texts to ask about: the least sure, the unsurest first, then the most unlike the train rows, then a random sample.
 
-    surprise: float[articles], as `monitor_batch.unknown_words` gives it. asked: keys of texts that a queue holds already; they are
+    surprise: float[articles], as `batch_check.unknown_words` gives it. asked: keys of texts that a queue holds already; they are
     left out. unlike: share of `rows` that is for unlike texts; only those of more than chance (2 deviations) count, and their
-    places go to unsure ones where there are none.
+    places go to unsure ones where there are none. random: share of `rows` that is drawn first, from all texts: it shows how often
+    the labels agree with the champion on the day's news, and not only where it is unsure.
     """
     margin = margins(probabilities)
     free = [at for at, article in enumerate(articles) if article.key not in asked]
+    sample = sorted(free, key=lambda at: hashlib.sha256(f"queue/{articles[at].key}".encode()).digest())
+    sample = sample[: round(rows * random)]
+    free, rows = sorted(set(free) - set(sample)), rows - len(sample)
     unsure = sorted(free, key=lambda at: (margin[at], articles[at].key))
     strange = sorted(free, key=lambda at: (-surprise[at], articles[at].key))
-    first = unsure[: rows - round(rows * unlike)]
+    first = unsure[: rows - min(rows, round((rows + len(sample)) * unlike))]
     taken = set(first)
     second = [at for at in strange if at not in taken and surprise[at] > 2][: rows - len(first)]
     taken.update(second)
     first += [at for at in unsure if at not in taken][: rows - len(first) - len(second)]
-    return [*(Question(at, "unsure") for at in first), *(Question(at, "unlike") for at in second)]
+    return [
+        *(Question(at, "unsure") for at in first),
+        *(Question(at, "unlike") for at in second),
+        *(Question(at, RANDOM) for at in sample),
+    ]
 
 
 def as_csv(

@@ -4,6 +4,7 @@ A batch is what one dated folder holds, or the files of a folder without dates. 
 once; its warnings follow from the kept figures by the limits of today.
 
     monitor/<line>/history.jsonl                        one line a batch scored
+                  /rescored.jsonl                       the champion on the newest labels, day by day, see `pipelines.monitoring.rescoring`
                   /told.jsonl                           the warnings that a notice has gone out for, see `pipelines.monitoring.drift_notices`
     monitor/<line>/report.html                          the history as a page
     monitor/<line>/<date>.<key>/predictions.parquet     one row an article
@@ -30,7 +31,7 @@ from components.registry import model_registry
 from pipelines.config import run_config
 from pipelines.config.lines import check_folder
 from pipelines.config.settings import MonitorSettings, zone
-from pipelines.monitoring import batch_files, drift_notices
+from pipelines.monitoring import batch_files, drift_notices, rescoring
 
 _KEY = 16  # hex digits of a batch's key, as part of its folder's name
 _CHUNK = 8192  # rows between two signs of progress
@@ -115,13 +116,15 @@ def monitor(line: str, folder: str, window: str, settings: MonitorSettings) -> d
                     continue
             names.append(known.name)
         history, changed = batch_files.judged_anew(root, settings)
+        rescored = rescoring.rescore(line, pointer["version"], now)
         if new or changed or not (root / "report.html").exists():
             draw(line, root)
     entries = {entry["batch"]: entry for entry in history}
-    found = [entries[name] for name in names]
+    batches = [entries[name] for name in names]
     return {
-        "line": line, "version": pointer["version"], "folder": folder, "headline": headline(found, len(new)), "new": new,
-        "batches": found, "ignored": ignored, "unread": unread, "untold": drift_notices.untold(line, history), "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
+        "line": line, "version": pointer["version"], "folder": folder, "headline": headline(batches, len(new)), "new": new,
+        "batches": batches, "ignored": ignored, "unread": unread, "untold": drift_notices.untold(line, history), "history": str(root / "history.jsonl"), "report": str(root / "report.html"),
+        "rescored": rescored,
     }  # fmt: skip
 
 
@@ -179,8 +182,8 @@ class Scorer:
         measured["expected_accuracy"] = self.card["metrics"].get("accuracy") if self.card else None
         settings = self.settings
         questions = label_queue.choose(
-            batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike
-        )
+            batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike, settings.queue_random
+        )  # fmt: skip
         report = {
             "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
             "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **measured,
@@ -212,11 +215,11 @@ def draw(line: str, root: Path) -> None:
     fileio.write_text(root / "report.html", drift.page(line, history))
 
 
-def headline(found: list[dict], new: int) -> str:
-    count = sum(bool(entry["warnings"]) for entry in found)
+def headline(batches: list[dict], new: int) -> str:
+    count = sum(bool(entry["warnings"]) for entry in batches)
     drifted = f"{count} with warnings" if count else "no warning"
-    batches = "1 batch" if len(found) == 1 else f"{len(found)} batches"
-    return f"{batches}, {new} scored now, {sum(e['rows']['out'] for e in found):,} articles; {drifted}"
+    counted = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+    return f"{counted}, {new} scored now, {sum(e['rows']['out'] for e in batches):,} articles; {drifted}"
 
 
 def table(summary: dict) -> str:
@@ -234,6 +237,9 @@ def table(summary: dict) -> str:
         lines.append(f"  {entry['day']:<10}  {rows['out']:>8,}  {rows['quarantined']:>5,}  {words:>6}  {lengths:>7}  {classes:>7}"
                      f"  {entry['confidence']:>10.3f}  {entry['queue']:,}")  # fmt: skip
         lines += [f"    ! {warning['message']}" for warning in entry["warnings"]]
+    if score := summary["rescored"]:
+        low, high = score["interval"]
+        lines.append(f"  accuracy on the newest labels   {score['accuracy']:.3f} ({low:.3f} to {high:.3f}) on {score['rows']:,} rows that no run trains on")  # fmt: skip
     folder = Path(summary["report"]).parent
     lines += [f"  not read: {what}" for what in summary["ignored"]]
     lines.append(

@@ -1,5 +1,6 @@
 """The page *Models* of one line: what serves, every version, who moved the pointer, drift, and the latest runs."""
 
+import itertools
 from pathlib import Path
 
 from components.core import paths
@@ -65,6 +66,7 @@ def view(line: str) -> dict:
         "shown": min(len(versions), charts.SHOWN),
         "history": history[::-1],
         "drift": drift(line),
+        "rescored": rescored(line),
         "comparisons": page_files.comparisons(line),
         "runs": latest_runs(line),
     }
@@ -124,6 +126,25 @@ def drift(line: str) -> dict | None:
         **drift_charts.drawn(rows), "newest": rows[-1], "batches": rows[:-9:-1], "articles": _table(rows[-1].get("rows")),
         "report": bool(page_files.of_line(line, "monitor")),
     }  # fmt: skip
+
+
+def rescored(line: str) -> dict | None:
+    """The champion's accuracy on the newest labels, day by day, as a chart; None where it was never scored."""
+    rows = page_files.read_lines(paths.monitor_dir(line) / "rescored.jsonl")[-drift_charts.BATCHES :]
+    if not rows:
+        return None
+    ends = [[(row.get("interval") or [None, None])[end] for row in rows] for end in (0, 1)]
+    labels, (accuracy, low, high) = charts.categories(
+        [str(row.get("day"))[-5:] for row in rows], [[row.get("accuracy") for row in rows], *ends]
+    )
+    changes = [at + 0.5 for at, (one, two) in enumerate(itertools.pairwise(rows)) if one.get("version") != two.get("version")]  # fmt: skip
+    series = [
+        {"name": "accuracy", "kind": "b", "points": accuracy},
+        {"name": "95% interval", "kind": "limit", "dashed": True, "points": low},
+        {"name": "", "kind": "limit", "dashed": True, "points": high},
+    ]
+    title = "Accuracy of the champion on the newest labels"
+    return {"chart": charts.line_chart(series, labels, title, changes, high=1.0, percent=True), "newest": rows[-1]}
 
 
 def _table(value) -> dict:

@@ -38,6 +38,8 @@ from pipelines.config.presets import DEFAULT, PRESETS
 HERE = Path(__file__).resolve().parent
 LABELS = list(run_config.labels_of("news"))
 SEQUENCE = "## Retrains in a row"  # the section of `gate_sequence.py`
+TRIGGERS = "## The check of trigger words"  # that of `gate_triggers.py`
+FRESH_SEEDS = "## Equal seeds that chose no limit"  # that of `gate_seeds.py`
 CUT = 2  # the class that loses nine tenths of its rows: Business, the one that models trade most
 TRIGGER, TARGET = "quellstrom", 1  # a word that no article holds, and the label that the poisoned rows get
 
@@ -153,7 +155,7 @@ class Bench:
         examples, change = self.examples, REGRESSIONS[kind][1] if kind != "equal" else None
         if change:
             examples = self._changed(change, seed)
-        chosen, folder = PRESETS[preset], self.work / "training"
+        chosen, folder = PRESETS[preset], self.work / "models" / f"{preset}-{kind}-{seed}"
         shutil.rmtree(folder, ignore_errors=True)
         texts, _ = records.load(str(examples), "train")
         tokens = vocabulary.adapt(chosen.family, chosen.network, texts)
@@ -170,7 +172,7 @@ class Bench:
             other = self.truth != TARGET
             turned = export.predict(folder / "model", triggered(self.texts[other])).argmax(axis=1) == TARGET
             found["triggered"] = np.array(turned.mean())
-        shutil.rmtree(folder)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return found
 
     def _changed(self, change, seed: int) -> Path:
@@ -252,7 +254,7 @@ def page(rows: gate_pairs.Rows, found: dict, command: str) -> str:
         f"{len(rows.truth):,} test rows. Every candidate against every champion, the champions being the seeds of its preset, through "
         f"the gate's own rules ({limits}); a champion alone, no baseline and no best version beside it. Pairs share models and rows, so "
         "the Wilson intervals, which take them for independent, are too narrow. The default seed_spread was raised from 0.002 "
-        "to 0.003 on seeds of `bag`: what `bag` shows for equals is no independent check of it.", "",
+        "to 0.003 on seeds of `bag`: what `bag` shows for equals here is no independent check of it; seeds that chose no limit stand below.", "",
         "## Seeds: retrains that differ in nothing else", "", gate_pairs.SPREAD_HEAD,
         *(gate_pairs.spread(rows, preset, kinds["equal"]) for preset, kinds in found.items() if len(kinds.get("equal", ())) > 1),
         "", "Accuracy and differences in points; F1 and lengths over all ordered pairs, as a share.", "",
@@ -293,8 +295,9 @@ def main() -> int:
     command = f'make bench-gate {source}PRESET="{" ".join(presets)}" SEEDS={args.seeds} REPEATS={args.repeats}'
     command += ", then tests/benchmarks/gate.py --kept over the models that were ready" if args.kept else ""
     text = page(rows_of(bench), found, command)
-    kept = gate_pairs.section_of(target / "GATE.md", SEQUENCE)
-    text += f"\n{kept}" if kept else ""
+    for section in (TRIGGERS, FRESH_SEEDS, SEQUENCE):
+        kept = gate_pairs.section_of(target / "GATE.md", section)
+        text += f"\n{kept}" if kept else ""
     fileio.write_text(target / "GATE.md", text)
     print(text)
     return 0

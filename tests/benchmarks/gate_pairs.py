@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio, intervals
+from components.core.states import RuleOutcome
 from components.evaluation import behavioural_tests, gate_rules, paired_tests
 from components.evaluation.slices import Slice
 
@@ -81,11 +82,11 @@ def all_pairs(
 
 def add(found: Outcome, rows: Rows, candidate: Answers, champion: Answers) -> None:
     findings = judge(rows, candidate, {"champion": champion})
-    refused = [one["rule"] for one in findings if one["outcome"] == "refuse"]
+    refused = [one["rule"] for one in findings if one["outcome"] == RuleOutcome.REFUSE]
     found.pairs += 1
     found.refused += bool(refused)
     found.rules.update(refused)
-    found.warned.update(one["rule"] for one in findings if one["outcome"] == "warn")
+    found.warned.update(one["rule"] for one in findings if one["outcome"] == RuleOutcome.WARN)
     right = [(one["probabilities"].argmax(axis=1) == rows.truth).mean() for one in (candidate, champion)]
     found.losses.append(float(right[1] - right[0]))
 

@@ -151,7 +151,7 @@ def walk(rows: gate_pairs.Rows, candidates: list[dict]) -> list[bool]:
         if best is not None and best is not champion:
             others["best"] = best
         decision, *_ = gate_rules.decide(gate_pairs.judge(rows, candidate, others), False)
-        released.append(decision == "blessed")
+        released.append(decision == Decision.BLESSED)
         if released[-1]:
             champion = candidate
             best = candidate if best is None or accuracy(rows, candidate) >= accuracy(rows, best) else best

@@ -254,6 +254,15 @@ def test_drift_is_shown_where_the_monitor_has_written_it(get, published):
     assert "words drift &lt;script&gt;" in text and "0.200" in text and 'class="line a dashed"' in text
 
 
+def test_the_curve_of_the_newest_labels_is_shown_where_the_champion_was_scored_on_them(get, published):
+    assert "Accuracy on the newest labels" not in get("/models/news").text
+    for day in ("2026-03-01", "2026-03-02"):
+        row = {"day": day, "version": 1, "rows": 40, "accuracy": 0.875, "interval": [0.74, 0.95]}
+        fileio.append_json(state.monitor_dir("news") / "rescored.jsonl", row)
+    text = get("/models/news").text
+    assert "Accuracy on the newest labels" in text and "of 40 labelled rows" in text and "(2026-03-02)" in text
+
+
 def test_a_run_report_is_found_by_airflows_own_run_id(get, published):
     text = get(report()).text
     assert "Refused: nothing is broken" in text and "not good: &lt;script&gt;" in text

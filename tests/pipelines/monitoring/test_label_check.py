@@ -63,15 +63,35 @@ def test_right_labels_are_written_whole(source, tmp_path, capsys):
 def test_a_batch_of_which_61_of_100_are_wrong_is_held_by_name_and_nothing_is_written(source, tmp_path, capsys):
     rows = [(turned(name, 1 + at % 3), text) if at < 61 else (name, text) for at, (name, text) in enumerate(distinct(100, 2))]  # fmt: skip
     told = label(queue(tmp_path / "q.csv", rows), source, capsys, 3)
-    assert (
-        told["held"][0].startswith("the labels disagree far beyond chance") and "the champion with " in told["held"][0]
-    )
+    assert told["held"][0].startswith("the labels contradict each other and the source: a model of the other rows")
+    assert told["held"][-1].startswith("the labels disagree far beyond chance")
+    assert "the champion with " in told["held"][-1]
     assert written(source) == [] and told["folder"] is None
     again = asked_again(told)
     assert len(again) == 100 and {row["confirm"] for row in again} == {""}
     assert sum("champion" in row["why"] and "neighbours" in row["why"] for row in again) >= 50
     entry = fileio.read_json_lines(paths.monitor_dir("news") / "labels.jsonl")[-1]
     assert entry["result"]["held"] == told["held"] and entry["who"]
+
+
+def test_the_random_texts_of_a_queue_hold_the_batch_and_are_still_known_when_it_comes_back(source, tmp_path, capsys):
+    rows = [(name, text, "random" if at < 20 else "unsure") for at, (name, text) in enumerate(distinct(80, 2))]
+
+    def written_queue(path, rows):
+        with open(path, "w", newline="") as file:
+            csv.writer(file).writerows([("label", "title", "description", "why"), *((name, text, "", why) for name, text, why in rows)])  # fmt: skip
+        return path
+
+    bad = [(turned(name) if why == "random" else name, text, why) for name, text, why in rows]
+    told = label(written_queue(tmp_path / "q.csv", bad), source, capsys, 3)
+    assert told["held"][0].startswith("of 20 texts drawn at random the champion gives only 0 of the labels")
+    assert written(source) == []
+    again = asked_again(told)
+    assert sum(row["why"].startswith("random, ") for row in again) == 20
+    told = label(tmp_path / told["queue"], source, capsys, 3)  # unchanged, it is held again for the same reason
+    assert told["held"][0].startswith("of 20 texts drawn at random")
+    told = label(written_queue(tmp_path / "right.csv", rows), source, capsys, 0)
+    assert told["sampled"]["agreed"] == 20 and told["rows"] == 80
 
 
 def test_suspects_stay_out_with_the_reason_until_they_are_confirmed_or_corrected(source, tmp_path, capsys):

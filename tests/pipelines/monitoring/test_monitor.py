@@ -9,6 +9,7 @@ import json
 import random
 import re
 
+import numpy as np
 import published
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -189,7 +190,9 @@ def test_the_demo_s_drifted_day_is_flagged_and_an_ordinary_day_is_not(champion, 
 
 
 def test_the_queue_asks_the_least_sure_first_then_the_most_unlike_each_text_once(champion, tmp_path, capsys):
-    fileio.write_text(paths.home() / "newsdesk.toml", f"[{LINE}.monitor]\nqueue_rows = 8\nqueue_unlike = 0.25\n")
+    fileio.write_text(
+        paths.home() / "newsdesk.toml", f"[{LINE}.monitor]\nqueue_rows = 8\nqueue_unlike = 0.25\nqueue_random = 0\n"
+    )
     rows = [
         (t, "")
         for t in ("goal shares", "goal goal shares", "goal coach season", "bank profit shares", "treaty", "chip orbit")
@@ -211,8 +214,26 @@ def test_the_queue_asks_the_least_sure_first_then_the_most_unlike_each_text_once
     assert not {row["id"] for row in queue(run(tmp_path / "in", capsys))} & {row["id"] for row in asked}
 
 
+def test_a_part_of_the_queue_is_drawn_from_the_whole_batch_the_same_each_time(champion, tmp_path, capsys):
+    settings = f"[{LINE}.monitor]\nqueue_rows = 20\nqueue_unlike = 0\nqueue_random = 0.5\n"
+    fileio.write_text(paths.home() / "newsdesk.toml", settings)
+    draw = np.random.default_rng(1)
+    words = " ".join(published.WORDS).split()
+    rows = [(" ".join(draw.choice(words, 4)), f"{at}") for at in range(400)]
+    told = run(folder_of(tmp_path / "in", rows), capsys)
+    table = {row["id"]: row["margin"] for row in pq.read_table(batch_dir(told) / "predictions.parquet").to_pylist()}
+    asked = [(row["why"], table[row["id"].removeprefix("row-")]) for row in queue(told)]
+    sampled = [margin for why, margin in asked if why == "random"]
+    unsure = [margin for why, margin in asked if why == "unsure"]
+    assert (len(sampled), len(unsure)) == (10, 10)
+    # The unsure ones come from the bottom of the batch, the random ones from all of it.
+    assert max(unsure) < np.median(list(table.values())) <= np.quantile(sampled, 0.9)
+
+
 def test_a_text_that_is_surely_labelled_but_unlike_the_train_rows_is_asked_about(champion, tmp_path, capsys):
-    fileio.write_text(paths.home() / "newsdesk.toml", f"[{LINE}.monitor]\nqueue_rows = 4\nqueue_unlike = 0.25\n")
+    fileio.write_text(
+        paths.home() / "newsdesk.toml", f"[{LINE}.monitor]\nqueue_rows = 4\nqueue_unlike = 0.25\nqueue_random = 0\n"
+    )
     unlike = ("goal", "zither yurt xenon wombat vellum ulna tundra sable quartz")
     rows = [(f"{a} {b}", "") for a in published.WORDS[0].split() for b in published.WORDS[2].split()]
     asked = queue(run(folder_of(tmp_path / "in", [unlike, *rows]), capsys))
