@@ -52,6 +52,7 @@ def commands() -> dict[str, list[str]]:
             str(mlflow), "server", "--host", airflow_settings.bind_address(), "--port", str(airflow_settings.mlflow_port()),
             "--workers", "1", "--artifacts-destination", str(root / "mlflow-artifacts"),
         ],
+        "answers": [tfx_python(), "-m", "pipelines.serving.answers"],
     }  # fmt: skip
 
 
@@ -96,9 +97,9 @@ def supervise() -> None:
     """The supervisor's process, started by `up`: keeps the parts running until SIGTERM. `down` stops the parts."""
     ended = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
-    env = airflow_settings.airflow_env()
+    env, others = airflow_settings.airflow_env(), {"mlflow": _mlflow_env(), "answers": environment()}
     programs = {
-        name: supervisor.Program(call, _mlflow_env() if name == "mlflow" else env, log_file(name), name in _ports())
+        name: supervisor.Program(call, others.get(name, env), log_file(name), name in _ports())
         for name, call in commands().items()
     }
     supervisor.Supervisor(programs, lambda line: print(f"{clock.now()} {line}", flush=True)).run(lambda: bool(ended))

@@ -36,7 +36,8 @@ def _shown(answer: Mapping) -> dict:
         "label": answer["label"],
         "probabilities": list(answer["probabilities"]),
         "words": [
-            (_word(word), float(share), 0.75 * share / highest, word in answer["unknown"]) for word, share in answer["words"]
+            (_word(word), float(share), 0.75 * share / highest, word in answer["unknown"])
+            for word, share in answer["words"]
         ],
         "top": [(_word(word), float(share)) for word, share in answer["top"]],
         "maps": maps,
