@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -438,3 +440,10 @@ def test_a_comparison_is_linked_and_shown_with_its_rows(get, published):
     assert get("/lines/news/compare-2-1/rows.csv").text == "kind"
     for absent in ("compare-1-2", "compare-2-1-", "compare-..-1"):
         assert get(f"/lines/news/{absent}").status_code == 404
+
+
+def test_loading_the_plugins_does_not_import_the_routes(published):
+    """A task's process loads plugins too; the routes bring FastAPI and the templates with them."""
+    code = "import sys; from airflow import plugins_manager as p; getattr(p, 'ensure_plugins_loaded', getattr(p, '_get_plugins', None))(); print('page_routes' in sys.modules, 'ui_pages' in str(sorted(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split()[-2:] == ["False", "True"]
