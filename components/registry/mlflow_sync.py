@@ -55,7 +55,7 @@ def candidate(
 ) -> str:
     """Mirrors what a run trained and how it was judged, refused ones too; returns the id of its MLflow run.
 
-    epochs: one dict an epoch, as the Trainer's `history.json` has them. files: artifacts, by name in MLflow. state: how the run
+    epochs: one dict an epoch, as the Trainer's `history.json` has them. files: artifacts, by name in MLflow (the file's own, below folders). state: how the run
     stands: the gate's decision, or how it ended. Idempotent: a run is searched by its tag first, and the same values are logged once.
     """
     client = _client()

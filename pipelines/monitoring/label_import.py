@@ -201,7 +201,7 @@ def _fault(number: int, fields: dict, form, seen: dict) -> str:
     """What is wrong with a labelled row; empty where nothing is. Fills in its id, and `seen` with id: (line, label)."""
     from components.data import text_cleaning
     from components.data.row_format import parse_label
-    from pipelines.monitoring.label_queue import ID
+    from pipelines.monitoring.queue_file import ID
 
     label = parse_label(fields["label"], form.labels, form.first_label)
     if label is None:

@@ -9,9 +9,7 @@ import numpy as np
 
 from components.core import csv_escape
 from pipelines.monitoring.batch_check import Article, margins
-
-COLUMNS = ("label", "title", "description", "guess", "probability", "second", "unknown_words", "why", "id")
-ID = "row-"  # before the hash: sixteen digits alone a spreadsheet would round as a number
+from pipelines.monitoring.queue_file import BOM, COLUMNS, ID
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def as_csv(
     unknown: np.ndarray,
     labels: Sequence[str],
 ) -> str:
-    """The queue as CSV with an empty column `label`. It begins with a byte order mark: Excel reads UTF-8 only then."""
+    """The queue as CSV with an empty column `label`."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -75,4 +73,4 @@ def as_csv(
                 ID + article.key,
             ]
         )
-    return "\ufeff" + out.getvalue()
+    return BOM + out.getvalue()

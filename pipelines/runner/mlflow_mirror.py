@@ -45,9 +45,7 @@ def _pages(record: RunRecord, release: dict) -> dict[str, Path]:
     if version:
         card = model_registry.card_path(record.line, version)
         found |= {
-            "card/card.json": card,
-            "card/card.html": card.with_suffix(".card.html"),
-            "card/card.md": card.with_suffix(".card.md"),
+            f"card/{path.name}": path for path in (card, card.with_suffix(".card.html"), card.with_suffix(".card.md"))
         }
     return {name: path for name, path in found.items() if path.is_file()}
 

@@ -153,7 +153,7 @@ def report(run=RUN, dag="news_retrain"):
 EVERY_PAGE = (
     "/models", "/models/news", "/models/news/1/card", "/models/news/1/card/card.html", "/runs/R", "/runs/R/model",
     "/runs/R/model/verdict.html", "/runs/R/data", "/runs/R/data/words.png", "/lines/news/monitor", "/dags/news_retrain/runs/R",
-    "/style.css", "/icon.svg",
+    "/style.css", "/icon.svg", "/models/news/try", "/runs/R/rows",
 )  # fmt: skip
 
 

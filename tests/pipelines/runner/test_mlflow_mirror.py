@@ -101,7 +101,7 @@ def test_a_released_candidate_and_its_version_are_one_run_with_the_card():
     assert client.get_model_version(LINE, version).run_id == run.info.run_id
     assert run.info.run_name == f"{LINE} {version}" and run.data.tags["newsdesk.state"] == "released"
     assert run.data.tags["newsdesk.version"] == str(version)
-    assert "card/card.json" in {file.path for file in client.list_artifacts(run.info.run_id, "card")}
+    assert f"card/{version}.json" in {file.path for file in client.list_artifacts(run.info.run_id, "card")}
 
 
 def test_while_mlflow_is_down_the_verdict_stands_and_the_log_says_so(monkeypatch, capsys):
