@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.core import fileio, paths, processes
 
-NAMES = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "answers")
+NAMES = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "predictor")
 SUPERVISOR = "supervisor"
 
 

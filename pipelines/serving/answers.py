@@ -3,7 +3,7 @@
     POST /v1/models/LINE[/versions/N]:explain   {"text": "…"}, answered as `newsdesk explain --json`, with `labels`
     GET  /healthz
 
-`make up` starts and supervises it: `python -m pipelines.serving.answers`. It listens on a Unix socket in this user's private folder:
+`make up` starts and supervises it as the part `predictor`: `python -m pipelines.serving.answers`. It listens on a Unix socket in this user's private folder:
 no port, and nobody else may ask. It differs from `newsdesk serve`, which is for traffic: that has one line, its champion and the one
 before, and batches requests. TensorFlow is imported at the first question and the newest models stay loaded. No text is kept or logged.
 """

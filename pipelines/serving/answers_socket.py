@@ -89,9 +89,9 @@ def ask(line: str, version: int | None, text: str, timeout: float = TIMEOUT) -> 
 
 def _down(error: Exception) -> str:
     """Why nothing listens, and the command that mends it."""
-    part = next((part for part in stack_state.parts() if part.name == "answers" and not part.up), None)
+    part = next((part for part in stack_state.parts() if part.name == "predictor" and not part.up), None)
     since = f" since {part.since}" if part and part.since else ""
-    return f"The process that answers is down{since} ({error}). Start it with `make up`; `make status` shows what runs."
+    return f"The predictor, which answers here, is down{since} ({error}). Start it with `make up`; `make status` shows what runs."
 
 
 class _Connection(http.client.HTTPConnection):

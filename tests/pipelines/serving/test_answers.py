@@ -125,7 +125,7 @@ def test_a_body_that_is_no_question_gets_an_error_and_no_traceback(process, body
 
 def test_a_process_that_is_down_is_said_with_since_when_and_the_command():
     dead = {"pid": 1, "started": "1", "state": "down", "since": "2026-03-02T09:00:00+00:00", "restarts": 1}
-    fileio.write_json(stack_state.file(), {"answers": dead, "supervisor": processes.entry_of(1)})
+    fileio.write_json(stack_state.file(), {"predictor": dead, "supervisor": processes.entry_of(1)})
     with pytest.raises(answers_socket.NoAnswer, match=r"down since 2026-03-02T09:00:00.*`make up`"):
         answers_socket.ask(LINE, None, "goal")
 
