@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test clean
+.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test client clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -36,6 +36,7 @@ help:
 	@echo 'make bench-models measures the presets: SOURCE=FOLDER REPEATS=5 ONLY="linear bag" COSTS="nightly"'
 	@echo 'make bench-gate   how often the gate refuses equal and worse models: SOURCE=FOLDER PRESET="bag" SEEDS=8 REPEATS=2'
 	@echo 'make bench-gate-sequence  thirty retrains in a row through the gate: SOURCE=FOLDER STEPS=30 ROWS=20000'
+	@echo 'make client       a wheel for consumers without this repository, in dist/'
 	@echo 'make lock         resolve the lock files of both sets anew'
 	@echo 'make clean        free disk: caches, leftovers, logs; ENVIRONMENTS=1 the installed packages too'
 
@@ -113,6 +114,10 @@ stack-test: setup
 browser-test: setup
 	@.ci/setup browser
 	NEWSDESK_SCREENSHOTS=.github/screenshots $(AIRFLOW) -m pytest tests/e2e/test_browser.py
+
+# Answers need numpy and TensorFlow alone.
+client: setup
+	@$(TFX) .ci/client_wheel.py dist
 
 # Both, with a second try for what failed: what `.ci/run` does.
 e2e-test: setup

@@ -2,8 +2,11 @@
 
 from pipelines.client import Client
 Client("news").classify(["Striker signs for United"])
+
+`make client` builds the wheel `newsdesk-client` from this file and what it imports.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio
-from components.registry import model_registry
+from components.registry import export_file, model_registry
 
 BATCH = 512  # rows a call into the graph
 
@@ -77,6 +80,20 @@ class Client:
     def __init__(self, line: str, version: int | None = None, min_confidence: float = 0.0):
         self.line, self.pinned, self.min_confidence = line, version, checked_confidence(min_confidence)
         self._loaded = _open(line, version)
+
+    @classmethod
+    def from_file(cls, file: str | Path, min_confidence: float = 0.0) -> "Client":
+        """Answers with a version that `newsdesk export` wrote, and with no other: `refresh` changes nothing.
+
+        Raises:
+            registry.RegistryError: the file is no export, or not whole. NoModel, InvalidConfidence, OSError: as above.
+        """
+        found = cls.__new__(cls)
+        found.min_confidence = checked_confidence(min_confidence)
+        with tempfile.TemporaryDirectory(prefix="newsdesk-export-") as place:  # not needed once the model is loaded
+            found.line, found.pinned, folder = export_file.unpack(Path(file), Path(place))
+            found._loaded = _load(found.pinned, folder)
+        return found
 
     @property
     def version(self) -> int:

@@ -28,7 +28,7 @@ from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
-from pipelines.runner import line_folder, mlmd_store, node_client, runs
+from pipelines.runner import line_folder, mlflow_mirror, mlmd_store, node_client, runs
 
 _DISK_FULL = ("No space left on device", "database or disk is full")  # messages of the system and of SQLite
 _MIN_FREE = 1 << 20  # bytes; with less than this on the disk an error is reported as a full disk
@@ -122,6 +122,7 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
     if launched.properties.get("refused"):  # by the Pusher or the Registrar: nothing was released
         runs.refuse(run_id, [launched.properties["refused"]])
     after_node.draw(node.name, run_id, launched.uris)
+    mlflow_mirror.after(node.name, run_id)
     return {"state": launched.state, "headline": headline, "artifacts": launched.uris}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 # Word pieces' marks for the text's start and end: attention rests on them when it has nowhere better to be.
 MARKS = ("[CLS]", "[SEP]")
+UNKNOWN = "[UNK]"
 
 
 def real(tokens: Sequence[str], attention: np.ndarray) -> tuple[list[str], np.ndarray]:
@@ -13,6 +14,28 @@ def real(tokens: Sequence[str], attention: np.ndarray) -> tuple[list[str], np.nd
     count = sum(bool(token) for token in tokens)
     rows = count if attention.shape[1] > 1 else 1
     return list(tokens[:count]), attention[:, :rows, :count]
+
+
+def spelled(tokens: Sequence[str], readings: Sequence[Sequence[str]]) -> list[str]:
+    """The tokens with the text's own word in place of each that the vocabulary lacks.
+
+    readings: ways to split the text into words. The first that agrees with every known word counts; where none does, the tokens
+    stay as they are.
+    """
+    starts = [at for at, token in enumerate(tokens) if token not in MARKS and not token.startswith("##")]
+    whole = [word for word, _ in words(tokens, [0.0] * len(tokens))]
+    for reading in readings:
+        pairs = list(zip(whole, reading))
+        # A text cut off at the model's length may end within a word.
+        if len(reading) >= len(whole) and all(
+            known in (UNKNOWN, word) or (at == len(whole) - 1 and word.startswith(known))
+            for at, (known, word) in enumerate(pairs)
+        ):
+            found = list(tokens)
+            for start, (known, word) in zip(starts, pairs):
+                found[start] = word if known == UNKNOWN else tokens[start]
+            return found
+    return list(tokens)
 
 
 def received(attention: np.ndarray) -> np.ndarray:

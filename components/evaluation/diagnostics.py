@@ -13,7 +13,7 @@ CONFIDENCES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)  # of the c
 # Rows kept of each kind, the surest first; a page shows the first of them and a file holds all.
 KEPT = {"lost": 200, "neither": 50, "won": 200}  # on which two models disagree, by who has them right
 KEPT_OF_A_CELL = 200  # of the confusion matrix
-LONGEST = 300  # characters of a text
+LONGEST = 2_000  # characters of a text that are kept; pages show fewer
 
 
 def calibration(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
@@ -54,7 +54,7 @@ def disagreements(
 ) -> dict[str, dict]:
     """Rows to which candidate and champion (probabilities `ours`, `theirs`) give different labels, the worst first.
 
-    By who has them right: "lost" (the champion alone), "neither", "won" (the candidate alone): `count`, and `rows` with `text`,
+    By who has them right: "lost" (the champion alone), "neither", "won" (the candidate alone): `count`, and `rows` with `text`, `cut`,
     `true`, `said`, `champion` and `sure`, the candidate's surest mistakes first.
     """
     mine, other = ours.argmax(axis=1), theirs.argmax(axis=1)
@@ -68,7 +68,7 @@ def disagreements(
         worst = rows[np.argsort(-ours[rows].max(axis=1), kind="stable")][: KEPT[name]]
         found[name] = {"count": len(rows), "rows": [
             {
-                "text": _shown(texts[i]), "true": labels[truth[i]], "said": labels[mine[i]],
+                **_shown(texts[i]), "true": labels[truth[i]], "said": labels[mine[i]],
                 "champion": labels[other[i]], "sure": float(ours[i].max()),
             } for i in worst
         ]}  # fmt: skip
@@ -79,7 +79,7 @@ def mistakes(
     texts: Sequence[bytes], truth: np.ndarray, ours: np.ndarray, labels: Sequence[str], theirs: np.ndarray | None = None
 ) -> list[dict]:
     """The rows of each cell of the confusion matrix that is off its diagonal and not empty: `true` and `said`, places among
-    `labels`, `count`, and `rows` with `text`, `sure` and, where there is a champion (probabilities `theirs`), what it says."""
+    `labels`, `count`, and `rows` with `text`, `cut`, `sure` and, where there is a champion (probabilities `theirs`), what it says."""
     said, found = ours.argmax(axis=1), []
     other = None if theirs is None else theirs.argmax(axis=1)
     for true in range(len(labels)):
@@ -90,12 +90,14 @@ def mistakes(
             surest = rows[np.argsort(-ours[rows, wrong], kind="stable")][:KEPT_OF_A_CELL]
             found.append({"true": true, "said": wrong, "count": len(rows), "rows": [
                 {
-                    "text": _shown(texts[i]), "sure": float(ours[i, wrong]),
+                    **_shown(texts[i]), "sure": float(ours[i, wrong]),
                     "champion": None if other is None else labels[other[i]],
                 } for i in surest
             ]})  # fmt: skip
     return found
 
 
-def _shown(text: bytes) -> str:
-    return clean(text.decode("utf-8", "replace"))[:LONGEST]
+def _shown(text: bytes) -> dict:
+    """`text`, and `cut`: whether it is longer than what is kept."""
+    whole = clean(text.decode("utf-8", "replace"))
+    return {"text": whole[:LONGEST], "cut": len(whole) > LONGEST}

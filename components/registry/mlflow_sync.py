@@ -3,16 +3,22 @@
 `python -m components.registry.mlflow_sync` does what `mlflow db upgrade ADDRESS` does, without a password among the arguments.
 """
 
+import json
+import os
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 
 from components.core import clock, fileio, locks, paths
+from components.core.records import RunRecord, Verdict
 from components.registry import mlflow_db, model_registry
 
 _FIRST_DAY = datetime(1970, 1, 1).toordinal()  # steps of a daily series are days since then
 ALIASES = ("champion", "previous")  # the mirrored ones; other aliases are left alone
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's UI then opens on training runs, not on traces
+_EPOCH = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "rows_per_second")
 
 
 def follow(line: str, card: Mapping, aliases: Mapping[int, list[str]]) -> int:
@@ -67,6 +73,97 @@ def follow_daily(line: str, card: Mapping, scores: Sequence[Mapping]) -> None:
             client.log_batch(run, series)
 
 
+def candidate(
+    record: RunRecord, verdict: Verdict, epochs: Sequence[Mapping], files: Mapping[str, Path], state: str
+) -> str:
+    """Mirrors what a run trained and how it was judged, refused ones too; returns the id of its MLflow run.
+
+    epochs: one dict an epoch, as the Trainer's `history.json` has them. files: artifacts, by name in MLflow (the file's own, below folders). state: how the run
+    stands: the gate's decision, or how it ended. Idempotent: a run is searched by its tag first, and the same values are logged once.
+    """
+    client = _client()
+    with locks.line_lock(record.line, "mlflow"):
+        experiment = _experiment(client, record.line)
+        own = {"newsdesk.run": record.run, "newsdesk.line": record.line}
+        found = [run for run in _tagged(client, experiment, "newsdesk.run", record.run) if run.info.status != "FAILED"]
+        run = (
+            found[0].info.run_id if found else client.create_run(experiment, run_name=record.run, tags=own).info.run_id
+        )
+        began = datetime.fromisoformat(record.created)
+        client.log_batch(run, candidate_metrics(record, verdict, epochs, began), _params(record))
+        if not (found and found[0].inputs.dataset_inputs):
+            client.log_inputs(run, [_dataset(record)])
+        decided = {"state": state, "decision": verdict.decision, "reasons": "; ".join(verdict.reasons)[:5000]}
+        for name, value in decided.items():
+            client.set_tag(run, f"newsdesk.{name}", value)
+        for name, path in files.items():
+            client.log_artifact(run, str(path), os.path.dirname(name) or None)
+        client.set_terminated(run)
+    return run
+
+
+def candidate_metrics(record: RunRecord, verdict: Verdict, epochs: Sequence[Mapping], began: datetime) -> list:
+    """The curves, a value an epoch (`training.loss`, …), and the gate's numbers, one value each. Times are counted from `began`, so that
+    the same run gives the same values."""
+    from mlflow.entities import Metric
+
+    points, at = [], began.timestamp()
+    for number, row in enumerate(epochs, 1):
+        at += row.get("seconds") or 0
+        step = int(row.get("epoch") or number)
+        points += [(f"training.{name}", row[name], at, step) for name in _EPOCH if _is_number(row.get(name))]
+    low, high = verdict.metrics.get("interval") or (None, None)
+    flat = {"accuracy": verdict.metrics.get("accuracy"), "accuracy_low": low, "accuracy_high": high}
+    flat |= {"test_rows": verdict.metrics.get("rows"), **_recalls(verdict.metrics.get("per_class") or {})}
+    flat |= {name: verdict.metrics.get(name) for name in ("calibration_error", "confidence")}
+    points += [(name, value, at, 0) for name, value in flat.items() if _is_number(value)]
+    return [Metric(name, float(value), int(when * 1000), step) for name, value, when, step in points]
+
+
+def _dataset(record: RunRecord):
+    """The run's files as MLflow's data set: their common hash is its digest."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = {
+        "uri": record.config.source,
+        "window": record.config.window,
+        "as_of": record.as_of,
+        "files": len(record.files),
+    }
+    data = Dataset(
+        name=f"{record.line} {record.config.window}"[:500], digest=record.data_hash[:36], source_type="local",
+        source=json.dumps(source), profile=json.dumps({"files": len(record.files)}),
+    )  # fmt: skip
+    return DatasetInput(data, [InputTag("mlflow.data.context", "training")])
+
+
+def _params(record: RunRecord) -> list:
+    from mlflow.entities import Param
+
+    card = {"preset": record.config.preset, "seed": record.config.seed}
+    return [Param(k, str(v)) for k, v in parameters(card, {"record": {"config": record.config}}).items()]
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _tagged(client, experiment: str, tag: str, value: str) -> list:
+    return client.search_runs([experiment], f"tags.`{tag}` = '{value}'")
+
+
+def _experiment(client, line: str) -> str:
+    """The id of the line's experiment; made once, and marked as one of training."""
+    found = client.get_experiment_by_name(line)
+    if found is None:
+        place = (paths.home() / "mlflow-artifacts").as_uri()
+        return client.create_experiment(line, artifact_location=place, tags=KIND)
+    for name, value in KIND.items():
+        if name not in found.tags:
+            client.set_experiment_tag(found.experiment_id, name, value)
+    return found.experiment_id
+
+
 def note_removed(line: str, versions: Sequence[int]) -> None:
     """Tags versions whose folder retention removed: they can no longer be loaded."""
     client = _client()
@@ -77,6 +174,7 @@ def note_removed(line: str, versions: Sequence[int]) -> None:
 
 
 def _client():
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it at its import
     from mlflow import MlflowClient, db  # several seconds of import
 
     mlflow_db.ensure(db.upgrade.callback)
@@ -84,22 +182,33 @@ def _client():
 
 
 def _run(client, line: str, card: Mapping) -> str:
-    """The MLflow run with a version's settings and metrics, in an experiment named after the line; created once."""
+    """The MLflow run of a version, with its settings and metrics: the one of its candidate where that was mirrored, else made here, once."""
     from mlflow.entities import Metric, Param
 
-    found = client.get_experiment_by_name(line)
-    place = (paths.home() / "mlflow-artifacts").as_uri()
-    experiment = found.experiment_id if found else client.create_experiment(line, artifact_location=place)
-    for known in client.search_runs([experiment], f"tags.`newsdesk.version` = '{card['version']}'"):
+    experiment, name = _experiment(client, line), f"{line} {card['version']}"
+    for known in _tagged(client, experiment, "newsdesk.version", card["version"]):
         if known.info.status == "FINISHED":
             return known.info.run_id
         client.set_terminated(known.info.run_id, "FAILED")  # an attempt that ended on the way
-    run = client.create_run(experiment, run_name=f"{line} {card['version']}", tags=tags(card)).info.run_id
+    candidates = [
+        run for run in _tagged(client, experiment, "newsdesk.run", card["run"]) if run.info.status == "FINISHED"
+    ]
+    run = (
+        candidates[0].info.run_id
+        if candidates
+        else client.create_run(experiment, run_name=name, tags=tags(card)).info.run_id
+    )
     origin = fileio.read_json(model_registry.origin_path(line, card["version"])) or {}
     now = int(time.time() * 1000)
     measured = [Metric(name, value, now, 0) for name, value in metrics(card, origin).items()]
-    client.log_batch(run, measured, [Param(name, str(value)) for name, value in parameters(card, origin).items()])
+    settings = {} if candidates else parameters(card, origin)  # a candidate has its own already
+    client.log_batch(run, measured, [Param(name, str(value)) for name, value in settings.items()])
+    client.update_run(run, name=name)
     client.set_terminated(run)
+    for tag, value in (
+        tags(card).items() if candidates else ()
+    ):  # last: the tag of its version says that the run is whole
+        client.set_tag(run, tag, value)
     return run
 
 
@@ -115,12 +224,13 @@ def metrics(card: Mapping, origin: Mapping) -> dict[str, float]:
     low, high = card["metrics"]["interval"]
     flat = {"accuracy": card["metrics"]["accuracy"], "accuracy_low": low, "accuracy_high": high}
     flat |= {"test_rows": card["metrics"]["rows"], "train_rows": card["data"]["rows"], "bytes": origin.get("bytes")}
-    flat |= {
-        f"recall.{name}": card["metrics"]["per_class"][label]
-        for label, name in named(card["metrics"]["per_class"]).items()
-    }
+    flat |= _recalls(card["metrics"]["per_class"])
     flat |= {name: (origin.get("canary") or {}).get(name) for name in ("p50_ms", "p99_ms")}
     return {name: float(value) for name, value in flat.items() if value is not None}
+
+
+def _recalls(per_class: Mapping[str, float]) -> dict[str, float]:
+    return {f"recall.{name}": per_class[label] for label, name in named(per_class).items()}
 
 
 def named(labels: Iterable[str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from components.core.states import ExitCode, is_bad
 from newsdesk_dags import graph
 from newsdesk_dags.lost_runs import lost
 from newsdesk_dags.run_form import request_of
+from newsdesk_dags.run_note import RunReport
 from pipelines.airflow_stack.airflow_settings import HEAVY_POOL, TRAINING_QUEUE
 from pipelines.config import run_config
 from pipelines.flow import FLOW, Node
@@ -47,6 +48,7 @@ class NodeOperator(BaseOperator):
 
     template_fields = ()  # a user's parameter is data, never a template
     ui_color = "#e8f1fb"
+    operator_extra_links = (RunReport(),)
 
     def __init__(
         self,

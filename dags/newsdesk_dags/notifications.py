@@ -12,10 +12,12 @@ from airflow.sdk import Asset, AssetAlias
 from components.core import fileio, paths, run_record
 from components.core.states import RunState
 from components.registry import model_registry
+from newsdesk_dags import run_note
 from pipelines.airflow_stack import assets
 from pipelines.config import run_config
 from pipelines.config.settings import NotifySettings
 from pipelines.notifications import notices
+from pipelines.reports import status as status_line
 from pipelines.runner import runs
 
 log = logging.getLogger("airflow.task")
@@ -66,7 +68,8 @@ def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
         # A run that never opened has its reasons in its events, not in what `close` says.
         outcome = (result.get("outcome") if record else None) or runs.outcome_of(run)
         settings = run_config.section(lines, line, "notify")
-        found = [notices.of_run(line, outcome, record, address(context["dag_run"]))]
+        found = [notices.of_run(line, outcome, record, address(context["dag_run"]), status_line.text(line))]
+        run_note.write(context["dag_run"], run_note.text(line, outcome))
         if outcome["state"] != RunState.RELEASED:
             found.append(notices.of_age(line, settings.max_age_days, datetime.now(timezone.utc), run))
         for notice in filter(None, found):

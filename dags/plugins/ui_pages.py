@@ -15,6 +15,7 @@ DAG_ID = "news_retrain"
 @functools.cache
 def application():
     """The web application. Made on first use: a task's process loads plugins too, and has no use for it."""
+    import page_actions
     import page_routes
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
     from airflow.api_fastapi.core_api.security import requires_access_dag
@@ -28,6 +29,7 @@ def application():
         openapi_url=None,
         dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.RUN, DAG_ID))],
     )
+    app.include_router(page_actions.router)  # first: its addresses are the narrower ones
     app.include_router(page_routes.router)
     return app
 

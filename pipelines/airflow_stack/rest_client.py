@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.airflow_stack import airflow_settings, assets
 
 TIMEOUT = 30  # seconds for one answer
+NOTE = 1000  # characters of a note, Airflow's own limit
 
 
 class RestError(Exception):
@@ -49,6 +50,11 @@ class Rest:
     def state(self, dag_id: str, run_id: str) -> str:
         """`queued`, `running`, `success` or `failed`."""
         return self._call("GET", f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}")["state"]
+
+    def note(self, dag_id: str, run_id: str, text: str) -> None:
+        """Writes a run's note, which Airflow shows beside it; at most `NOTE` characters."""
+        path = f"/api/v2/dags/{_quote(dag_id)}/dagRuns/{_quote(run_id)}?update_mask=note"
+        self._call("PATCH", path, {"note": text[:NOTE]})
 
     def labelled(self, line: str, extra: dict | None = None) -> None:
         """Says that labelled rows for a line have come: an event of its data asset, which starts a retraining.

@@ -24,6 +24,7 @@ from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack_health import address, log_file, log_tail, unhealthy_parts, wait_until_healthy
 from pipelines.config import run_config
 from pipelines.config.lines import retrain_dags
+from pipelines.reports import status as status_line
 from pipelines.runner.node_process import environment, tfx_python
 
 AIRFLOW_PARTS = {
@@ -52,6 +53,7 @@ def commands() -> dict[str, list[str]]:
             str(mlflow), "server", "--host", airflow_settings.bind_address(), "--port", str(airflow_settings.mlflow_port()),
             "--workers", "1", "--artifacts-destination", str(root / "mlflow-artifacts"),
         ],
+        "predictor": [tfx_python(), "-m", "pipelines.serving.answers"],
     }  # fmt: skip
 
 
@@ -96,9 +98,9 @@ def supervise() -> None:
     """The supervisor's process, started by `up`: keeps the parts running until SIGTERM. `down` stops the parts."""
     ended = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
-    env = airflow_settings.airflow_env()
+    env, others = airflow_settings.airflow_env(), {"mlflow": _mlflow_env(), "predictor": environment()}
     programs = {
-        name: supervisor.Program(call, _mlflow_env() if name == "mlflow" else env, log_file(name), name in _ports())
+        name: supervisor.Program(call, others.get(name, env), log_file(name), name in _ports())
         for name, call in commands().items()
     }
     supervisor.Supervisor(programs, lambda line: print(f"{clock.now()} {line}", flush=True)).run(lambda: bool(ended))
@@ -147,8 +149,7 @@ def status() -> bool:
         print(f"{part.name:14} {part.text()}")
     waiting = unhealthy_parts()
     print(f"{'health':14} {'not healthy: ' + ', '.join(waiting) if waiting else 'ok'}")
-    if stack_state.warning():
-        print(stack_state.warning())
+    print(*status_line.texts(), sep="\n")
     return not waiting and all(part.up for part in parts)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from components.core import fileio, paths, processes
 
-NAMES = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow")
+NAMES = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "predictor")
 WORKER = "worker-"  # a Celery worker's name begins so; a stack has none unless Airflow uses the CeleryExecutor
 SUPERVISOR = "supervisor"
 

@@ -17,7 +17,6 @@ from pipelines.cli import options, predict
 from pipelines.cli.command import Command, fail
 from pipelines.cli.line_choice import answering_line
 
-SIGNATURE, SUMS = "explain", "contributions"
 MOST_ADDED = 5  # words shown
 
 
@@ -52,7 +51,9 @@ def command(texts, output, version, line, as_json) -> int:
     except (client.NoModel, NoExplanation, OSError) as error:
         return fail("explain", str(error), 1)
     if as_json:
-        rows = [json_row(answer, version, own) for answer, own in zip(answers, files)]
+        from pipelines.serving.explanations import json_row
+
+        rows = [{**json_row(answer, version), **own} for answer, own in zip(answers, files)]
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         sys.stdout.write(text(answers, files))
@@ -66,62 +67,21 @@ def default_folder(line: str, version: int, texts: Sequence[str]) -> Path:
 
 
 def look(line: str, version: int, folder: Path, texts: Sequence[str]) -> tuple[list[str], list[dict]]:
-    """The line's labels, and one dict a text: `label`, `label_id`, `probabilities`; of a model with attention `tokens`,
-    `attention`, `words`, `top`; of one with a linear part `added`, the features with what each adds to the score of each label,
-    the most for the answer's label first.
+    """The line's labels, and one answer a text, as `explanations.Explainer.answer` gives it.
 
     Raises:
-        NoExplanation: the version has neither.
+        NoExplanation: the version has neither attention nor a linear part.
     """
-    import tensorflow as tf
-    import tensorflow_text  # noqa: F401, some tokenizers consist of its operations
+    from pipelines.serving.explanations import Explainer
 
-    model = tf.saved_model.load(str(folder))
-    if not {SIGNATURE, SUMS} & set(model.signatures):
+    asked = Explainer(version, folder)
+    if not asked.has_reasons:
         card = next((card for card in model_registry.versions(line) if card["version"] == version), {})
         raise NoExplanation(
             f"version {version} of line {line} (preset {card.get('preset', 'unknown')}) has no attention to show and no linear part; "
             "`newsdesk retrain --preset wide-transformer` makes one that has, and --version N asks another version"
         )
-    labels = fileio.read_json(folder / model_registry.MANIFEST)["labels"]
-    answers = []
-    for text in texts:  # one at a time: a map is heads x tokens x tokens
-        asked = SIGNATURE if SIGNATURE in model.signatures else "classify"
-        tensors = model.signatures[asked](text=tf.constant([text]))
-        outputs = {name: tensor.numpy()[0] for name, tensor in tensors.items()}
-        label_id = int(outputs["label_id"])
-        answer = {
-            "label": labels[label_id], "label_id": label_id,
-            "probabilities": [round(float(p), 6) for p in outputs["probabilities"]],
-        }  # fmt: skip
-        answer |= attended(outputs) if "attention" in outputs else {}
-        if SUMS in model.signatures:
-            sums = {name: tensor.numpy() for name, tensor in model.signatures[SUMS](text=tf.constant(text)).items()}
-            answer["added"] = added(sums, labels, label_id)
-        answers.append(answer)
-    return labels, answers
-
-
-def attended(outputs: dict) -> dict:
-    """`tokens`, `attention`, `words` and `top` of what the signature `explain` answers about one text."""
-    from components.evaluation import attention
-
-    pieces = [piece.decode("utf-8", "replace") for piece in outputs["tokens"]]
-    tokens, weights = attention.real(pieces, outputs["attention"])
-    words = attention.words(tokens, attention.received(weights))
-    return {"tokens": tokens, "attention": weights, "words": words, "top": attention.top(words)}
-
-
-def added(sums: dict, labels: Sequence[str], label_id: int) -> list[dict]:
-    """One dict a feature: `feature` and `adds` (label to score), those first that add most to the answer's label."""
-    order = (-sums["contributions"][:, label_id]).argsort(kind="stable")
-    return [
-        {
-            "feature": sums["features"][row].decode("utf-8", "replace"),
-            "adds": {label: round(float(value), 6) for label, value in zip(labels, sums["contributions"][row])},
-        }
-        for row in order
-    ]
+    return asked.labels, [asked.answer(text) for text in texts]  # one at a time: a map is heads x tokens x tokens
 
 
 def write(folder: Path, model: str, labels: Sequence[str], answers: Sequence[dict]) -> list[dict[str, str]]:
@@ -141,15 +101,6 @@ def write(folder: Path, model: str, labels: Sequence[str], answers: Sequence[dic
             paths[-1]["picture"] = str(picture)
     fileio.write_text(page, attention_page.page(model, answers, labels))
     return paths
-
-
-def json_row(answer: dict, version: int, paths: dict[str, str]) -> dict:
-    """What `--json` prints of one text: as `predict` does, with words (in the text's order, each with its share) and paths, and
-    what each feature adds."""
-    row = {**{key: answer[key] for key in ("label", "label_id", "probabilities")}, "model_version": version}
-    if "words" in answer:
-        row["words"] = [{"word": word, "attention": round(share, 6)} for word, share in answer["words"]]
-    return {**row, **({"added": answer["added"]} if "added" in answer else {}), **paths}
 
 
 def text(answers: Sequence[dict], files: Sequence[dict[str, str]]) -> str:

@@ -27,6 +27,7 @@ SECTIONS = {
         "predict": (f"{_HERE}predict:command", "label texts or a file, with probabilities"),
         "serve": (f"{_HERE}serve:command", "answer over HTTP with the champion, as TensorFlow Serving does"),
         "explain": (f"{_HERE}explain:command", "show which words the model looks at, as PNG and HTML"),
+        "export": (f"{_HERE}export:command", "write a version with its card and checksums into one file"),
     },
     "Versions": {
         "models": (f"{_HERE}models:command", "list the registered versions"),

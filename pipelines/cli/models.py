@@ -8,6 +8,7 @@ import click
 from components.registry import model_registry, serving_history
 from pipelines.cli import options
 from pipelines.cli.command import Command
+from pipelines.reports import status as status_line
 
 _FIELDS = ("version", "line", "preset", "created", "metrics", "data", "digest", "run")
 
@@ -39,6 +40,7 @@ def listed(lines: list[str], as_json: bool) -> int:
             data, accuracy = version["data"], f"{version['metrics']['accuracy']:.4f}"
             first = (version["line"], version["version"], ",".join(version["aliases"]), version["preset"])
             print(_row(*first, accuracy, f"{data['rows']:,}", version["created"], data["source"]))
+        print(*(status_line.texts() if len(lines) > 1 else [status_line.text(lines[0])]), sep="\n")
     return 0
 
 

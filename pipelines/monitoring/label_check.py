@@ -21,7 +21,7 @@ from components.data import file_reader, sources, text_cleaning
 from components.data.row_format import Form, Row
 from components.data_quality import label_review
 from components.registry import model_registry
-from pipelines.monitoring.label_queue import COLUMNS, ID, RANDOM
+from pipelines.monitoring.queue_file import BOM, COLUMNS, ID, RANDOM
 
 ROWS = 5_000  # of the source, the newest: neighbours for the labels
 CONFIRMED = ("yes", "y", "x", "1", "true")
@@ -151,5 +151,5 @@ def write_queue(line: str, key: str, checked: Review, names: Sequence[str]) -> P
         )
     path = paths.monitor_dir(line) / "review" / f"{key}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    fileio.write_text(path, "\ufeff" + out.getvalue())
+    fileio.write_text(path, BOM + out.getvalue())
     return path

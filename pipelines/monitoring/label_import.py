@@ -162,7 +162,7 @@ def read(path: Path, form) -> tuple[list, int]:
     """
     from components.data import csv_reader
     from pipelines.monitoring.label_check import CONFIRMED, Labelled
-    from pipelines.monitoring.label_queue import RANDOM
+    from pipelines.monitoring.queue_file import RANDOM
 
     rows, blank, faults, seen = [], 0, [], {}
     for number, fields in _rows(csv_reader.rows(path, form)):
@@ -211,7 +211,7 @@ def _fault(number: int, fields: dict, form, seen: dict) -> str:
     """What is wrong with a labelled row; empty where nothing is. Fills in its id, and `seen` with id: (line, label)."""
     from components.data import text_cleaning
     from components.data.row_format import parse_label
-    from pipelines.monitoring.label_queue import ID
+    from pipelines.monitoring.queue_file import ID
 
     label = parse_label(fields["label"], form.labels, form.first_label)
     if label is None:

@@ -10,10 +10,7 @@ import numpy as np
 
 from components.core import csv_escape
 from pipelines.monitoring.batch_check import Article, margins
-
-COLUMNS = ("label", "title", "description", "guess", "probability", "second", "unknown_words", "why", "id")
-RANDOM = "random"  # why a text is asked about that was drawn from the whole batch
-ID = "row-"  # before the hash: sixteen digits alone a spreadsheet would round as a number
+from pipelines.monitoring.queue_file import BOM, COLUMNS, ID, RANDOM
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def as_csv(
     unknown: np.ndarray,
     labels: Sequence[str],
 ) -> str:
-    """The queue as CSV with an empty column `label`. It begins with a byte order mark: Excel reads UTF-8 only then."""
+    """The queue as CSV with an empty column `label`."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -86,4 +83,4 @@ def as_csv(
                 ID + article.key,
             ]
         )
-    return "\ufeff" + out.getvalue()
+    return BOM + out.getvalue()

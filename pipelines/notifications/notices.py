@@ -38,10 +38,13 @@ class Notice:
     text: str
 
 
-def of_run(line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | None, address: str) -> Notice:
+def of_run(
+    line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | None, address: str, status: str = ""
+) -> Notice:
     """The notice about a run that has ended.
 
     outcome: as `runs.outcome_of` gives it. record: its `run.json`, None where it never opened. address: the run's page.
+    status: what serves now, as one line (`pipelines.reports.status.text`).
     """
     state, version, reasons = outcome["state"], outcome.get("version"), outcome.get("reasons") or ()
     accuracy = (outcome.get("metrics") or {}).get("accuracy")
@@ -57,6 +60,7 @@ def of_run(line: str, outcome: Mapping[str, Any], record: Mapping[str, Any] | No
             f"source {config['source']}, window {config['window']}, preset {config['preset']}, seed {config['seed']}, "
             f"{len(record['files'])} files, started by {record['trigger']}"
         )
+    lines += [status] if status else []
     lines += [f"run {address}", f"files {paths.run_dir(outcome['run'])}"]
     return Notice(state, line, outcome["run"], "\n".join(lines))
 

@@ -11,8 +11,8 @@ MOST_ADDED = 20  # features in the table
 
 def page(model: str, answers: Sequence[Mapping], labels: Sequence[str]) -> str:
     """model: what answered, for people. answers: one a text, with `label`, `probabilities` (by `labels`), `words` (pairs of
-    word and share), `top` (the same), `tokens` and `attention` float[heads, from, tokens] without padding; of a model without
-    attention none of these four. `added`, where there is a linear part: `feature` and `adds` (label to score), the most first."""
+    word and share), `top` (the same), `unknown` (words that the vocabulary lacks), `tokens` and `attention` float[heads, from, tokens] without padding; of a model without
+    attention none of these five. `added`, where there is a linear part: `feature` and `adds` (label to score), the most first."""
     return render.document("attention.html", model=model, labels=labels, answers=[_shown(one) for one in answers])
 
 
@@ -23,6 +23,7 @@ def _shown(answer: Mapping) -> dict:
         "tokens": [],
         "attention": [],
         "added": [],
+        "unknown": [],
         **answer,
         "attended": "words" in answer,
     }
@@ -34,7 +35,10 @@ def _shown(answer: Mapping) -> dict:
     return {
         "label": answer["label"],
         "probabilities": list(answer["probabilities"]),
-        "words": [(_word(word), float(share), 0.75 * share / highest) for word, share in answer["words"]],
+        "words": [
+            (_word(word), float(share), 0.75 * share / highest, word in answer["unknown"])
+            for word, share in answer["words"]
+        ],
         "top": [(_word(word), float(share)) for word, share in answer["top"]],
         "maps": maps,
         "attended": answer["attended"],

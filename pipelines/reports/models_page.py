@@ -6,7 +6,7 @@ from pathlib import Path
 from components.core import paths
 from components.core.states import RunState
 from components.registry import model_registry, pins
-from pipelines.reports import charts, page_files
+from pipelines.reports import charts, page_files, try_page
 from pipelines.reports import drift as drift_charts
 
 RUNS, LOOKED_AT = 15, 60  # runs shown; run folders opened to find them
@@ -63,6 +63,8 @@ def view(line: str) -> dict:
         "held": [v for v in versions if "held" in v["badges"]],
         "versions": versions[::-1],
         "chart": charts.accuracy_chart(versions),
+        "try_versions": try_page.others(line),
+        "try_longest": try_page.answers_socket.LONGEST_TEXT_BYTES,
         "shown": min(len(versions), charts.SHOWN),
         "history": history[::-1],
         "drift": drift(line),

@@ -59,7 +59,10 @@ def view(run_id: str) -> dict | None:
         "live": live, "tuning": _tuning(page_files.read(folder / run_record.TRIALS)),
         "verdict": _verdict(verdict, record["config"].get("labels") or [], reasons, local),
         "lineage": _lineage(record, events, outcome or {}, local),
-        "has": {kind: page_files.has(run_id, kind) for kind in (*page_files.ARTIFACTS, *page_files.RUN_FILES)},
+        "has": {
+            "rows": page_files.inside(folder / "verdict_page.json") is not None,
+            **{kind: page_files.has(run_id, kind) for kind in (*page_files.ARTIFACTS, *page_files.RUN_FILES)},
+        },
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One line for the top of every page: what serves, how the last run ended, and what is down since when with the command to mend it."""
+"""One line for the top of every page, for `make status`, `newsdesk models` and every notice: what serves, how the last run ended, and what is down since when with the command to mend it."""
 
 from components.core import paths
 from components.registry import model_registry
@@ -41,6 +41,22 @@ def status_of(line: str | None) -> dict:
         "last": "",
         "down": stack_state.warning(),
     }
+
+
+def text(line: str) -> str:
+    """The same as one line for a terminal or a message. Never raises: it stands beside what matters more."""
+    found = status_of(line)
+    return " ".join([f"{_short(found)}.", *filter(None, [found["down"]])])
+
+
+def texts() -> list[str]:
+    """One line for every line of models; what is down is named once, at the end."""
+    found = [status_of(line) for line in models_page.lines()] or [status_of(None)]
+    return [*map(_short, found), *filter(None, [stack_state.warning()])]
+
+
+def _short(found: dict) -> str:
+    return f"{found['line']}: {found['serves']}" + (f"; {found['last']}" if found["last"] else "")
 
 
 def serves(line: str) -> str:

@@ -9,5 +9,10 @@
     app              the routes
     server           starts it, ends it on SIGTERM
 
+Beside it, what answers with reasons, for `newsdesk explain` and the page *Try it*:
+
+    explanations     one version's answer with the words that decided it
+    answers          the warm process that the stack supervises; answers_socket is how to ask it
+
 A room of its own beside `client.py`, which it builds on: the client stays one file that needs numpy and TensorFlow alone.
 """

@@ -153,7 +153,7 @@ def report(run=RUN, dag="news_retrain"):
 EVERY_PAGE = (
     "/models", "/models/news", "/models/news/1/card", "/models/news/1/card/card.html", "/runs/R", "/runs/R/model",
     "/runs/R/model/verdict.html", "/runs/R/data", "/runs/R/data/words.png", "/lines/news/monitor", "/dags/news_retrain/runs/R",
-    "/style.css", "/icon.svg",
+    "/style.css", "/icon.svg", "/models/news/try", "/runs/R/rows",
 )  # fmt: skip
 
 
@@ -475,3 +475,13 @@ def test_loading_the_plugins_does_not_import_the_routes(published):
     code = "import sys; from airflow import plugins_manager as p; getattr(p, 'ensure_plugins_loaded', getattr(p, '_get_plugins', None))(); print('page_routes' in sys.modules, 'ui_pages' in str(sorted(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split()[-2:] == ["False", "True"]
+
+
+def test_the_status_line_is_that_of_the_pages_own_line(get, published):
+    folder = state.serving_dir("sports") / "1"
+    folder.mkdir(parents=True)
+    fileio.write_json(state.registry_dir("sports") / "versions" / "1.json", card(1, folder))
+    own = r'<p class="status"><b>{}</b> <span>{}'
+    assert re.search(own.format("sports", "nothing serves yet"), get("/models/sports").text)
+    assert re.search(own.format("news", "version 1 serves"), get("/models/news").text)
+    assert re.search(own.format("news", "version 1 serves"), get(report()).text)

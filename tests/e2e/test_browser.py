@@ -264,3 +264,47 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     expect(models.locator("section", has_text="Serves now").last).to_contain_text("version 1")
     models.get_by_role("heading", name="Who moved the pointer").scroll_into_view_if_needed()
     picture(page, "history")
+
+
+def test_a_person_tries_a_text_and_sends_a_wrong_label(page):
+    from playwright.sync_api import expect
+
+    models = frame(page, "Models", "/plugin/newsdesk-models")
+    models.get_by_label("A text, as an article's title").fill("Stocks slide as oil hits a record")
+    models.get_by_label("beside the champion").select_option("2")
+    models.get_by_role("button", name="Label it").click()
+    expect(models.get_by_role("heading", name=re.compile("version 1, the champion"))).to_be_visible()
+    expect(models.get_by_role("heading", name=re.compile("% version 2"))).to_be_visible()
+    picture(page, "try-it")
+
+    report = frame(page, "Run report", "/dags/news_retrain/runs/second/plugin/newsdesk-run")
+    report.locator(".matrix td a").first.click()
+    report.get_by_role("button", name=re.compile("is wrong")).first.click()
+    expect(report.get_by_role("status")).to_contain_text("Sent to the label queue")
+    picture(page, "where-it-errs")
+
+
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+UNNAMED = """[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')].filter(
+    each => !each.labels.length && !each.getAttribute('aria-label') && !each.textContent.trim()).length"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_page_overflows_lacks_a_label_or_has_an_error_in_the_console(page, scheme, width):
+    faults = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    for address in (
+        "/models",
+        "/models/news-demo/try",
+        "/runs/second",
+        "/runs/second/rows",
+        "/runs/second/rows?kind=lost",
+    ):
+        faults.clear()  # of Airflow's own pages before
+        page.goto(f"/newsdesk{address}")
+        page.locator("h1").wait_for()
+        assert page.evaluate(WIDE) <= 0 and page.evaluate(UNNAMED) == 0 and not faults, (address, faults)

@@ -99,7 +99,7 @@ def test_two_workers_share_a_run_and_one_of_them_takes_the_trainings(stack):
     assert stack.trigger(DAG, "first", {}) == "success"
     assert outcome("first")["state"] == "released"
     queues = dict(rows(stack, postgresql.AIRFLOW, "SELECT task_id, queue FROM task_instance"))
-    assert {task for task, queue in queues.items() if queue == "training"} == {"Baseline", "Trainer"}
+    assert {task for task, queue in queues.items() if queue == "training"} == {"Tuner", "Trainer", "Baseline"}
     received = {
         name: stack_health.log_file(name).read_text(errors="replace").count("received [celery")
         for name in ("worker-1", "worker-2")

@@ -7,6 +7,7 @@ is in NEWSDESK_HOME.
 
 import json
 import os
+import signal
 import sys
 import time
 import types
@@ -79,6 +80,8 @@ def main() -> int:
         from pipelines.cli import main
 
         return main.main()
+    if module == "pipelines.serving.answers":
+        signal.pause()  # a part of the stack: it stays
     print(json.dumps({"stood in for": module}))
     return 0
 

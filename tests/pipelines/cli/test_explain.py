@@ -63,7 +63,8 @@ def test_label_top_words_picture_and_page_are_printed_and_written(name, capsys):
         **asked,
         "probabilities": pytest.approx(asked["probabilities"], abs=1e-5),
     }
-    assert [each["word"] for each in told["words"]] == ["goal", "[UNK]", "coach", "[UNK]", "[UNK]"]
+    words = [(each["word"], each["known"]) for each in told["words"]]
+    assert words == [("goal", True), ("the", False), ("coach", True), ("unheard", False), ("of", False)]
     assert sum(each["attention"] for each in told["words"]) == pytest.approx(1, abs=1e-4)
     assert Path(told["picture"]).read_bytes().startswith(b"\x89PNG")
     page = Path(told["page"])
