@@ -37,6 +37,7 @@ SECTIONS = {
         ),
         "lineage": (f"{_HERE}lineage:command", "show where a version came from: data, code, settings, artifacts"),
         "promote": (f"{_HERE}release:promote_command", "make a version the champion"),
+        "reject": (f"{_HERE}reject:command", "refuse a held version"),
         "rollback": (f"{_HERE}release:rollback_command", "roll back to the previous champion"),
         "pin": (f"{_HERE}pins:pin_command", "keep a version whatever its age"),
         "unpin": (f"{_HERE}pins:unpin_command", "let retention remove a pinned version"),

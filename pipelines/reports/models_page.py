@@ -47,7 +47,7 @@ def view(line: str) -> dict:
             badges.append("best")
         waits = number in held and not (model_registry.held_dir(line) / str(number)).is_symlink()
         if waits:
-            badges.append("held")
+            badges.append("rejected" if card.get("rejected") else "held")
         badges += [name for name, found in (("pinned", pinned), ("removed", removed)) if number in found]
         versions.append(_version(line, card, badges, number in {event["to"] for event in history}))
     champion = next((v for v in versions if pointer and v["version"] == pointer["version"]), None)
