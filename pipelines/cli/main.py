@@ -36,6 +36,7 @@ SECTIONS = {
             "compare two versions: metrics, settings, data, rows won and lost, cost",
         ),
         "lineage": (f"{_HERE}lineage:command", "show where a version came from: data, code, settings, artifacts"),
+        "reproduce": (f"{_HERE}reproduce:command", "train a version again and compare the model byte for byte"),
         "promote": (f"{_HERE}release:promote_command", "make a version the champion"),
         "reject": (f"{_HERE}reject:command", "refuse a held version"),
         "rollback": (f"{_HERE}release:rollback_command", "roll back to the previous champion"),

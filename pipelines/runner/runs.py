@@ -20,7 +20,7 @@ from components.registry import model_registry, past_champion
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 from pipelines.flow import Node
-from pipelines.runner import node_code
+from pipelines.runner import code_version, node_code
 
 
 class Changed(run_record.RunError):
@@ -100,6 +100,7 @@ def _record(run_id: str, run: run_config.RunConfig, request: run_config.Request)
         "past": past,
         "encoders": encoders,
         **node_code.snapshot(),
+        "source_code": code_version.snapshot(),
     }
     path = paths.run_dir(run_id) / "run.json"
     fileio.write_json(path, record)
