@@ -67,7 +67,11 @@ def add_event(run_id: str, node: str, state: str, seconds: float = 0, headline: 
         fileio.append_json(Path(os.environ["NEWSDESK_EVENTS"]), event)
 
 
+def events(run_id: str) -> list[dict]:
+    """All events of a run, oldest first."""
+    return fileio.read_json_lines(paths.run_dir(run_id) / "events.jsonl")
+
+
 def last_event(run_id: str, node: str) -> dict | None:
     """The latest event of a node in a run."""
-    events = fileio.read_json_lines(paths.run_dir(run_id) / "events.jsonl")
-    return next((event for event in reversed(events) if event["node"] == node), None)
+    return next((event for event in reversed(events(run_id)) if event["node"] == node), None)

@@ -35,4 +35,6 @@ def summary(result: dict) -> str:
     if result["equal"]:
         return f"{head}: reproduced, {result['files']} files with equal bytes, digest {result['digest'][:12]}"
     names = "\n".join(f"  {name}" for name in result["differing"]) or "  files of the version that were not made again"
+    if not any(name.startswith("variables/") for name in result["differing"]):
+        names += "\n  the weights are equal; names in a graph depend on what its process did before, and a node without the warm server differs in them"
     return f"{head}: differs, digest {result['again'][:12]} instead of {result['digest'][:12]}\n{names}"

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from run_kit import BAG, whole
+from run_kit import BAG
 
 from components.core import fileio, paths
 from components.registry import model_registry
@@ -72,12 +72,16 @@ def test_a_real_version_is_made_again_with_equal_bytes_and_another_seed_differs_
     code = code_version.snapshot()
     if not code["commit"] or code["left_out"]:
         pytest.skip(f"needs a git repository without new files: {code['note'] or code['left_out']}")
-    states, outcome = whole("first", {**BAG, "source": str(small_demo), "line": LINE}, capsys)
-    assert outcome["state"] == "released", (states, outcome["reasons"])
+    overrides = [f"{name}={value}" for name, value in BAG["set"].items()]
+    assert (
+        main.main(["retrain", "--source", str(small_demo), "--line", LINE, "--preset", "bag", "--set", *overrides]) == 0
+    )
+    capsys.readouterr()
     assert main.main(["reproduce", "1", "--line", LINE, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["equal"] and found["again"] == model_registry.card(LINE, 1)["digest"] and not found["differing"]
-    place = paths.run_dir("first") / "run.json"
+    card = model_registry.card(LINE, 1)
+    assert found["equal"] and found["again"] == card["digest"] and not found["differing"]
+    place = paths.run_dir(card["run"]) / "run.json"
     value = fileio.read_json(place)
     fileio.write_json(place, {**value, "config": {**value["config"], "seed": 7}})
     other = reproduce.reproduce(LINE, 1, lambda text: None)
