@@ -55,6 +55,7 @@ class ReleaseApproval(HITLOperator):
             raise AirflowSkipException(
                 f"`airflow dags test` can ask nobody: newsdesk promote {version} --line {record.line} --reason …"
             )
+        self._replay(record, version)
         asker = _asker(context)
         report = f"{address(context['dag_run'])}/plugin/newsdesk-run"
         self.subject, self.body = approval.question(record, version, asker, report)
@@ -102,6 +103,14 @@ class ReleaseApproval(HITLOperator):
         if release["state"] != RunState.HELD:
             raise AirflowSkipException("the run held no version")
         return record, version
+
+    def _replay(self, record: RunRecord, version: int) -> None:
+        """Asks the version what the champion was asked, where requests are logged; a failure is a line in the log, no reason to wait."""
+        if record.champion and paths.requests_dir(record.line).is_dir():
+            try:
+                self.log.info(newsdesk(["replay", str(version), f"--line={record.line}"], self.log.info))
+            except AirflowException as error:
+                self.log.warning("The logged requests could not be replayed: %s", error)
 
     def _check(self, person: Mapping[str, str] | None, asker: str) -> None:
         """Raises AirflowException, which asks again, where this person may not approve."""

@@ -35,6 +35,7 @@ SECTIONS = {
             f"{_HERE}compare:command",
             "compare two versions: metrics, settings, data, rows won and lost, cost",
         ),
+        "replay": (f"{_HERE}replay:command", "ask a version and the champion a day's logged requests"),
         "lineage": (f"{_HERE}lineage:command", "show where a version came from: data, code, settings, artifacts"),
         "reproduce": (f"{_HERE}reproduce:command", "train a version again and compare the model byte for byte"),
         "promote": (f"{_HERE}release:promote_command", "make a version the champion"),

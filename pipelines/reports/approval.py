@@ -32,6 +32,7 @@ def question(record: RunRecord, version: int, asked_by: str, report: str) -> tup
         *_fresh(verdict.get("fresh")),
         *_flips((verdict.get("behaviour") or {}).get("kinds") or {}),
         *_differing(page.get("differing") or {}),
+        *_replay(fileio.read_json(folder / "replay.json"), pointer),
     ]
     link = f"[Report of the run]({report})\n" if report else ""
     subject = f"Release version {version} of {config.line}?"
@@ -70,6 +71,20 @@ def _flips(kinds: Mapping[str, Mapping]) -> Iterable[tuple]:
     ]  # fmt: skip
     heads = ["change", "texts", "labels flipped", "share", "champion"]
     return [("heading", "Labels that should not move"), ("table", heads, rows)] if rows else []
+
+
+def _replay(replay: Mapping | None, pointer: Mapping | None) -> Iterable[tuple]:
+    """Agreement on logged requests with the champion that serves; nothing where no replay, or one with another, was made."""
+    if not replay or not pointer or replay["champion"] != pointer["version"]:
+        return []
+    ours, theirs = replay["latency"]["version"], replay["latency"]["champion"]
+    text = (
+        f"The same label for {replay['agreement']:.2%} of {replay['texts']:,} texts; {replay['differing']:,} differ. One text: p50 "
+        f"{ours['p50_ms']} ms, p99 {ours['p99_ms']} ms; the champion {theirs['p50_ms']} ms and {theirs['p99_ms']} ms."
+    )
+    rows = [[row["text"][:_TEXT], row["said"], row["champion"]] for row in replay["rows"][: ROWS["lost"]]]
+    table = [("table", ["text", "candidate", "champion"], rows)] if rows else []
+    return [("heading", f"Requests of {replay['day']}"), ("text", text), *table]
 
 
 def _differing(differing: Mapping[str, Mapping]) -> Iterable[tuple]:

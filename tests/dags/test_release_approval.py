@@ -157,6 +157,29 @@ def test_a_person_reads_the_comparison_slices_flips_differing_rows_and_a_link(he
     assert "<b>" not in seen["body"]
 
 
+def test_a_person_reads_how_the_two_answer_logged_requests(held, monkeypatch, fake_door):
+    calls = fake_door("sys.exit(0)")
+    folder = paths.run_dir(RUN)
+    asked(monkeypatch, task())
+    assert not calls.exists()
+    paths.requests_dir("news").mkdir(parents=True)
+    times = {"p50_ms": 1.5, "p99_ms": 2.5}
+    row = {"text": "rates rise", "said": "Business", "champion": "World", "sure": 0.9}
+    replay = {
+        "champion": 1, "day": "2026-03-01", "texts": 40, "differing": 1, "agreement": 0.975, "rows": [row],
+        "latency": {"version": times, "champion": times},
+    }  # fmt: skip
+    fileio.write_json(folder / "replay.json", replay)
+    body = asked(monkeypatch, task())["body"].replace("\\", "")
+    assert "97.50% of 40 texts" in body and "| rates rise | Business | World |" in body
+    (call,) = [json.loads(line)["arguments"] for line in calls.read_text().splitlines()]
+    assert call == ["replay", "2", "--line=news"]
+    fileio.write_json(folder / "replay.json", {**replay, "champion": 9})
+    assert "rates rise" not in asked(monkeypatch, task())["body"]
+    fake_door("print('no TensorFlow', file=sys.stderr); sys.exit(1)")
+    asked(monkeypatch, task())
+
+
 def test_who_asked_is_not_among_those_who_may_answer(held, monkeypatch):
     assert asked(monkeypatch, task())["assigned_users"] is None
     assert asked(monkeypatch, task("ann", "bob"))["assigned_users"] == [{"id": "bob", "name": "bob"}]
