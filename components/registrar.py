@@ -25,7 +25,7 @@ from tfx.types.standard_artifacts import ModelBlessing, PushedModel, String
 from components.artifacts import Quarantine
 from components.core import fileio, locks, paths, run_record
 from components.core.records import RunRecord, Verdict
-from components.core.states import Move, Release, RunState
+from components.core.states import Move, NodeState, Release, RunState
 from components.evaluation import seen_rows
 from components.registry import manifest as folder_manifest
 from components.registry import mlflow_sync, model_registry, version_card
@@ -67,6 +67,7 @@ def origin(record: RunRecord, verdict: Verdict, account: dict, folder: Path) -> 
         "limits": verdict.limits,
         "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         "libraries": libraries(),
+        "cost": cost(record.run),
     }
 
 
@@ -83,6 +84,16 @@ def training(history: Mapping | None) -> dict | None:
             (epoch["final_accuracy"] for epoch in epochs if "final_accuracy" in epoch),
             max(epoch["val_accuracy"] for epoch in epochs),
         ),
+    }
+
+
+def cost(run: str) -> dict[str, dict]:
+    """By node that worked in a run so far: `state`, `seconds`, `cpu_seconds` and `peak_mb` of its last attempt."""
+    last = {event["node"]: event for event in run_record.events(run) if event.get("cost")}
+    return {
+        node: {"state": event["state"], "seconds": event["seconds"], **event["cost"]}
+        for node, event in last.items()
+        if event["state"] in (NodeState.DONE, NodeState.CACHED)
     }
 
 

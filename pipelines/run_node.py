@@ -28,7 +28,7 @@ from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
-from pipelines.runner import line_folder, mlflow_mirror, mlmd_store, node_client, runs
+from pipelines.runner import line_folder, mlflow_mirror, mlmd_store, node_client, node_cost, runs
 
 _DISK_FULL = ("No space left on device", "database or disk is full")  # messages of the system and of SQLite
 _MIN_FREE = 1 << 20  # bytes; with less than this on the disk an error is reported as a full disk
@@ -51,12 +51,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def execute(args: argparse.Namespace) -> int:
     """Runs the node in this process, prints its result and returns the exit code."""
-    started, trace = time.monotonic(), ""
+    started, trace, cost = time.monotonic(), "", {}
     run_id = run_record.run_id_from(args.run_id)
     try:
-        with contextlib.redirect_stdout(
-            sys.stderr
-        ):  # what a node prints is log; standard output holds the result alone
+        # What a node prints is log; standard output holds the result alone.
+        with contextlib.redirect_stdout(sys.stderr), node_cost.measured() as cost:
             result = _close(run_id) if args.node == "close" else _run(args, run_id)
     except Exception as error:
         state, reasons = _explain(error)
@@ -71,6 +70,7 @@ def execute(args: argparse.Namespace) -> int:
     }
     with contextlib.suppress(OSError):  # an unwritable home was the reason; it has been said
         more = {"reasons": result["reasons"], "attempt": args.attempt, "artifacts": result.get("artifacts", {})}
+        more["cost"] = cost
         run_record.add_event(run_id, args.node, result["state"], result["seconds"], result["headline"], **more)
     # The result goes out before the log: standard error may be a file on the disk that is full.
     print(json.dumps(result, ensure_ascii=False), flush=True)

@@ -105,7 +105,7 @@ class RunRecord(Record):
     """`run.json`, fixed when a run opens.
 
     files: `path`, `sha256`, `split`, `span` and more of each file to read. champion: the pointer it is judged by. past: why that is
-    not the one that serves (`past_champion.judge`). encoders: content hash by address. code: one hash over all; node_code: by node; code_files: by file. attempt: which start of a node it is.
+    not the one that serves (`past_champion.judge`). encoders: content hash by address. code: one hash over all; node_code: by node; code_files: by file. source_code: commit and what differs from it (`pipelines.runner.code_version`). attempt: which start of a node it is.
     """
 
     run: str
@@ -124,6 +124,7 @@ class RunRecord(Record):
     code: str = ""
     node_code: dict = field(default_factory=dict)
     code_files: dict = field(default_factory=dict)
+    source_code: dict = field(default_factory=dict)
     other: dict = field(default_factory=dict, repr=False)
 
     @property

@@ -75,7 +75,11 @@ def tuning(run_id: str) -> dict | None:
     return kept and {**kept, "best": next(trial for trial in kept["trials"] if trial["best"])}
 
 
+def events(run_id: str) -> list[dict]:
+    """All events of a run, oldest first."""
+    return fileio.read_json_lines(paths.run_dir(run_id) / "events.jsonl")
+
+
 def last_event(run_id: str, node: str) -> dict | None:
     """The latest event of a node in a run."""
-    events = fileio.read_json_lines(paths.run_dir(run_id) / "events.jsonl")
-    return next((event for event in reversed(events) if event["node"] == node), None)
+    return next((event for event in reversed(events(run_id)) if event["node"] == node), None)

@@ -55,6 +55,18 @@ def registered(context: Mapping[str, Any], request: dict, result: dict) -> None:
         log.info("Held for a person: %s.", notices.how_to_approve(line, release["version"]))
 
 
+def decided(context: Mapping[str, Any], record: run_record.RunRecord) -> None:
+    """After a person has decided on a held version, or nobody has in time: sends the notice. Never raises."""
+    try:
+        outcome = runs.outcome_of(record.run)
+        if outcome["state"] == RunState.HELD:  # how the run ended; its version serves since
+            outcome["state"] = RunState.RELEASED
+        settings = run_config.section(run_config.settings(), record.line, "notify")
+        say(notices.of_run(record.line, outcome, record, address(context["dag_run"])), settings)
+    except Exception:
+        log.exception("No notice could be made of this decision")
+
+
 def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
     """After `close`: sends the notices that newsdesk.toml asks for. Never raises: a notice is not worth a run."""
     try:

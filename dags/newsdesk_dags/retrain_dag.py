@@ -19,6 +19,7 @@ from components.data import sources
 from newsdesk_dags.asset_watcher import SpanTrigger
 from newsdesk_dags.node_operator import CLOSE, RETRIES, build_tasks
 from newsdesk_dags.notifications import CHAMPIONS, asset, ended, late, registered
+from newsdesk_dags.release_approval import approval_task
 from newsdesk_dags.run_form import form, request_of
 from pipelines.airflow_stack import assets
 from pipelines.config import run_config
@@ -53,7 +54,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
         tags=["newsdesk", line],
         render_template_as_native_obj=False,
     ) as dag:
-        build_tasks(
+        tasks = build_tasks(
             flow,
             request=partial(request_of, line=line, own=own),
             more={
@@ -62,6 +63,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
                 CLOSE: {"then": ended},
             },
         )
+        tasks[CLOSE] >> approval_task(run_config.section(lines, line, "approval"))
     return dag
 
 
@@ -98,7 +100,7 @@ def dag_doc(flow: Iterable[Node] = FLOW) -> str:
     return (
         "Retrains a news classifier and releases it only if it has earned it. It runs by the clock, and when a finished dated "
         "folder arrives in the source. A refused candidate is a green run with skipped release tasks; the reasons stand in "
-        "ModelGate's log and in `runs/<run>/outcome.json`. A held one waits for `news_release`. A backfill over past intervals "
+        "ModelGate's log and in `runs/<run>/outcome.json`. With `release=hold` the last task asks a person. A backfill over past intervals "
         "trains what would have been trained then, and releases nothing.\n\n"
         f"| group | node | does |\n|---|---|---|\n{rows}\n"
     )

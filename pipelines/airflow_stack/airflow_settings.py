@@ -1,6 +1,6 @@
 """How Airflow runs here: `airflow_env` gives its environment variables, `prepare` makes its database ready.
 
-Everything lives in `NEWSDESK_HOME/airflow`. Standard library only.
+Everything lives in `NEWSDESK_HOME/airflow`.
 """
 
 import base64
@@ -17,6 +17,8 @@ from pathlib import Path
 
 from components.core import fileio, paths, processes
 from pipelines.airflow_stack.stack_state import WORKER
+from pipelines.config import run_config
+from pipelines.config.approval_settings import approvers
 from pipelines.runner.node_process import tfx_python
 
 USER = "admin"
@@ -90,9 +92,17 @@ def bind_address() -> str:
     return os.environ.get("NEWSDESK_BIND") or "127.0.0.1"
 
 
-def password() -> str:
-    """The password of the user `admin`, made on first use."""
-    return json.loads(_password_file().read_text())[USER]
+def password(user: str = USER) -> str:
+    """The password of the user `admin`, made on first use, or of another one, made by Airflow when it started."""
+    return json.loads(_password_file().read_text())[user]
+
+
+def _approvers() -> list[str]:
+    """Who has a login of this Airflow besides `admin`, as `[<line>.approval]` of newsdesk.toml names them."""
+    try:
+        return [name for name in approvers(run_config.settings()) if name != USER]
+    except run_config.ConfigError:  # Airflow shows it, as the import error of its DAGs
+        return []
 
 
 def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -126,7 +136,9 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(paths.REPOSITORY / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(paths.REPOSITORY / "dags" / "plugins"),
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            [f"{USER}:admin", *(f"{name}:user" for name in _approvers())]
+        ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file()),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__API__HOST": bind_address(),

@@ -17,16 +17,16 @@ class RestError(Exception):
 
 
 class Rest:
-    """A session with the api-server at `address`, as the user `admin`.
+    """A session with the api-server at `address`, as the user `admin` or another one.
 
     Raises:
         RestError: from every call, where Airflow cannot be reached or answers with an error.
     """
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, user: str = airflow_settings.USER):
         self._address = address
         self._token = ""
-        login = {"username": airflow_settings.USER, "password": airflow_settings.password()}
+        login = {"username": user, "password": airflow_settings.password(user)}
         self._token = self._call("POST", "/auth/token", login)["access_token"]
 
     def dag(self, dag_id: str) -> dict | None:

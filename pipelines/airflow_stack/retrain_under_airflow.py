@@ -7,7 +7,6 @@ REST; else `airflow dags test` runs it here.
 
 import json
 import os
-import re
 import shlex
 import signal
 import sys
@@ -19,19 +18,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import env_file, errors, fileio, paths, processes, run_record
-from components.core.states import ExitCode, NodeState, is_bad
+from components.core.states import ExitCode, NodeState, RunState, is_bad
 from pipelines.airflow_stack import airflow_settings, stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack import DAG_ID
+from pipelines.airflow_stack.task_logs import last_messages
 from pipelines.config import run_config
 from pipelines.config.lines import check_folder
+from pipelines.notifications import notices
 from pipelines.runner import node_process, runs
 from pipelines.runner.progress_display import ProgressDisplay
 
 KEPT_LOGS = 20
-_LOGGER = "airflow.task.operators"
-_OPERATOR = f"{_LOGGER}.node_tasks.NodeOperator"
-_PREFIX = re.compile(r"^\S+ \[\w+ *\] ")
 _SHOWN = frozenset(NodeState) - {NodeState.RUNNING, NodeState.CLOSED}
 
 
@@ -164,11 +162,25 @@ def trigger_there(rest: Rest, conf: dict) -> tuple[bool, str]:
     print(f"  {stack_health.address()}/dags/{DAG_ID}/runs/{run}", flush=True)
     events = Followed(paths.run_dir(run) / "events.jsonl")
     try:
-        _follow(events, lambda: rest.state(DAG_ID, run) in ("queued", "running"), pause=2)
+        _follow(events, lambda: _is_open(rest, run) and not _waits_for_person(run), pause=2)
     except KeyboardInterrupt:
         print("\nNo longer following. The run continues in Airflow; mark it as failed there to stop it.", flush=True)
         raise
+    if _waits_for_person(run) and _is_open(rest, run):
+        there = notices.approval_address(f"{stack_health.address()}/dags/{DAG_ID}/runs/{run}")
+        print(f"  the run waits for a person: {there}", flush=True)
+        return True, run
     return rest.state(DAG_ID, run) == "success", run
+
+
+def _is_open(rest: Rest, run: str) -> bool:
+    return rest.state(DAG_ID, run) in ("queued", "running")
+
+
+def _waits_for_person(run: str) -> bool:
+    """Whether a run has done its work and only its last task, which asks a person, is left: that may take days."""
+    outcome = fileio.read_json(paths.run_dir(run) / "outcome.json") or {}
+    return outcome.get("state") == RunState.HELD
 
 
 def _follow(events: Followed, running: Callable[[], bool], pause: float = 0.3) -> None:
@@ -208,29 +220,10 @@ def verdict(outcome: Mapping | None, run: str, good: bool) -> Iterator[str]:
         record = fileio.read_json(paths.run_dir(run) / "run.json")
         if record and outcome and outcome.get("pushed"):
             yield f"  served folder  {paths.serving_dir(record['config']['line'])}"
+        if record and outcome and outcome["state"] == RunState.HELD:
+            words = f"newsdesk promote {outcome['version']} --line {record['config']['line']} --reason …"
+            yield f"  to release it  .venv/bin/{words}"
     yield "  all versions   .venv/bin/newsdesk models"
-
-
-def last_messages(log: Path, node: str, lines: int = 25) -> list[str]:
-    """The last log lines of a node, without Airflow's own; the end of the whole log where the node is not in it.
-
-    log: the output of `airflow dags test`, or one task attempt's log, which is JSON a line.
-    """
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    messages, inside = [], False
-    for line in text:
-        if f"starting task_id={node} " in line:
-            messages, inside = [], True
-        elif f"end task task_id={node} " in line:
-            inside = False
-        elif inside and _OPERATOR in line:
-            messages.append(_PREFIX.sub("", line).partition(f"[{_LOGGER}")[0].rstrip())
-        elif line.startswith("{") and _OPERATOR in line:
-            messages.append(str(json.loads(line).get("event")))
-    return (messages or text)[-lines:]
 
 
 def _new_log() -> Path:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from components.core.validation import ConfigError, check
 from pipelines.config import cron
+from pipelines.config.approval_settings import ApprovalSettings
 from pipelines.config.base import ListOf, Rule, Settings
 from pipelines.config.data_settings import DataConfig, Share
 from pipelines.config.gate_settings import GateConfig
@@ -201,5 +202,14 @@ class Tuned(Settings):
 
 SECTIONS: dict[str, type[Settings]] = {
     kind.section: kind
-    for kind in (Schedule, DataConfig, GateConfig, RetentionSettings, MonitorSettings, NotifySettings, Tuned)
+    for kind in (
+        Schedule,
+        DataConfig,
+        GateConfig,
+        ApprovalSettings,
+        RetentionSettings,
+        MonitorSettings,
+        NotifySettings,
+        Tuned,
+    )
 }

@@ -20,11 +20,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from components.core import clock, fileio, paths
-from components.core.states import RunState
+from components.core.states import Release, RunState
 from components.registry import model_registry
 from pipelines.config.settings import NotifySettings
 from pipelines.notifications import transports
 
+APPROVAL_TASK = "approve"  # of a retraining run in Airflow
 _TEXT, _LINE = 8000, 200  # characters of a notice, and of its first line
 
 
@@ -53,7 +54,8 @@ def of_run(
     head += f", accuracy {accuracy:.4f}" if accuracy is not None else ""
     lines = [head, *(f"- {reason}" for reason in reasons), ""]
     if state == RunState.HELD:
-        lines.append(f"It waits for approval: {how_to_approve(line, version)}.")
+        asks = record and record["config"].get("release") == Release.HOLD
+        lines.append(f"It waits for approval: {how_to_approve(line, version, address if asks else '')}.")
     if record:
         config = record["config"]
         lines.append(
@@ -65,8 +67,15 @@ def of_run(
     return Notice(state, line, outcome["run"], "\n".join(lines))
 
 
-def how_to_approve(line: str, version: int) -> str:
-    return f"trigger the DAG news_release with action promote, line {line}, version {version}"
+def how_to_approve(line: str, version: int, address: str = "") -> str:
+    """address: the page of a run in Airflow that asks a person; empty where none asks."""
+    there = f"answer at {approval_address(address)}, or " if address else ""
+    return f"{there}newsdesk promote {version} --line {line} --reason …"
+
+
+def approval_address(run_address: str) -> str:
+    """Where a person answers a run's question, in Airflow's UI. run_address: the run's page."""
+    return f"{run_address}/tasks/{APPROVAL_TASK}/required_actions"
 
 
 def of_age(line: str, days: float, now: datetime, run: str = "") -> Notice | None:

@@ -7,6 +7,7 @@ from components.core import fileio, paths, run_record
 from components.core.intervals import wilson
 from components.registry import model_registry
 from pipelines.config.settings import GateConfig
+from pipelines.reports import cost
 
 
 class NotComparable(Exception):
@@ -67,6 +68,7 @@ def _manifest(card: Mapping) -> dict:
 def _version(card: Mapping, origin: Mapping) -> dict:
     """What a page shows of each version beside the comparison; a cost that an old version did not record is None."""
     training, canary = origin.get("training") or {}, origin.get("canary") or {}
+    spent = origin.get("cost") or {}
     return {
         "version": card["version"],
         "preset": card["preset"],
@@ -75,6 +77,10 @@ def _version(card: Mapping, origin: Mapping) -> dict:
         "cost": {
             "training, s": training.get("seconds"),
             "epochs": training.get("epochs"),
+            "training, processor s": cost.training(spent),
+            "all nodes, s": cost.total(spent, "seconds"),
+            "all nodes, processor s": cost.total(spent, "cpu_seconds"),
+            "peak memory, MB": cost.peak(spent),
             "size on disk, MB": round(origin["bytes"] / 1e6, 1) if origin.get("bytes") else None,
             "one text, p50, ms": canary.get("p50_ms"),
             "one text, p99, ms": canary.get("p99_ms"),

@@ -18,6 +18,7 @@ from components.registry import model_registry, pins, serving_history, staging
 from pipelines.config.settings import RetentionSettings
 from pipelines.monitoring import batch_files
 from pipelines.operations import disk_cleanup
+from pipelines.operations.rejection import is_rejected
 from pipelines.runner import mlmd_store
 
 GRACE = 3600  # seconds
@@ -40,7 +41,7 @@ class State:
     """What there is on a line.
 
     names: version by "champion", "previous", "best". left: seconds since a version stopped serving. registered: versions with
-    a card. runs: run ids, newest first, with their folders. made_by: the run of each version. uses: what each run refers to
+    a card; rejected: those that a person refused. runs: run ids, newest first, with their folders. made_by: the run of each version. uses: what each run refers to
     (`mlmd.uses`), None where MLMD cannot be read. scored: predictions of monitored batches, by days since they were written.
     """
 
@@ -56,6 +57,7 @@ class State:
     artifacts: tuple[Item, ...] = ()
     uses: Mapping[str, set[str]] | None = None
     scored: tuple[tuple[Item, float], ...] = ()
+    rejected: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def kept_versions(state: State, policy: RetentionSettings) -> dict[int, tuple[st
     for name, number in state.names.items():
         because([number], name)
     because(sorted(state.pinned | set(policy.pinned)), "pinned")
-    because(sorted(set(state.held) & state.registered), "held")
+    because(sorted(set(state.held) & state.registered - state.rejected), "held")
     because(sorted(n for n, seconds in state.left.items() if seconds < GRACE), "served a moment ago")
     because(sorted(set(state.versions) - state.registered), "not registered; newsdesk doctor --repair")
     others = sorted((set(state.versions) | set(state.held)) - set(reasons), reverse=True)
@@ -117,7 +119,8 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
     serving, held = paths.serving_dir(line), model_registry.held_dir(line)
     versions = {n: serving / str(n) for n in model_registry.numbered(serving) if (serving / str(n)).is_dir()}
     kept_back = {n: held / str(n) for n in model_registry.numbered(held) if not (held / str(n)).is_symlink()}
-    cards = {card["version"]: card["run"] for card in model_registry.versions(line)}
+    known = model_registry.versions(line)
+    cards = {card["version"]: card["run"] for card in known}
     claim = locks.holder(line)
     runs = _runs(line)
     uses = mlmd_store.uses(store, line, {*runs, *cards.values()}) if store else None
@@ -126,6 +129,7 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
         registered=frozenset(cards), runs=runs, made_by=cards,
         working=frozenset([claim["run"]] if claim and claim["lives"] else []),
         artifacts=tuple(_artifacts(line)), uses=uses, scored=tuple(_scored(line, now)),
+        rejected=frozenset(card["version"] for card in known if is_rejected(card)),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from components.core import fileio, paths
 from components.core.intervals import wilson
 from components.registry import mlflow_db, model_registry
-from pipelines.reports import page_blocks
+from pipelines.reports import cost, page_blocks
 
 LIMITS = (
     "English news articles of the kind it was trained on: a title and a short description. Other languages, other genres and "
@@ -86,6 +86,8 @@ def content(card: Mapping, origin: Mapping, events: list[dict], aliases: list[st
 
     yield "heading", "How good it is"
     yield from _quality(card, origin)
+
+    yield from cost.blocks(origin.get("cost") or {})
 
     yield "heading", "Intended use and limits"
     yield "list", [*LIMITS, *(f"The gate warned: {warning}" for warning in card["warnings"])]

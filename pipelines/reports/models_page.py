@@ -6,7 +6,7 @@ from pathlib import Path
 from components.core import paths
 from components.core.states import RunState
 from components.registry import model_registry, pins
-from pipelines.reports import charts, page_files, try_page
+from pipelines.reports import charts, cost, page_files, try_page
 from pipelines.reports import drift as drift_charts
 
 RUNS, LOOKED_AT = 15, 60  # runs shown; run folders opened to find them
@@ -48,7 +48,7 @@ def view(line: str) -> dict:
             badges.append("best")
         waits = number in held and not (model_registry.held_dir(line) / str(number)).is_symlink()
         if waits:
-            badges.append("held")
+            badges.append("rejected" if card.get("rejected") else "held")
         badges += [name for name, found in (("pinned", pinned), ("removed", removed)) if number in found]
         versions.append(_version(line, card, badges, number in {event["to"] for event in history}))
     champion = next((v for v in versions if pointer and v["version"] == pointer["version"]), None)
@@ -65,6 +65,7 @@ def view(line: str) -> dict:
         "chart": charts.accuracy_chart(versions),
         "try_versions": try_page.others(line),
         "try_longest": try_page.answers_socket.LONGEST_TEXT_BYTES,
+        "cost_chart": cost.chart(versions),
         "shown": min(len(versions), charts.SHOWN),
         "history": history[::-1],
         "drift": drift(line),
@@ -89,11 +90,18 @@ def _version(line: str, card: dict, badges: list[str], served: bool) -> dict:
     return {
         "version": card["version"], "badges": badges,
         "role": next((name for name in ("champion", "held") if name in badges), "served" if served else ""),
+        "cost": cost.training(_cost(line, card["version"])),
         "accuracy": metrics.get("accuracy"), "low": low, "high": high, "tested": metrics.get("rows"),
         "preset": card.get("preset"), "seed": card.get("seed"), "when": str(card.get("created") or ""),
         "rows": data.get("rows"), "source": data.get("source"), "warnings": card.get("warnings") or [],
         "run": run if run and _safe(run) else None, "digest": card.get("digest"), "has": has,
     }  # fmt: skip
+
+
+def _cost(line: str, version: int) -> dict:
+    origin = page_files.read(model_registry.origin_path(line, version))
+    found = origin.get("cost") if isinstance(origin, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def latest_runs(line: str, most: int = RUNS) -> list[dict]:

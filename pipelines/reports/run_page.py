@@ -123,10 +123,12 @@ def _nodes(events: list[dict], reasons: list[str], local: Callable[[Any], str], 
     rows = []
     for node in FLOW:
         event = last.get(node.name) or {}
+        cost = event.get("cost") if isinstance(event.get("cost"), dict) else {}
         spent = event.get("seconds") if charts.finite(event.get("seconds")) else 0
         rows.append(
             {
                 "name": node.name, "group": node.group, "does": node.does, "state": event.get("state") or ("not run" if closed else "waiting"),
+                "cpu": cost.get("cpu_seconds"), "memory": cost.get("peak_mb"),
                 "seconds": spent, "share": charts.share_bar(spent / longest), "headline": _once(local(event.get("headline") or ""), reasons),
             }
         )  # fmt: skip

@@ -12,7 +12,7 @@ from components.networks import encoder_content
 from components.registry import past_champion
 from pipelines.config import run_config
 from pipelines.config.settings import zone
-from pipelines.runner import node_code
+from pipelines.runner import code_version, node_code
 
 
 def gather(run: run_config.RunConfig, request: run_config.Request, lines: Mapping[str, Any]) -> dict:
@@ -45,6 +45,7 @@ def gather(run: run_config.RunConfig, request: run_config.Request, lines: Mappin
         "past": past,
         "encoders": _encoders(config),
         **node_code.snapshot(),
+        "source_code": code_version.snapshot(),
     }
 
 

@@ -120,7 +120,8 @@ def test_what_the_nodes_reported_is_kept_with_the_version_and_told_on_its_card(r
     }
     for (node, key, name), value in reports.items():
         fileio.write_json(tmp_path / node / name, value)
-        run_record.add_event(RUN, node, "done", artifacts={key: str(tmp_path / node)})
+        spent = {"cpu_seconds": 3.5, "peak_mb": 900.0}
+        run_record.add_event(RUN, node, "done", 2.5, artifacts={key: str(tmp_path / node)}, cost=spent)
     run()
     assert model_registry.card(LINE, 2)["vocabulary"] == "f00d"
     assert model_registry.card(LINE, 2)["mlmd"] == "news.run-2"
@@ -129,6 +130,8 @@ def test_what_the_nodes_reported_is_kept_with_the_version_and_told_on_its_card(r
     assert origin["canary"] == {"p50_ms": 1.0, "p99_ms": 3.0, "faults": []}
     assert origin["bytes"] > 1000 and origin["libraries"]["tensorflow"] == version("tensorflow")
     assert "label_ids" not in json.dumps(origin)
+    assert set(origin["cost"]) == {"Tokenizer", "Trainer", "Canary"}
+    assert origin["cost"]["Trainer"] == {"state": "done", "seconds": 2.5, "cpu_seconds": 3.5, "peak_mb": 900.0}
     shown = model_card.card_files(LINE, 2)["md"].read_text()
     assert "It is the line's champion" in shown and "17 tokens" in shown
     assert "It is the line's previous" in model_card.card_files(LINE, 1)["md"].read_text()

@@ -22,6 +22,7 @@ from pipelines.config import run_config
 from pipelines.config.lines import retrain_dags
 from pipelines.config.settings import Schedule
 from pipelines.flow import FLOW
+from pipelines.notifications.notices import APPROVAL_TASK
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,8 @@ def dag():
     return retrain_dag("news_retrain", {"news-demo": {"schedule": {}}}, "news-demo")
 
 
-def test_the_tasks_are_the_rows_of_the_flow_table_and_a_close(dag):
-    assert list(dag.task_dict) == [node.name for node in FLOW] + [CLOSE]
+def test_the_tasks_are_the_rows_of_the_flow_table_a_close_and_the_question_to_a_person(dag):
+    assert list(dag.task_dict) == [*(node.name for node in FLOW), CLOSE, APPROVAL_TASK]
 
 
 @pytest.mark.parametrize("node", FLOW, ids=lambda node: node.name)
@@ -53,8 +54,8 @@ def test_close_is_a_teardown_that_waits_for_every_node_and_can_fail_the_run(dag)
 def test_every_task_has_a_time_limit_and_retries_with_back_off(dag):
     for task in dag.tasks:
         assert timedelta(0) < task.execution_timeout <= timedelta(hours=12)
-        assert task.retries == 2
-        assert task.retry_exponential_backoff > 1
+        assert task.retries >= 2
+        assert task.retry_exponential_backoff > 1 or task.task_id == APPROVAL_TASK
 
 
 def test_without_a_schedule_no_clock_starts_a_run_and_one_by_hand_does_not_wait():
@@ -185,7 +186,7 @@ def test_a_source_that_is_no_folder_is_not_watched():
 def test_the_registrar_may_emit_the_champion_and_the_champion_node_reads_it(dag):
     assert [alias.name for alias in dag.get_task("Registrar").outlets] == ["newsdesk.champions"]
     assert [asset.name for asset in dag.get_task("Champion").inlets] == ["news-demo.champion"]
-    assert [task.task_id for task in dag.tasks if task.outlets] == ["Registrar"]
+    assert [task.task_id for task in dag.tasks if task.outlets] == ["Registrar", APPROVAL_TASK]
 
 
 def test_a_run_is_late_after_the_hours_of_the_settings_and_never_without_them(dag):

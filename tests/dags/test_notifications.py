@@ -79,7 +79,7 @@ def test_a_held_version_emits_nothing_and_says_how_it_is_approved(caplog):
     with caplog.at_level("INFO", logger="airflow.task"):
         notifications.registered(seen, REQUEST, {})
     assert not seen["outlet_events"]
-    assert "news_release with action promote, line news, version 3" in caplog.text
+    assert "newsdesk promote 3 --line news" in caplog.text
 
 
 @pytest.mark.parametrize("state", ["refused", "stopped", "failed", "released", "held"])

@@ -141,7 +141,10 @@ def write_run(home):
     ]
     fileio.write_json(trained / "history.json", {"epochs": epochs, "rows": 8, "seconds": 2.0})
     run_record.add_event(folder.name, "DataGate", "done", 1, HOSTILE, artifacts={"verdict": str(data)})
-    run_record.add_event(folder.name, "Trainer", "done", 2, "trained", artifacts={"model_run": str(trained)})
+    spent = {"cpu_seconds": 31.4, "peak_mb": 1234.5}
+    run_record.add_event(
+        folder.name, "Trainer", "done", 2, "trained", artifacts={"model_run": str(trained)}, cost=spent
+    )
 
 
 def report(run=RUN, dag="news_retrain"):
@@ -362,6 +365,19 @@ def test_a_stopped_run_tells_its_findings_once_in_their_table(get, published):
 def test_without_a_champion_a_stopped_run_says_that_nothing_serves(get, published):
     shutil.rmtree(state.registry_dir("news"))
     assert "No version serves yet." in get(report()).text
+
+
+def test_the_processor_seconds_and_the_memory_of_a_node_are_on_its_runs_page(get, published):
+    text = get(report()).text
+    assert text.count(">31.4<") == 1 and text.count(">1,234<") == 1
+
+
+def test_accuracy_over_cost_is_drawn_where_two_versions_recorded_their_cost(get, published):
+    assert "processor seconds of the training" not in get("/models/news").text
+    for version in (1, 2):
+        spent = {"Trainer": {"state": "done", "seconds": 1.0, "cpu_seconds": 10.0 * version, "peak_mb": 900.0}}
+        fileio.write_json(model_registry.origin_path("news", version), {"cost": spent})
+    assert "Test accuracy over processor seconds of the training" in get("/models/news").text
 
 
 def test_nodes_that_a_closed_run_did_not_reach_are_not_run_and_those_of_an_open_one_wait(get, published):

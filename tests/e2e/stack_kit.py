@@ -65,22 +65,27 @@ class Stack:
     def ended(self, dag, run):
         return self.until(lambda: (state := self.rest.state(dag, run)) in ("success", "failed") and state)
 
-    def answered(self, run, option):
-        """How a release ends once somebody gives this answer, as often as it is asked for.
+    def answered(self, run, option, dag="news_release", rest=None):
+        """How a run ends once somebody gives this answer, as often as it is asked for. rest: somebody else's session.
 
         Not at once: an answer that comes before the scheduler has taken in that the task paused fails that attempt.
         """
-        body, asked = {"chosen_options": [option], "params_input": {}}, 0
+        asked = 0
 
         def look():
             nonlocal asked
-            asked = asked + 1 if self.tasks("news_release", run).get("approve") == "awaiting_input" else 0
+            asked = asked + 1 if self.tasks(dag, run).get("approve") == "awaiting_input" else 0
             if asked > 3:
                 with contextlib.suppress(RestError):  # answered already
-                    self.ask("PATCH", f"news_release/dagRuns/{run}/taskInstances/approve/-1/hitlDetails", body)
-            return (state := self.rest.state("news_release", run)) in ("success", "failed") and state
+                    self.answer(dag, run, option, rest)
+            return (state := self.rest.state(dag, run)) in ("success", "failed") and state
 
         return self.until(look)
+
+    def answer(self, dag, run, option, rest=None):
+        """One answer to a run's question, as the UI sends it."""
+        path = f"/api/v2/dags/{dag}/dagRuns/{quoted(run)}/taskInstances/approve/-1/hitlDetails"
+        (rest or self.rest)._call("PATCH", path, {"chosen_options": [option], "params_input": {}})
 
     def trigger(self, dag, run, conf):
         self.rest.trigger(dag, run, conf)

@@ -14,7 +14,7 @@ import stack_kit
 from components.core import fileio, locks, paths, run_record
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings
-from pipelines.airflow_stack.rest_client import RestError
+from pipelines.airflow_stack.rest_client import Rest, RestError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -37,6 +37,8 @@ source = "{source}"
 preset = "bag"
 [news.notify]
 file = "notices.jsonl"
+[news.approval]
+approvers = ["admin", "bob"]
 [sports.schedule]
 cron = "30 4 * * 1"
 source = "{other}"
@@ -201,17 +203,47 @@ def test_a_refused_candidate_is_a_green_run_with_the_push_skipped_and_a_notice(s
     assert "seed 13 brings no luck" in notices[0]["text"]
 
 
-def test_a_held_version_serves_once_a_person_has_approved_it(stack, scheduled):
+def held(stack, run):
+    """A run that admin asks for, once it waits for a person; returns its version."""
+    stack.rest.trigger("news_retrain", run, {"release": "hold"})
+    stack.until(lambda: stack.tasks("news_retrain", run).get("approve") == "awaiting_input")
+    assert outcome(run)["state"] == "held" and locks.holder("news") is None
+    return outcome(run)["version"]
+
+
+def test_a_held_version_serves_once_another_person_than_who_asked_has_approved_it(stack, scheduled):
     before = model_registry.champion("news")["version"]
-    assert stack.trigger("news_retrain", "held", {"release": "hold"}) == "success"
-    version = outcome("held")["version"]
-    assert outcome("held")["state"] == "held" and model_registry.champion("news")["version"] == before
-    conf = {"action": "promote", "line": "news", "version": version, "reason": "looked at it"}
+    version = held(stack, "held")
+    with pytest.raises(RestError, match="status 403"):
+        stack.answer("news_retrain", "held", "Approve")
+    assert model_registry.champion("news")["version"] == before
+    bob = Rest(stack.rest._address, "bob")
+    assert stack.answered("held", "Approve", "news_retrain", bob) == "success"
+    assert model_registry.champion("news")["version"] == version
+    assert model_registry.history("news")[-1]["reason"] == "approved by bob, asked for by admin"
+    kinds = [note["kind"] for note in fileio.read_json_lines(paths.home() / "notices.jsonl") if note["run"] == "held"]
+    assert kinds == ["held", "released"]
+
+
+def test_a_held_version_that_a_person_rejects_ends_refused_and_the_next_run_starts(stack, scheduled):
+    before = model_registry.champion("news")["version"]
+    version = held(stack, "not-wanted")
+    bob = Rest(stack.rest._address, "bob")
+    assert stack.answered("not-wanted", "Reject", "news_retrain", bob) == "success"
+    assert model_registry.champion("news")["version"] == before
+    ended = outcome("not-wanted")
+    assert (ended["state"], ended["reasons"]) == ("refused", ["rejected: rejected by bob in Airflow"])
+    assert model_registry.card("news", version)["rejected"]["reason"] == "rejected by bob in Airflow"
+
+
+def test_a_release_by_form_waits_for_a_second_look(stack, arrived):
+    before = model_registry.champion("news")["version"]
+    conf = {"action": "promote", "line": "news", "version": 1, "reason": "looked at it"}
     stack.rest.trigger("news_release", "by-hand", conf)
     stack.until(lambda: stack.tasks("news_release", "by-hand").get("approve") == "awaiting_input")
-    assert model_registry.champion("news")["version"] == before
+    assert model_registry.champion("news")["version"] == before != 1
     assert stack.answered("by-hand", "Approve") == "success"
-    assert model_registry.champion("news")["version"] == version
+    assert model_registry.champion("news")["version"] == 1
     assert model_registry.history("news")[-1]["reason"] == "looked at it (asked by admin, approved by admin)"
 
 

@@ -146,20 +146,19 @@ def frame(page, title: str, address: str):
     return inside
 
 
-def approve(page, run: str, name: str) -> None:
-    """Answers the question that a run of `news_release` has put."""
+def question(page, dag: str, run: str, name: str, patience: float = PATIENCE):
+    """The button that approves, once a run has put its question, and a picture of it."""
     from playwright.sync_api import expect
 
     button = page.get_by_role("button", name="Approve", exact=True)
-    for _ in range(
-        PATIENCE // 20
-    ):  # the page of a task that does not wait yet stays as it is: no button, or a grey one
-        page.goto(f"/dags/news_release/runs/{run}/tasks/approve/required_actions")
+    # The page of a task that does not wait yet stays as it is: no button, or a grey one.
+    for _ in range(int(patience // 20)):
+        page.goto(f"/dags/{dag}/runs/{run}/tasks/approve/required_actions")
         with contextlib.suppress(AssertionError):
             expect(button).to_be_enabled(timeout=20_000)
             break
     picture(page, name)
-    button.click()
+    return button
 
 
 def champion() -> int | None:
@@ -216,9 +215,10 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     section("Release")
     choose(page, form, "Release", "hold")
     trigger(form, section, "second")
-    wait_for(page, "news_retrain", "second")
+    question(page, "news_retrain", "second", "approval", RUN_PATIENCE)
     assert champion() == 1
 
+    page.goto("/dags/news_retrain/runs/second")
     page.get_by_role("tab", name="Run report").or_(page.get_by_role("link", name="Run report")).first.click()
     report = page.frame_locator("iframe[title='Run report']")
     expect(report.get_by_text("Held: waits for a person")).to_be_visible()
@@ -238,14 +238,14 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     expect(verdict.locator("svg.chart").first).to_be_visible()
     expect(verdict.get_by_role("link")).to_have_count(0)  # nothing leads to Data Docs, which would open unstyled here
 
-    # One person asks for it, and a click approves.
+    # Who asked for the run cannot approve it there: the form of a release, and a click.
     form, section = open_form(page, "news_release")
     section("What")
     fill(form, "version", "2")
     section("Why")
     fill(form, "reason", "read the verdict, it is as good")
     trigger(form, section, "promote-2")
-    approve(page, "promote-2", "approval")
+    question(page, "news_release", "promote-2", "approval-of-a-release").click()
     wait_for(page, "news_release", "promote-2")
     assert champion() == 2
 
@@ -255,7 +255,7 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     section("Why")
     fill(form, "reason", "readers complain")
     trigger(form, section, "back")
-    approve(page, "back", "approval-of-a-rollback")
+    question(page, "news_release", "back", "approval-of-a-rollback").click()
     wait_for(page, "news_release", "back")
     assert champion() == 1
 

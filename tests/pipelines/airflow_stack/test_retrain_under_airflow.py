@@ -148,6 +148,29 @@ def test_a_model_that_is_not_released_is_a_success(airflow, state):
     assert retrain_under_airflow.main() == 0
 
 
+def test_a_run_in_the_stack_that_waits_for_a_person_is_not_followed_to_its_deadline(monkeypatch, capsys):
+    """It has done its work: the command ends well and says where to answer."""
+    asked = []
+
+    class Rest:
+        def trigger(self, dag, run, conf):
+            outcome = {**OUTCOME, "run": run, "state": "held", "version": 4}
+            fileio.write_json(paths.run_dir(run) / "outcome.json", outcome)
+            fileio.write_json(paths.run_dir(run) / "run.json", {"config": {"line": "news"}})
+
+        def state(self, dag, run):
+            asked.append(run)
+            assert len(asked) < 5, "still followed"
+            return "running"
+
+    monkeypatch.setattr(retrain_under_airflow, "stack_for_run", Rest)
+    monkeypatch.setenv("RELEASE", "hold")
+    assert retrain_under_airflow.main() == 0
+    out = capsys.readouterr().out
+    assert "/tasks/approve/required_actions" in out and "HELD as version 4" in out
+    assert "newsdesk promote 4 --line news" in out
+
+
 @pytest.mark.parametrize(("code", "state"), [(1, "stopped"), (1, "locked"), (0, "failed"), (1, "released")])
 def test_a_run_that_failed_is_a_failure_with_the_node_its_reasons_and_its_words(airflow, capsys, code, state):
     airflow(code, {**OUTCOME, "state": state, "node": "Trainer", "reasons": ["no space left"]})

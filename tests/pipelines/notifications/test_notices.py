@@ -50,7 +50,10 @@ def test_a_notice_holds_headline_reasons_nodes_and_the_run_folder():
 def test_a_held_version_says_how_it_is_approved():
     notice = notices.of_run("news", {**OUTCOME, "state": "held", "version": 4}, RECORD, "")
     assert notice.text.startswith("news: held as version 4")
-    assert "news_release with action promote, line news, version 4" in notice.text
+    assert "It waits for approval: newsdesk promote 4 --line news --reason" in notice.text
+    asking = {**RECORD, "config": {**RECORD["config"], "release": "hold"}}
+    notice = notices.of_run("news", {**OUTCOME, "state": "held", "version": 4}, asking, "http://host/dags/x/runs/r1")
+    assert "answer at http://host/dags/x/runs/r1/tasks/approve/required_actions, or newsdesk promote 4" in notice.text
 
 
 def test_a_run_that_never_opened_is_reported_too():

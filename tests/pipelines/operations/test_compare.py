@@ -32,6 +32,7 @@ def versions():
         origin = {
             "record": {"config": {"family": "bag", "network": {"width": width, "length": 8}}},
             "training": {"seconds": 2.0, "epochs": 3}, "bytes": 2_000_000,
+            "cost": {"Trainer": {"state": "done", "seconds": 2.5, "cpu_seconds": 3.5, "peak_mb": 900.0}},
         }  # fmt: skip
         fileio.write_json(model_registry.origin_path(LINE, version), origin)
     return texts, ids
@@ -54,6 +55,8 @@ def test_only_what_differs_is_listed(versions):
     compared = compare.collect(LINE, 1, 2)
     assert compared["settings"] == [("network.width", 8, 16)] and compared["data"] == []
     assert compared["versions"][0]["cost"]["size on disk, MB"] == 2.0
+    cost = compared["versions"][1]["cost"]
+    assert cost["training, processor s"] == 3.5 and cost["peak memory, MB"] == 900
 
 
 def test_rows_that_one_of_them_learned_from_are_left_out(versions):

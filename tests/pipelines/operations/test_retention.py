@@ -90,6 +90,28 @@ def test_what_waits_for_a_person_stays_and_what_was_only_set_aside_does_not():
     assert names(plan, "held") == ["9"]
 
 
+def test_a_rejected_version_is_removed_like_any_other_and_a_rejection_is_kept_on_its_card(capsys):
+    release(1)
+    make(2, held=True)
+    fileio.write_json(paths.run_dir("run-2") / "verdict.json", {"decision": "blessed", "reasons": ["good"]})
+    fileio.write_json(paths.run_dir("run-2") / "release.json", {"state": "held", "version": 2, "folder": "f"})
+    assert retention.plan(retention.look(LINE, LATER), NONE).kept[2] == ("held",)
+    words = ["reject", "2", "--line", LINE, "--reason", "loses sports"]
+    assert [main.main(words), main.main(words)] == [0, 0]
+    assert capsys.readouterr().out.splitlines() == [
+        "news: version 2 is rejected", "news: version 2 is already rejected",
+    ]  # fmt: skip
+    assert names(retention.plan(retention.look(LINE, LATER), NONE), "held") == ["2"]
+    assert fileio.read_json(paths.run_dir("run-2") / "outcome.json")["reasons"] == ["rejected: loses sports"]
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "newsdesk rollback"), (9, "must exist to be rejected")])
+def test_what_has_served_or_does_not_exist_cannot_be_rejected(number, words, capsys):
+    release(1)
+    assert main.main(["reject", str(number), "--line", LINE, "--reason", "no"]) == 1
+    assert words in capsys.readouterr().err
+
+
 def test_what_served_a_moment_ago_stays_for_the_reader_that_may_be_loading_it():
     given = state(names={"champion": 7}, left={3: retention.GRACE + 1, 4: retention.GRACE - 1, 5: -86_400})
     assert sorted(retention.plan(given, NONE).kept) == [4, 5, 7]

@@ -1,0 +1,31 @@
+"""What a node wrote, out of Airflow's logs. Standard library only."""
+
+import json
+import re
+from pathlib import Path
+
+_LOGGER = "airflow.task.operators"
+_OPERATOR = f"{_LOGGER}.node_tasks.NodeOperator"
+_PREFIX = re.compile(r"^\S+ \[\w+ *\] ")
+
+
+def last_messages(log: Path, node: str, lines: int = 25) -> list[str]:
+    """The last log lines of a node, without Airflow's own; the end of the whole log where the node is not in it.
+
+    log: the output of `airflow dags test`, or one task attempt's log, which is JSON a line.
+    """
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    messages, inside = [], False
+    for line in text:
+        if f"starting task_id={node} " in line:
+            messages, inside = [], True
+        elif f"end task task_id={node} " in line:
+            inside = False
+        elif inside and _OPERATOR in line:
+            messages.append(_PREFIX.sub("", line).partition(f"[{_LOGGER}")[0].rstrip())
+        elif line.startswith("{") and _OPERATOR in line:
+            messages.append(str(json.loads(line).get("event")))
+    return (messages or text)[-lines:]
