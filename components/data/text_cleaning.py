@@ -44,6 +44,8 @@ SCARS = (
 # Every pattern with a semicolon repairs entities, which all end in one: most texts have none and skip them.
 _COMPILED = tuple((re.compile(pattern), replacement, ";" in pattern) for pattern, replacement in SCARS)
 _NOT_LETTERS = re.compile(r"[\W_]+")
+_LOWER = bytes(range(256)).lower()
+_MARKS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def join(title: str, description: str) -> str:
@@ -65,6 +67,10 @@ def normalise(text: str) -> str:
     For hashing, deduplication and leakage only, never for a model. A text without any letter or digit is kept as it is, so that
     such texts stay different.
     """
+    # In ASCII case folding is lower-casing, and only entities and tags hold letters that do not count.
+    cleaned = clean(text) if ";" in text or "<" in text or not text.isascii() else text
+    if cleaned.isascii() and (letters := cleaned.encode().translate(_LOWER, _MARKS).decode()):
+        return letters
     cleaned = clean(text)
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cleaned).casefold())
     return _NOT_LETTERS.sub("", folded) or folded

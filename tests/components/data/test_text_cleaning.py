@@ -5,6 +5,8 @@ import components  # noqa: F401, it sets what TensorFlow reads at its own import
 # isort: split
 import csv
 import os
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,11 @@ def test_normalising_folds_case_and_width_and_drops_the_rest():
 
 def test_a_lone_surrogate_can_still_be_hashed():
     assert len(row_hash("\ud800")) == 16
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("aZ9 _;<>&#b\\\t\n.quotltäK"), max_size=40))
+def test_an_ascii_text_is_normalised_as_every_other_one(text):
+    folded = unicodedata.normalize("NFKC", clean(text)).casefold()
+    folded = unicodedata.normalize("NFKC", folded)
+    assert normalise(text) == (re.sub(r"[\W_]+", "", folded) or folded)
