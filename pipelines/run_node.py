@@ -28,7 +28,7 @@ from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
-from pipelines.runner import line_folder, mlflow_mirror, mlmd_store, node_client, node_cost, runs
+from pipelines.runner import line_folder, mlflow_mirror, mlmd_store, node_client, node_cost, openlineage_events, runs
 
 _DISK_FULL = ("No space left on device", "database or disk is full")  # messages of the system and of SQLite
 _MIN_FREE = 1 << 20  # bytes; with less than this on the disk an error is reported as a full disk
@@ -93,6 +93,7 @@ def _run(args: argparse.Namespace, run_id: str) -> dict:
     if node is FLOW[0]:
         record = runs.open_run(run_id, run_config.Request.from_json(json.loads(args.config)), args.owner)
         line_folder.check(record.line, record.config.labels)
+        openlineage_events.opened(record)
     else:
         record = run_record.load(run_id)
         locks.take_line(record.line, run_id, args.owner, node.name, args.attempt)
@@ -181,6 +182,8 @@ def _serves_already(record: RunRecord) -> bool:
 
 def _close(run_id: str) -> dict:
     outcome = runs.close_run(run_id)
+    if openlineage_events.wanted() and (record := RunRecord.read(paths.run_dir(run_id) / "run.json")):
+        openlineage_events.closed(record, outcome)
     return {"state": NodeState.CLOSED, "headline": outcome["state"], "outcome": outcome}
 
 

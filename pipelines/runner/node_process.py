@@ -33,7 +33,19 @@ _KEPT = (
 # An address with a user's name or password in it stays behind.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 # Not the whole of "TF_": Terraform keeps secrets in TF_VAR_….
-_KEPT_PREFIXES = ("LC_", "OMP_", "TF_CPP_", "TF_ENABLE_", "TF_NUM_", "TF_XLA_", "CUDA_", "NVIDIA_", "XDG_")
+# OpenLineage's key too: the nodes are who sends events.
+_KEPT_PREFIXES = (
+    "LC_",
+    "OMP_",
+    "OPENLINEAGE_",
+    "TF_CPP_",
+    "TF_ENABLE_",
+    "TF_NUM_",
+    "TF_XLA_",
+    "CUDA_",
+    "NVIDIA_",
+    "XDG_",
+)
 _LINE_LIMIT = 1 << 16  # bytes without a line end after which a piece is handed on
 _RESULT_LIMIT = 1 << 20  # bytes of standard output that are looked at, from its end
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
