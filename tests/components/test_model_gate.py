@@ -547,8 +547,9 @@ def test_mistakes_are_the_rows_of_each_wrong_cell_the_surest_first_and_a_bounded
     first, second = diagnostics.mistakes(texts, truth, ours, ["World", "Sports"], ours[:, ::-1])
     assert (first["true"], first["said"], first["count"]) == (0, 1, 3)
     assert first["rows"] == [
-        {"text": "b", "sure": 0.9, "champion": "World"}, {"text": "c", "sure": 0.7, "champion": "World"}
-    ]  # fmt: skip
+        {"text": "b", "cut": False, "sure": 0.9, "champion": "World"},
+        {"text": "c", "cut": False, "sure": 0.7, "champion": "World"},
+    ]
     assert (second["true"], second["said"], second["count"], second["rows"][0]["text"]) == (1, 0, 1, "d")
     assert diagnostics.mistakes(texts, truth, ours, ["World", "Sports"])[0]["rows"][0]["champion"] is None
 
