@@ -304,10 +304,10 @@ def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fit
         return
     texts = tf.constant([_raw(text) for text in ["goal coach treaty", "merger", *ODD]])
     signatures = tf.saved_model.load(str(folder)).signatures
-    told, asked = signatures["explain"](text=texts), signatures["classify"](text=texts)
-    np.testing.assert_array_equal(told["label"], asked["label"])
-    np.testing.assert_allclose(told["probabilities"], asked["probabilities"], atol=1e-6)
-    attention, real = told["attention"].numpy(), told["tokens"].numpy() != b""
+    explained, asked = signatures["explain"](text=texts), signatures["classify"](text=texts)
+    np.testing.assert_array_equal(explained["label"], asked["label"])
+    np.testing.assert_allclose(explained["probabilities"], asked["probabilities"], atol=1e-6)
+    attention, real = explained["attention"].numpy(), explained["tokens"].numpy() != b""
     batch, heads, rows, length = attention.shape
     assert attention.dtype == np.float32 and heads >= 1
     assert (batch, length) == real.shape and rows in (1, length)
