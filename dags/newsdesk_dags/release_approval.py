@@ -37,6 +37,7 @@ class ReleaseApproval(HITLOperator):
     """
 
     template_fields = ()  # the texts come from a run's files: data, never a template
+    operator_extra_links = (run_note.RunReport(),)
 
     def __init__(self, *, settings: ApprovalSettings, **kwargs: Any):
         super().__init__(

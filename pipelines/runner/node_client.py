@@ -137,9 +137,8 @@ def _connect_or_start() -> socket.socket:
     connection = connect(path)
     if connection:
         return connection
-    with fileio.locked(
-        path.with_suffix(".start")
-    ):  # of two callers at once, one starts the server and the other finds it
+    # Of two simultaneous callers, one starts the server and the other finds it.
+    with fileio.locked(path.with_suffix(".start")):
         connection = connect(path)
         if connection:
             return connection
