@@ -28,6 +28,7 @@ help:
 	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
 	@echo 'make demo-week    a week of the demo newsroom in minutes, with a table at its end'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
+	@echo 'make databases    create the PostgreSQL databases that newsdesk.env names'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
 	@echo 'make test, lint   the tests, the checkers; make test-fast for the inner loop'
 	@echo 'make stack-test   drives a real Airflow; make browser-test its pages in a real browser'

@@ -74,7 +74,7 @@ def closure(entry: str) -> dict[str, Path]:
 def renamed(source: str) -> str:
     """A source with the project's packages below the wheel's."""
     source = re.sub(r"^(\s*(?:from|import) )components\b", rf"\1{PACKAGE}.components", source, flags=re.MULTILINE)
-    return re.sub(r"^(\s*)from pipelines import client\b|from pipelines\.client import", rf"\1from {PACKAGE}.client import", source, flags=re.MULTILINE)  # fmt: skip
+    return source.replace("from pipelines.client import", f"from {PACKAGE}.client import")  # in docstrings
 
 
 def write_sources(folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Trainer: TFX's Trainer with one more input, the Vocabulary.
 
-Reads: Examples (train, eval), Vocabulary, the Tuner's HyperParameters where it was not skipped. Makes: Model (`Format-Serving/`), ModelRun (`history.json`, `tensorboard/`).
-Raises for a loss that is not a number. `components/training/run_fn.py` does the work.
+Reads: Examples (train, eval), Vocabulary, the Tuner's HyperParameters where it was not skipped. Makes: Model
+(`Format-Serving/`), ModelRun (`history.json`, `tensorboard/`). Raises for a loss that is not a number. `components/training/run_fn.py` does the work.
 """
 
 import json
@@ -48,8 +48,12 @@ class Trainer(base_component.BaseComponent):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(_Executor)
 
     def __init__(
-        self, examples: types.BaseChannel, vocabulary: types.BaseChannel, hyperparameters: types.BaseChannel, config: Mapping
-    ):  # fmt: skip
+        self,
+        examples: types.BaseChannel,
+        vocabulary: types.BaseChannel,
+        hyperparameters: types.BaseChannel,
+        config: Mapping,
+    ):
         """config: family, network, training, seed, labels, the champion to go on from; `code` and `encoders`, the hashes that tie
         the cache to code, libraries and the content of encoders."""
         super().__init__(

@@ -45,10 +45,9 @@ def Tuner(
     settings = json.loads(network), json.loads(training)
     space = search.declared(family, *settings)
     train = search.sample(records.load(examples.uri, "train"), rows, seed)
-    done = search.run(
-        space, family_named(family, settings[0]), vocabularies.load(vocabulary.uri), *settings, seed,
-        train, records.load(examples.uri, "eval"), len(json.loads(labels)), trials, _reporter(trials),
-    )  # fmt: skip
+    module, tokens = family_named(family, settings[0]), vocabularies.load(vocabulary.uri)
+    eval, classes = records.load(examples.uri, "eval"), len(json.loads(labels))
+    done = search.run(space, module, tokens, *settings, seed, train, eval, classes, trials, _reporter(trials))
     for folder, name, value in (
         (best_hyperparameters.uri, BEST, search.best(space, done)),
         (tuner_results.uri, TRIALS, {"rows": len(train[0]), "trials": done}),

@@ -148,9 +148,12 @@ def _release_nodes(
     baseline, champion, examples = earlier["Baseline"], earlier["Champion"], ingester.outputs["examples"]
     model = trainer.outputs["model"]
     evaluator = Evaluator(
-        examples=examples, model=model, baseline_model=champion.outputs["model"],
-        example_splits=["test"], eval_config=eval_config(),
-    )  # fmt: skip
+        examples=examples,
+        model=model,
+        baseline_model=champion.outputs["model"],
+        example_splits=["test"],
+        eval_config=eval_config(),
+    )
     model_gate = ModelGate(
         run=record.run, labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
@@ -164,8 +167,8 @@ def _release_nodes(
     )  # fmt: skip
     pusher = Pusher(
         model=model, model_blessing=blessing, infra_blessing=canary.outputs["blessing"],
-        config={"line": line, "run": record.run, "labels": config.labels, "release": config.release,
-            "attempt": attempt,
+        config={
+            "line": line, "run": record.run, "labels": config.labels, "release": config.release, "attempt": attempt,
         },
     )  # fmt: skip
     registrar = Registrar(

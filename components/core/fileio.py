@@ -68,6 +68,15 @@ def append_json(path: Path, value) -> None:
         os.fsync(file.fileno())
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time inside; the others wait. The file is empty and stays. Not reentrant."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _end_of_last_line(file) -> int:
     """Offset behind the file's last line end; reads backwards, because the file may be long."""
     at = file.seek(0, os.SEEK_END)

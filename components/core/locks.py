@@ -6,7 +6,6 @@ Standard library only.
 """
 
 import contextlib
-import fcntl
 import os
 import socket
 import time
@@ -52,10 +51,7 @@ def line_lock(line: str, what: str = "flock") -> Iterator[None]:
 
     what: "flock" for the files themselves; another name locks something else of the line.
     """
-    folder = paths.registry_dir(line)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f".{what}", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with fileio.locked(paths.registry_dir(line) / f".{what}"):
         yield
 
 

@@ -34,7 +34,8 @@ def to(path: Path) -> Iterator[None]:
 
 def write(**figures) -> None:
     """Appends one line. figures: of a training `epoch` (a fraction), `epochs`, `step`, `steps`, `rows_per_second`, `loss`,
-    `accuracy`, at an epoch's end `val_loss` and `val_accuracy`; of anything else `stage`, `done`, `total` and, where these are no rows, `unit`; of both `seconds_left`."""
+    `accuracy`, at an epoch's end `val_loss` and `val_accuracy`; of anything else `stage`, `done`, `total` and, where these are no
+    rows, `unit`; of both `seconds_left`."""
     path = os.environ.get(VARIABLE)
     if path:
         with contextlib.suppress(OSError, ValueError):

@@ -105,7 +105,9 @@ class RunRecord(Record):
     """`run.json`, fixed when a run opens.
 
     files: `path`, `sha256`, `split`, `span` and more of each file to read. champion: the pointer it is judged by. past: why that is
-    not the one that serves (`past_champion.judge`). encoders: content hash by address. code: one hash over all; node_code: by node; code_files: by file. source_code: commit and what differs from it (`pipelines.runner.code_version`). attempt: which start of a node it is.
+    not the one that serves (`past_champion.judge`). encoders: content hash by address. code: one hash over all;
+    node_code: by node; code_files: by file. source_code: commit and what differs from it (`pipelines.runner.code_version`). attempt:
+    which start of a node it is.
     """
 
     run: str

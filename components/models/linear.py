@@ -121,15 +121,15 @@ def fit(tokens, network, training, seed, train, eval, classes, workdir, report, 
     return model, tokenizer, [row]
 
 
-def weigh(found: csr_matrix) -> tuple[csr_matrix, np.ndarray]:
+def weigh(counted: csr_matrix) -> tuple[csr_matrix, np.ndarray]:
     """(values float64[rows, tokens], idf float64[tokens]) of counts."""
-    rows = np.bincount(found.indices, minlength=found.shape[1])
-    idf = np.log((1 + found.shape[0]) / (1 + rows)) + 1
-    values = (1 + np.log(found.data)) * idf[found.indices]
-    squares = csr_matrix((values**2, found.indices, found.indptr), found.shape).sum(axis=1)
+    rows = np.bincount(counted.indices, minlength=counted.shape[1])
+    idf = np.log((1 + counted.shape[0]) / (1 + rows)) + 1
+    values = (1 + np.log(counted.data)) * idf[counted.indices]
+    squares = csr_matrix((values**2, counted.indices, counted.indptr), counted.shape).sum(axis=1)
     lengths = np.sqrt(np.maximum(np.asarray(squares).ravel(), 1e-300))
     return csr_matrix(
-        (values / np.repeat(lengths, np.diff(found.indptr)), found.indices, found.indptr), found.shape
+        (values / np.repeat(lengths, np.diff(counted.indptr)), counted.indices, counted.indptr), counted.shape
     ), idf
 
 

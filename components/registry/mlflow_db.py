@@ -5,11 +5,10 @@ Standard library only: `make up` needs it in one environment, the Registrar in t
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components.core import fileio, paths
@@ -70,9 +69,6 @@ def ensure(upgrade: Callable[[str], None]) -> None:
         fileio.sync(path().parent)
 
 
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time() -> contextlib.AbstractContextManager:
     paths.ensure()
-    with open(paths.home() / ".mlflow.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return fileio.locked(paths.home() / ".mlflow.lock")

@@ -78,20 +78,20 @@ def candidate(
 ) -> str:
     """Mirrors what a run trained and how it was judged, refused ones too; returns the id of its MLflow run.
 
-    epochs: one dict an epoch, as the Trainer's `history.json` has them. files: artifacts, by name in MLflow (the file's own, below folders). state: how the run
-    stands: the gate's decision, or how it ended. Idempotent: a run is searched by its tag first, and the same values are logged once.
+    epochs: one dict an epoch, as the Trainer's `history.json` has them. files: artifacts, by name in MLflow (the file's own, below
+    folders). state: the gate's decision, or how the run ended. Idempotent: a run is searched by its tag first, and the same values
+    are logged once.
     """
     client = _client()
     with locks.line_lock(record.line, "mlflow"):
         experiment = _experiment(client, record.line)
         own = {"newsdesk.run": record.run, "newsdesk.line": record.line}
-        found = [run for run in _tagged(client, experiment, "newsdesk.run", record.run) if run.info.status != "FAILED"]
-        run = (
-            found[0].info.run_id if found else client.create_run(experiment, run_name=record.run, tags=own).info.run_id
-        )
+        tagged = _tagged(client, experiment, "newsdesk.run", record.run)
+        known = next((run for run in tagged if run.info.status != "FAILED"), None)
+        run = (known or client.create_run(experiment, run_name=record.run, tags=own)).info.run_id
         began = datetime.fromisoformat(record.created)
         client.log_batch(run, candidate_metrics(record, verdict, epochs, began), _params(record))
-        if not (found and found[0].inputs.dataset_inputs):
+        if not (known and known.inputs.dataset_inputs):
             client.log_inputs(run, [_dataset(record)])
         decided = {"state": state, "decision": verdict.decision, "reasons": "; ".join(verdict.reasons)[:5000]}
         for name, value in decided.items():
@@ -130,10 +130,8 @@ def _dataset(record: RunRecord):
         "as_of": record.as_of,
         "files": len(record.files),
     }
-    data = Dataset(
-        name=f"{record.line} {record.config.window}"[:500], digest=record.data_hash[:36], source_type="local",
-        source=json.dumps(source), profile=json.dumps({"files": len(record.files)}),
-    )  # fmt: skip
+    name, profile = f"{record.line} {record.config.window}"[:500], json.dumps({"files": len(record.files)})
+    data = Dataset(name, record.data_hash[:36], "local", json.dumps(source), profile=profile)
     return DatasetInput(data, [InputTag("mlflow.data.context", "training")])
 
 
@@ -154,14 +152,14 @@ def _tagged(client, experiment: str, tag: str, value: str) -> list:
 
 def _experiment(client, line: str) -> str:
     """The id of the line's experiment; made once, and marked as one of training."""
-    found = client.get_experiment_by_name(line)
-    if found is None:
+    known = client.get_experiment_by_name(line)
+    if known is None:
         place = (paths.home() / "mlflow-artifacts").as_uri()
         return client.create_experiment(line, artifact_location=place, tags=KIND)
     for name, value in KIND.items():
-        if name not in found.tags:
-            client.set_experiment_tag(found.experiment_id, name, value)
-    return found.experiment_id
+        if name not in known.tags:
+            client.set_experiment_tag(known.experiment_id, name, value)
+    return known.experiment_id
 
 
 def note_removed(line: str, versions: Sequence[int]) -> None:
@@ -182,7 +180,7 @@ def _client():
 
 
 def _run(client, line: str, card: Mapping) -> str:
-    """The MLflow run of a version, with its settings and metrics: the one of its candidate where that was mirrored, else made here, once."""
+    """The MLflow run of a version, with its settings and metrics: its candidate's where that was mirrored, else made here, once."""
     from mlflow.entities import Metric, Param
 
     experiment, name = _experiment(client, line), f"{line} {card['version']}"
@@ -190,25 +188,19 @@ def _run(client, line: str, card: Mapping) -> str:
         if known.info.status == "FINISHED":
             return known.info.run_id
         client.set_terminated(known.info.run_id, "FAILED")  # an attempt that ended on the way
-    candidates = [
-        run for run in _tagged(client, experiment, "newsdesk.run", card["run"]) if run.info.status == "FINISHED"
-    ]
-    run = (
-        candidates[0].info.run_id
-        if candidates
-        else client.create_run(experiment, run_name=name, tags=tags(card)).info.run_id
-    )
+    mirrored = _tagged(client, experiment, "newsdesk.run", card["run"])
+    candidate = next((run for run in mirrored if run.info.status == "FINISHED"), None)
+    run = (candidate or client.create_run(experiment, run_name=name, tags=tags(card))).info.run_id
     origin = fileio.read_json(model_registry.origin_path(line, card["version"])) or {}
     now = int(time.time() * 1000)
     measured = [Metric(name, value, now, 0) for name, value in metrics(card, origin).items()]
-    settings = {} if candidates else parameters(card, origin)  # a candidate has its own already
+    settings = {} if candidate else parameters(card, origin)  # a candidate has its own already
     client.log_batch(run, measured, [Param(name, str(value)) for name, value in settings.items()])
     client.update_run(run, name=name)
     client.set_terminated(run)
-    for tag, value in (
-        tags(card).items() if candidates else ()
-    ):  # last: the tag of its version says that the run is whole
-        client.set_tag(run, tag, value)
+    if candidate:  # last: the tag of its version says that the run is whole
+        for tag, value in tags(card).items():
+            client.set_tag(run, tag, value)
     return run
 
 

@@ -17,16 +17,16 @@ def terms(events: list[dict]) -> list[dict]:
     between two promotions, the end of the first is unknown: its `until` is its `since`, and a term of version None and kind "unknown"
     covers the time up to the next one (`since` None: from the beginning).
     """
-    found: list[dict] = []
+    served: list[dict] = []
     if not events:
-        return found
+        return served
     for before, event, after in zip([None, *events[:-1]], events, [*events[1:], None], strict=True):
         lost = event["sequence"] - (before["sequence"] if before else 0) - 1
         if lost > 0:
-            found.append(_gap(before, event, lost))
+            served.append(_gap(before, event, lost))
         whole = after is None or after["sequence"] <= event["sequence"] + 1
         end = (after["time"] if after else None) if whole else event["time"]
-        found.append(
+        served.append(
             {
                 "version": event["to"],
                 "since": event["time"],
@@ -37,7 +37,7 @@ def terms(events: list[dict]) -> list[dict]:
                 "sequence": event["sequence"],
             }
         )
-    return found
+    return served
 
 
 def _gap(before: dict | None, event: dict, lost: int) -> dict:
@@ -69,10 +69,10 @@ def span(asked: str) -> tuple[datetime, datetime]:
 
 def during(events: list[dict], start: datetime, end: datetime) -> list[dict]:
     """The terms that overlap the time from start to end, both included."""
-    found = []
+    overlapping = []
     for term in terms(events):
         since = datetime.fromisoformat(term["since"]) if term["since"] else datetime.min.replace(tzinfo=timezone.utc)
         until = datetime.fromisoformat(term["until"]) if term["until"] else datetime.max.replace(tzinfo=timezone.utc)
         if since <= end and (start < until or start <= since == until):
-            found.append(term)
-    return found
+            overlapping.append(term)
+    return overlapping

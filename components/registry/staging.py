@@ -14,8 +14,8 @@ def leftovers(age: float = 0) -> list[Path]:
     """
     held = [locks.holder(path.parent.name) for path in (paths.home() / "registry").glob("[!.]*/run.lock")]
     working = {claim["run"] for claim in held if claim and claim["lives"]}
-    found = (path for path in (paths.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
-    return sorted(path for path in found if not age or time.time() - path.lstat().st_mtime > age)
+    left = (path for path in (paths.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
+    return sorted(path for path in left if not age or time.time() - path.lstat().st_mtime > age)
 
 
 def clear(paths: list[Path]) -> list[Path]:

@@ -51,13 +51,13 @@ def card(record: RunRecord, verdict: Verdict, rows: int, version: int, folder: P
 
 def damaged(line: str) -> dict[int, errors.DamagedFile]:
     """The cards that cannot be read, by version, each with what is wrong."""
-    found = {}
+    wrong = {}
     for number in model_registry.numbered(paths.registry_dir(line) / "versions"):
         try:
             model_registry.card(line, number)
         except errors.DamagedFile as error:
-            found[number] = error
-    return found
+            wrong[number] = error
+    return wrong
 
 
 def repair(line: str, version: int) -> VersionCard:

@@ -50,7 +50,7 @@ def versions(line: str) -> list[VersionCard]:
     Raises:
         DamagedFile: one cannot be read.
     """
-    return [found for n in numbered(paths.registry_dir(line) / "versions") if (found := card(line, n))]
+    return [each for n in numbered(paths.registry_dir(line) / "versions") if (each := card(line, n))]
 
 
 def card_path(line: str, version: int) -> Path:

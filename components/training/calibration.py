@@ -101,9 +101,9 @@ def fit(
 
     bounds = [(0.0, MOST_SCALE)] * count + [(None, None)] * (classes if with_offsets else 0)
     first = np.concatenate([np.full(count, start), np.zeros(classes if with_offsets else 0)])
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
-    offsets = found[count:] if with_offsets else np.zeros(classes)
-    return found[:count], offsets - offsets.mean()
+    likeliest = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
+    offsets = likeliest[count:] if with_offsets else np.zeros(classes)
+    return likeliest[:count], offsets - offsets.mean()
 
 
 def fit_sigmoid(margins: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

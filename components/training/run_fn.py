@@ -36,16 +36,15 @@ def train(
     started = time.monotonic()
     train_rows = records.load(examples_uri, "train")
     hindered = warm_start.incompatibility_reason(before, family, network) if before else None
-    model, built, epochs = loop.fit(
-        family_named(family, network), tokens, network, settings, seed,
-        train_rows, records.load(examples_uri, "eval"), len(labels), workdir, _Report(len(train_rows[0]), settings),
+    module, eval_rows = family_named(family, network), records.load(examples_uri, "eval")
+    report, weights = (
+        _Report(len(train_rows[0]), settings),
         warm_start.weights(before) if before and not hindered else (),
-    )  # fmt: skip
-    module = family_named(family, network)
-    export.export(
-        model_dir, built, model, labels, explainer=explainer(module, model, tokens, network),
-        contributions=contributions(module, model, built),
-    )  # fmt: skip
+    )
+    fitted = (module, tokens, network, settings, seed, train_rows, eval_rows, len(labels), workdir, report, weights)
+    model, built, epochs = loop.fit(*fitted)
+    explain, add = explainer(module, model, tokens, network), contributions(module, model, built)
+    export.export(model_dir, built, model, labels, explainer=explain, contributions=add)
     vocabulary.save(warm_start.note(model_dir, family, network), tokens)
     return {
         "epochs": epochs,
@@ -89,10 +88,17 @@ def run_fn(fn_args: FnArgs) -> None:
     key = hashlib.sha256(json.dumps([config, fn_args.train_files], sort_keys=True).encode()).hexdigest()
     workdir = paths.home() / "checkpoints" / key[:32]
     history = train(
-        config["family"], vocabulary.load(config["vocabulary"]), config["network"], config["training"], config["seed"],
-        config["labels"], config["examples"], Path(fn_args.serving_model_dir), workdir,
+        config["family"],
+        vocabulary.load(config["vocabulary"]),
+        config["network"],
+        config["training"],
+        config["seed"],
+        config["labels"],
+        config["examples"],
+        Path(fn_args.serving_model_dir),
+        workdir,
         model_registry.verified_folder(**config["champion"]) if config["champion"] else None,
-    )  # fmt: skip
+    )
     shutil.rmtree(workdir, ignore_errors=True)
     (run_dir / "history.json").write_text(json.dumps(history, indent=1, default=float))
     tensorboard.write(history["epochs"], run_dir / "tensorboard")

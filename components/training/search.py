@@ -66,9 +66,18 @@ def sample(rows: loop.Rows, most: int, seed: int) -> loop.Rows:
 
 
 def run(
-    space: keras_tuner.HyperParameters, module: ModuleType, tokens: Sequence[str], network: Mapping, training: Mapping,
-    seed: int, train: loop.Rows, eval: loop.Rows, classes: int, trials: int, report: Callable[[int, dict], None] = lambda n, t: None,
-) -> list[dict]:  # fmt: skip
+    space: keras_tuner.HyperParameters,
+    module: ModuleType,
+    tokens: Sequence[str],
+    network: Mapping,
+    training: Mapping,
+    seed: int,
+    train: loop.Rows,
+    eval: loop.Rows,
+    classes: int,
+    trials: int,
+    report: Callable[[int, dict], None] = lambda count, last: None,
+) -> list[dict]:
     """At most `trials` trials, in their order: `trial` (from 1), `set` (settings by name), `accuracy` (on eval; None where they
     could not be trained, then `why`), `seconds`, `best`. Fewer where the space holds no more.
 
@@ -83,16 +92,8 @@ def run(
         trial = {"trial": len(done) + 1, "set": settings, "accuracy": None}
         try:
             with tempfile.TemporaryDirectory() as folder:
-                history = loop.fit(
-                    module,
-                    tokens,
-                    *search_space.merged(network, training, settings),
-                    seed,
-                    train,
-                    eval,
-                    classes,
-                    folder,
-                )[2]
+                tried = search_space.merged(network, training, settings)
+                _, _, history = loop.fit(module, tokens, *tried, seed, train, eval, classes, folder)
             trial["accuracy"] = loop.final_accuracy(history)
         except (FloatingPointError, ValueError) as error:  # a rate too high, or settings that do not go together
             if not done:
@@ -102,10 +103,8 @@ def run(
         report(len(done), done[-1])
         return trial["accuracy"] or 0.0
 
-    oracle = _Oracle(
-        keras_tuner.Objective(OBJECTIVE, "max"), trials, seed, hyperparameters=space,
-        allow_new_entries=False, tune_new_entries=False,
-    )  # fmt: skip
+    fixed = {"hyperparameters": space, "allow_new_entries": False, "tune_new_entries": False}
+    oracle = _Oracle(keras_tuner.Objective(OBJECTIVE, "max"), trials, seed, **fixed)
     with tempfile.TemporaryDirectory() as folder:
         _Search(judge, oracle=oracle, directory=folder, project_name="search").search(verbose=0)
     winner = max(done, key=lambda trial: (trial["accuracy"] or 0.0, -trial["trial"]))

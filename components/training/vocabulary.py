@@ -27,19 +27,19 @@ def adapt(family: str, network: Mapping, texts: np.ndarray) -> list[str]:
     )
 
 
-def decide(policy: str, found: Callable[[], list[str]], known: Sequence[str], size: int | None) -> list[str]:
+def decide(policy: str, adapt: Callable[[], list[str]], known: Sequence[str], size: int | None) -> list[str]:
     """The tokens by policy: "freeze" keeps the known ones, "extend" adds new ones behind them, "rebuild" forgets them.
 
-    found: adapts a vocabulary to the train split. known: the champion's tokens, empty where there are none to keep. An extended
+    adapt: makes a vocabulary from the train split. known: the champion's tokens, empty where there are none to keep. An extended
     vocabulary has at most twice `size` tokens; None sets no limit.
     """
     if policy == "freeze" and known:
         return list(known)
     if policy == "extend" and known:
         have = set(known)
-        new = [token for token in found() if token not in have]
+        new = [token for token in adapt() if token not in have]
         return [*known, *(new if size is None else new[: max(0, 2 * size - len(known))])]
-    return found()
+    return adapt()
 
 
 def fingerprint(tokens: Sequence[str]) -> str:

@@ -1,8 +1,6 @@
 """What people and other DAGs are told of a run: notices, and the asset "the model that serves"."""
 
 import logging
-import os
-import urllib.parse
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -111,5 +109,4 @@ def say(notice: notices.Notice, settings: NotifySettings) -> None:
 
 def address(run) -> str:
     """The page of a run in Airflow's UI."""
-    base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
-    return f"{base}/dags/{run.dag_id}/runs/{urllib.parse.quote(run.run_id, safe='')}"
+    return run_note.page(run.dag_id, run.run_id)

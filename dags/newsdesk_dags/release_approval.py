@@ -16,8 +16,9 @@ from components.core import fileio, paths, run_record
 from components.core.records import RunRecord
 from components.core.states import Release, RunState
 from components.registry import model_registry
+from newsdesk_dags import run_note
 from newsdesk_dags.newsdesk_cli import newsdesk
-from newsdesk_dags.notifications import CHAMPIONS, address, champion_changed, decided
+from newsdesk_dags.notifications import CHAMPIONS, champion_changed, decided
 from newsdesk_dags.release_request import user_of
 from pipelines.config.approval_settings import ApprovalSettings
 from pipelines.notifications.notices import APPROVAL_TASK
@@ -36,6 +37,7 @@ class ReleaseApproval(HITLOperator):
     """
 
     template_fields = ()  # the texts come from a run's files: data, never a template
+    operator_extra_links = (run_note.RunReport(),)
 
     def __init__(self, *, settings: ApprovalSettings, **kwargs: Any):
         super().__init__(
@@ -57,7 +59,7 @@ class ReleaseApproval(HITLOperator):
             )
         self._replay(record, version)
         asker = _asker(context)
-        report = f"{address(context['dag_run'])}/plugin/newsdesk-run"
+        report = run_note.report(context["dag_run"].dag_id, context["dag_run"].run_id)
         self.subject, self.body = approval.question(record, version, asker, report)
         named = [name for name in self.settings.approvers if name != asker]
         if self.settings.approvers and not named:

@@ -26,8 +26,12 @@ class RunReport(BaseOperatorLink):
 
 def report(dag_id: str, run_id: str) -> str:
     """The address of a run's report."""
-    base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
-    return f"{base}/dags/{dag_id}/runs/{urllib.parse.quote(run_id, safe='')}/plugin/newsdesk-run"
+    return f"{page(dag_id, run_id)}/plugin/newsdesk-run"
+
+
+def page(dag_id: str, run_id: str) -> str:
+    """The address of a run in Airflow's UI."""
+    return f"{_base()}/dags/{dag_id}/runs/{urllib.parse.quote(run_id, safe='')}"
 
 
 def text(line: str, outcome: Mapping[str, Any]) -> str:
@@ -42,9 +46,12 @@ def text(line: str, outcome: Mapping[str, Any]) -> str:
 
 def write(run, note: str) -> None:
     """Puts the note on a run through Airflow's REST API. Never raises: where nobody answers (`airflow dags test`), the log says so."""
-    base = os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")
     try:
-        if base:
+        if base := _base():
             Rest(base).note(run.dag_id, run.run_id, note)
     except (RestError, OSError, ValueError, KeyError) as error:
         log.warning("The run has no note: %s", error)
+
+
+def _base() -> str:
+    return os.environ.get("AIRFLOW__API__BASE_URL", "").rstrip("/")

@@ -4,15 +4,13 @@ Everything lives in `NEWSDESK_HOME/airflow`.
 """
 
 import base64
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from components.core import fileio, paths, processes
@@ -223,16 +221,8 @@ def prepare() -> None:
     """
     paths.ensure()
     env = airflow_env()
-    with _one_at_a_time():
+    with fileio.locked(airflow_home() / "prepare.lock"):  # two migrations of one database at once make each other fail
         _prepare(env)
-
-
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Two migrations of one database at once make each other fail."""
-    with open(airflow_home() / "prepare.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _prepare(env: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A small client of Airflow's REST API. Standard library only."""
+"""A small client of Airflow's REST API, of the standard library's urllib."""
 
 import json
 import urllib.error

@@ -5,14 +5,12 @@ State and logs are in `NEWSDESK_HOME/airflow`.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -256,13 +254,10 @@ def _stop_node_server() -> None:
             print("The node server is stopped.")
 
 
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time() -> contextlib.AbstractContextManager:
     folder = airflow_settings.airflow_home()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(folder / "stack.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return fileio.locked(folder / "stack.lock")
 
 
 def main(arguments: list[str]) -> int:

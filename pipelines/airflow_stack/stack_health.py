@@ -1,4 +1,4 @@
-"""Whether the stack is healthy, where it answers and where its logs are. Standard library only."""
+"""Whether the stack is healthy, where it answers and where its logs are."""
 
 import json
 import time

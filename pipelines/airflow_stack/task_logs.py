@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 _LOGGER = "airflow.task.operators"
-_OPERATOR = f"{_LOGGER}.node_tasks.NodeOperator"
+OPERATOR = (
+    f"{_LOGGER}.newsdesk_dags.node_operator.NodeOperator"  # that of `node_operator.py`, which the door's log goes to
+)
 _PREFIX = re.compile(r"^\S+ \[\w+ *\] ")
 
 
@@ -24,8 +26,8 @@ def last_messages(log: Path, node: str, lines: int = 25) -> list[str]:
             messages, inside = [], True
         elif f"end task task_id={node} " in line:
             inside = False
-        elif inside and _OPERATOR in line:
+        elif inside and OPERATOR in line:
             messages.append(_PREFIX.sub("", line).partition(f"[{_LOGGER}")[0].rstrip())
-        elif line.startswith("{") and _OPERATOR in line:
+        elif line.startswith("{") and line.endswith("}") and OPERATOR in line:
             messages.append(str(json.loads(line).get("event")))
     return (messages or text)[-lines:]

@@ -17,8 +17,12 @@ def keep(line: str, preset: str, version: int, values: Mapping) -> Path:
     """Makes `values` (settings by name) the line's own for this preset, in place of what was kept before; returns the file.
 
     Raises:
-        ConfigError: the preset has no such settings, or the file is written in a way that only a person can edit.
+        ConfigError: there is no such preset (any more), it has no such settings, or the file is written in a way that only a person can edit.
     """
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"the version's preset must be one of {', '.join(PRESETS)}. Received: {preset}, which is gone"
+        )
     sections = {"network": PRESETS[preset].network, "training": PRESETS[preset].training}
     unknown = sorted(name for name in values if name.partition(".")[2] not in sections.get(name.partition(".")[0], ()))
     if unknown:

@@ -10,7 +10,7 @@
     max_age_days = 14                           # a champion older than this is "stale"
     deadline_hours = 6                          # a run that takes longer is "late"
 
-A notice that cannot be delivered is a warning in the log and fails no run. Standard library only.
+A notice that cannot be delivered is a warning in the log and fails no run.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A person's No to a held version: kept on its card and in its run's outcome. Standard library only."""
+"""A person's No to a held version: kept on its card and in its run's outcome."""
 
 from components.core import clock, fileio, locks, paths
 from components.core.states import RunState

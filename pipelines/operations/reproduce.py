@@ -46,15 +46,19 @@ def reproduce(line: str, version: int, say: Callable[[str], None]) -> dict:
         _prepare(home, record)
         model = _train(where, home, say)
         again = manifest.folder_hashes(model)
-    listed = (fileio.read_json(_folder(card) / model_registry.MANIFEST) or {}).get(
-        "files", {}
-    )  # with what the Pusher added
+    listed = (fileio.read_json(_folder(card) / model_registry.MANIFEST) or {}).get("files", {})
     digest = manifest.content_digest(again)
     return {
-        "line": line, "version": version, "commit": code["commit"], "digest": card["digest"], "again": digest,
-        "equal": digest == card["digest"], "files": len(again),
+        "line": line,
+        "version": version,
+        "commit": code["commit"],
+        "digest": card["digest"],
+        "again": digest,
+        "equal": digest == card["digest"],
+        "files": len(again),
+        # `listed` holds more files than the model: the Pusher added some.
         "differing": sorted(name for name, sha in again.items() if listed.get(name) != sha),
-    }  # fmt: skip
+    }
 
 
 def _record(line: str, version: int) -> tuple[Mapping, dict]:

@@ -28,9 +28,10 @@ def snapshot(repository: Path | None = None) -> dict:
         return _unknown(f"no commit is known of this copy: {error}")
     if Path(top).resolve() != repository.resolve():
         return _unknown(f"an installed copy, which is no git repository of its own (it is inside {top})")
-    changed = git(repository, "diff", "--name-only", "HEAD", "--", *READ).splitlines()
-    new = git(repository, "ls-files", "--others", "--exclude-standard", "--", *READ).splitlines()
-    parts = {name: git(repository, "diff", "--binary", "HEAD", "--", name) for name in changed}
+    # A rename is a file that went and one that came; `-z` leaves names with other letters unquoted.
+    changed = _names(git(repository, "diff", "--name-only", "--no-renames", "-z", "HEAD", "--", *READ))
+    new = _names(git(repository, "ls-files", "--others", "--exclude-standard", "-z", "--", *READ))
+    parts = {name: git(repository, "diff", "--binary", "HEAD", "--", f":(literal){name}") for name in changed}
     kept = {name: text for name, text in parts.items() if not _has_secret(text)}
     if sum(map(len, kept.values())) > MOST:
         kept = {}
@@ -62,6 +63,10 @@ def git(repository: Path, *words: str, given: str | None = None) -> str:
     if done.returncode:
         raise GitError(" ".join(done.stderr.split())[:300] or f"git {words[0]} ended with {done.returncode}")
     return done.stdout
+
+
+def _names(listed: str) -> list[str]:
+    return [name for name in listed.split("\0") if name]
 
 
 def _has_secret(diff: str) -> bool:

@@ -1,4 +1,7 @@
-"""After the nodes that decide, the run's candidate goes into MLflow with its curves, verdict and pages. MLflow decides nothing: a failure is logged."""
+"""After the nodes that decide, the run's candidate goes into MLflow with its curves, verdict and pages.
+
+MLflow decides nothing: a failure is logged.
+"""
 
 import sys
 import tempfile
@@ -36,18 +39,14 @@ def mirror(record: RunRecord, verdict: Verdict) -> str:
 def _pages(record: RunRecord, release: dict) -> dict[str, Path]:
     """What was drawn already, by its name in MLflow: the verdict, its rows, the curves, and a version's card."""
     folder, version = paths.run_dir(record.run), release.get("version")
-    found = {
-        "verdict/verdict.html": folder / "verdict.html", "verdict/rows.csv": folder / "rows.csv",
-        "verdict/verdict.json": folder / "verdict.json",
-        "training/curves.html": _made(record.run, "Trainer", "model_run") / "curves.html",
-        "training/history.json": _made(record.run, "Trainer", "model_run") / "history.json",
-    }  # fmt: skip
+    training = _made(record.run, "Trainer", "model_run")
+    pages = {f"verdict/{name}": folder / name for name in ("verdict.html", "verdict.json", "rows.csv")}
+    pages |= {f"training/{name}": training / name for name in ("curves.html", "history.json")}
     if version:
         card = model_registry.card_path(record.line, version)
-        found |= {
-            f"card/{path.name}": path for path in (card, card.with_suffix(".card.html"), card.with_suffix(".card.md"))
-        }
-    return {name: path for name, path in found.items() if path.is_file()}
+        cards = (card, card.with_suffix(".card.html"), card.with_suffix(".card.md"))
+        pages |= {f"card/{path.name}": path for path in cards}
+    return {name: path for name, path in pages.items() if path.is_file()}
 
 
 def _pictures(record: RunRecord, verdict: Verdict, aside: Path) -> dict[str, Path]:
@@ -57,12 +56,8 @@ def _pictures(record: RunRecord, verdict: Verdict, aside: Path) -> dict[str, Pat
     from pipelines.reports import confusion_picture
 
     path = aside / "confusion_matrix.png"
-    confusion_picture.draw(
-        path,
-        matrix,
-        record.config.labels,
-        f"{record.line}: {verdict.decision}, accuracy {verdict.metrics.get('accuracy') or 0:.4f}",
-    )
+    title = f"{record.line}: {verdict.decision}, accuracy {verdict.metrics.get('accuracy') or 0:.4f}"
+    confusion_picture.draw(path, matrix, record.config.labels, title)
     return {path.name: path}
 
 

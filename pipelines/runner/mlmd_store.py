@@ -6,11 +6,10 @@ gives None there.
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -121,12 +120,9 @@ def _ensure_file() -> int:
     return above
 
 
-@contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time() -> contextlib.AbstractContextManager:
     paths.ensure()
-    with open(paths.home() / ".metadata.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return fileio.locked(paths.home() / ".metadata.lock")
 
 
 def highest_folder() -> int:

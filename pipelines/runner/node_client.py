@@ -9,7 +9,6 @@ folder and the code. Changed code, packages or environment therefore start a new
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from components.core import errors, paths
+from components.core import errors, fileio, paths
 
 START = 180.0  # seconds for the server to import everything
 ANSWER = 30.0  # seconds for a living server to accept a request; it may be busy importing
@@ -138,8 +137,8 @@ def _connect_or_start() -> socket.socket:
     connection = connect(path)
     if connection:
         return connection
-    with open(path.with_suffix(".start"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two simultaneous callers, one starts the server and the other finds it
+    # Of two simultaneous callers, one starts the server and the other finds it.
+    with fileio.locked(path.with_suffix(".start")):
         connection = connect(path)
         if connection:
             return connection

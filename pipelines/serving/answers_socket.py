@@ -1,4 +1,4 @@
-"""How to ask the process behind *Try it* (`answers.py`): its socket, its limits, one question. Standard library only."""
+"""How to ask the process behind *Try it* (`answers.py`): its socket, its limits, one question."""
 
 import http.client
 import json

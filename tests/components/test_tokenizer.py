@@ -70,10 +70,10 @@ def test_no_rows_are_refused_with_the_rule():
     ],
 )
 def test_the_policy_says_what_becomes_of_the_champion_s_vocabulary(policy, known, expected):
-    found = ["", "[UNK]", "new", "old", "newer"]
-    assert vocabularies.decide(policy, lambda: found, known, size=2) == expected
+    adapted = ["", "[UNK]", "new", "old", "newer"]
+    assert vocabularies.decide(policy, lambda: adapted, known, size=2) == expected
 
 
 def test_a_vocabulary_without_a_size_grows_without_a_limit():
-    found = ["", "[UNK]", "new", "old", "newer"]
-    assert vocabularies.decide("extend", lambda: found, found[:2], size=None) == found
+    adapted = ["", "[UNK]", "new", "old", "newer"]
+    assert vocabularies.decide("extend", lambda: adapted, adapted[:2], size=None) == adapted

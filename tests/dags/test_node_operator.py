@@ -18,6 +18,7 @@ from newsdesk_dags.run_form import form, request_of
 from components.core import fileio, locks, paths
 from components.core.run_record import run_of
 from components.registry import model_registry
+from pipelines.airflow_stack import task_logs
 from pipelines.config import run_config
 from pipelines.config.settings import Schedule
 from pipelines.runner import node_process
@@ -61,6 +62,14 @@ def called(record):
 def test_a_node_that_ends_well_returns_its_result(fake_door):
     fake_door(answer(0, node="Trainer", state="done", headline="trained"))
     assert execute()["headline"] == "trained"
+
+
+def test_what_a_node_writes_is_logged_under_the_name_by_which_it_is_read_back(fake_door, tmp_path):
+    name = NodeOperator(task_id="Trainer", node="Trainer").log.name
+    lines = [{"event": "the node's own line", "logger": name}, {"event": "Airflow's line", "logger": "task"}]
+    log = tmp_path / "attempt=1.log"
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + f'{{"event": "cut off", "logger": "{name}"')
+    assert task_logs.last_messages(log, "Trainer") == ["the node's own line"]
 
 
 @pytest.mark.parametrize(

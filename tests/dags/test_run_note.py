@@ -77,7 +77,7 @@ def test_every_task_of_a_retraining_has_a_link_to_the_runs_report(monkeypatch):
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://127.0.0.1:8080")
     tasks = dags[0].tasks
-    assert len(tasks) == len(tuple(FLOW)) + 1
+    assert len(tasks) == len(tuple(FLOW)) + 2, "`close` and `approve` besides the nodes"
     key = SimpleNamespace(dag_id="news_retrain", run_id=RUN)
     for task in tasks:
         (link,) = task.operator_extra_links

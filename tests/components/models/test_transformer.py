@@ -48,9 +48,9 @@ def test_padding_to_the_full_length_attends_over_all_of_it(both):
 
 
 def test_attention_is_told_of_the_words_asked_about_alone(both):
-    told = [transformer.build_explainer(network, TOKENS, NETWORK)({"ids": tf.constant(IDS)}) for network in both]
-    assert told[0]["attention"].shape == told[1]["attention"].shape == (3, 2, 4, 4)
-    np.testing.assert_allclose(told[1]["attention"], told[0]["attention"], atol=1e-5)
+    explained = [transformer.build_explainer(network, TOKENS, NETWORK)({"ids": tf.constant(IDS)}) for network in both]
+    assert explained[0]["attention"].shape == explained[1]["attention"].shape == (3, 2, 4, 4)
+    np.testing.assert_allclose(explained[1]["attention"], explained[0]["attention"], atol=1e-5)
 
 
 def test_the_lessons_transformer_has_its_size_and_its_length():

@@ -35,12 +35,12 @@ def history():
     return paths.registry_dir(LINE) / "promotions.jsonl"
 
 
-def run_folder(name, found, version, state="released", line=LINE):
+def run_folder(name, before, version, state="released", line=LINE):
     """What a run leaves: the champion as it found it, its verdict, and what it released."""
     folder = paths.run_dir(name)
     config = {"line": line, "release": "auto"}
     fileio.write_json(
-        folder / "run.json", {"run": name, "created": "2026-11-01T00:00:00+00:00", "config": config, "champion": found}
+        folder / "run.json", {"run": name, "created": "2026-11-01T00:00:00+00:00", "config": config, "champion": before}
     )
     fileio.write_json(folder / "verdict.json", {"reasons": [f"{name} is better"], "metrics": {"accuracy": 0.9}})
     fileio.write_json(folder / "release.json", {"state": state, "version": version, "folder": "x"})
@@ -86,8 +86,8 @@ def test_the_move_that_a_run_made_itself_is_told_by_its_release_and_says_what_is
 
 def test_versions_tell_as_much_when_the_folders_of_their_runs_are_gone(emptied):
     folder = paths.registry_dir(LINE) / "versions"
-    for version, found, place in ((1, None, "serving"), (2, EVENTS[0], "serving"), (3, EVENTS[2], "held")):
-        record = {"run": f"run-{version}", "config": {"line": LINE, "release": "auto"}, "champion": pointer(found)}
+    for version, before, place in ((1, None, "serving"), (2, EVENTS[0], "serving"), (3, EVENTS[2], "held")):
+        record = {"run": f"run-{version}", "config": {"line": LINE, "release": "auto"}, "champion": pointer(before)}
         place = paths.serving_dir(LINE) if place == "serving" else model_registry.held_dir(LINE)
         card = {
             "version": version,
@@ -125,8 +125,8 @@ def test_a_rollback_returns_to_the_version_that_the_champion_followed_although_i
     ],
 )
 def test_between_two_moves_with_lost_ones_between_them_nobody_says_what_served(asked, versions):
-    told = serving_history.during([EVENTS[0], EVENTS[3]], *serving_history.span(asked))
-    assert [term["version"] for term in told] == versions
+    served = serving_history.during([EVENTS[0], EVENTS[3]], *serving_history.span(asked))
+    assert [term["version"] for term in served] == versions
 
 
 def test_the_command_says_what_is_not_known(emptied, capsys):

@@ -390,7 +390,7 @@ def test_of_two_processes_that_promote_at_once_one_wins_and_the_other_is_told():
     for racer in racers:
         racer.stdin.write("\n")
         racer.stdin.flush()
-    said = [racer.communicate()[0].strip() for racer in racers]
-    assert sorted(said) == ["lost", "won"]
-    assert model_registry.champion(LINE)["version"] == (2, 3)[said.index("won")]
+    answers = [racer.communicate()[0].strip() for racer in racers]
+    assert sorted(answers) == ["lost", "won"]
+    assert model_registry.champion(LINE)["version"] == (2, 3)[answers.index("won")]
     assert len(model_registry.history(LINE)) == 2

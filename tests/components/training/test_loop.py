@@ -160,15 +160,15 @@ def test_a_checkpoint_that_was_not_finished_is_ignored(fitted, tmp_path):
 
 def test_the_loss_is_the_cross_entropy_in_nats():
     answers = np.log(np.array([[0.9, 0.1], [0.2, 0.8]], np.float32))
-    found = loop.scores(answers, np.array([0, 0]))
-    assert found["val_loss"] == pytest.approx(-(np.log(0.9) + np.log(0.2)) / 2, rel=1e-6)
-    assert found["val_accuracy"] == 0.5
+    scores = loop.scores(answers, np.array([0, 0]))
+    assert scores["val_loss"] == pytest.approx(-(np.log(0.9) + np.log(0.2)) / 2, rel=1e-6)
+    assert scores["val_accuracy"] == 0.5
 
 
 def test_history_is_json_and_becomes_a_picture_that_marks_the_kept_epoch(fitted):
     history = fitted[2]
-    found = learning_curves.curves(json.loads(json.dumps(history)))
-    assert found["kept"] == loop.best_epoch(history)["epoch"] and "<svg" in found["loss"]
+    drawn = learning_curves.curves(json.loads(json.dumps(history)))
+    assert drawn["kept"] == loop.best_epoch(history)["epoch"] and "<svg" in drawn["loss"]
     assert json.loads(json.dumps(history)) == history
 
 

@@ -16,17 +16,17 @@ HISTORY = [
 def read(folder) -> dict[str, list[tuple[int, float]]]:
     """(step, value) of each scalar of the one event file in a folder, by name."""
     (path,) = Path(folder).iterdir()
-    found: dict[str, list[tuple[int, float]]] = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
         event = tf.compat.v1.Event.FromString(record)
         for value in event.summary.value:
-            found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
-    return found
+            series.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
+    return series
 
 
 def test_each_epoch_s_scalars_are_read_back_at_its_step(tmp_path):
     tensorboard.write(HISTORY, tmp_path / "tensorboard")
-    found = read(tmp_path / "tensorboard")
-    assert sorted(found) == sorted(["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"])
-    for name, points in found.items():
+    series = read(tmp_path / "tensorboard")
+    assert sorted(series) == sorted(["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"])
+    for name, points in series.items():
         assert points == [(row["epoch"], pytest.approx(row[name])) for row in HISTORY]

@@ -96,7 +96,7 @@ conf = json.loads(sys.argv[sys.argv.index("--conf") + 1])
 plan = json.load(open({plan!r}))
 json.dump({{"arguments": sys.argv[1:], "conf": conf, "one": os.environ.get("NEWSDESK_ONE_PROCESS")}}, open({seen!r}, "w"))
 print("starting task_id=Trainer map_index=-1")
-print("2026-01-01T00:00:00Z [info     ] the node's own words [airflow.task.operators.node_tasks.NodeOperator] loc=door.py:1")
+print("2026-01-01T00:00:00Z [info     ] the node's own words [airflow.task.operators.newsdesk_dags.node_operator.NodeOperator] loc=door.py:1")
 print("2026-01-01T00:00:00Z [info     ] Airflow's chatter [task]")
 print("end task task_id=Trainer map_index=-1")
 with open(os.environ["NEWSDESK_EVENTS"], "a") as file:

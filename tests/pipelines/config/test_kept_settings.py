@@ -74,6 +74,11 @@ def test_a_setting_that_the_preset_does_not_have_is_refused():
         kept_settings.keep("news", "bag", 7, {"network.penalty": 1.0, "seed": 2})
 
 
+def test_a_preset_that_is_gone_is_refused_by_name():
+    with pytest.raises(ConfigError, match=r"one of .*linear.*Received: gone"):
+        kept_settings.keep("news", "gone", 7, CHOSEN)
+
+
 def test_a_kept_setting_out_of_range_is_refused_by_the_run(tmp_path):
     lines = {"news": {"tuned": {"preset": "bag", "set": {"training.epochs": 0}}}}
     with pytest.raises(ConfigError, match=r"training\.epochs must lie in"):

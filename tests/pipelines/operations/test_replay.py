@@ -39,13 +39,13 @@ def test_the_last_days_texts_are_asked_once_and_differing_answers_shown(versions
     logged(["an older day"], day=1)
     logged(["goal coach season", "shares profit bank", "goal coach season"], day=2)
     assert run("--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["day"], found["texts"], found["differing"], found["agreement"]) == ("2026-03-02", 2, 2, 0.0)
-    assert {(row["text"], row["said"], row["champion"]) for row in found["rows"]} == {
+    result = json.loads(capsys.readouterr().out)
+    assert (result["day"], result["texts"], result["differing"], result["agreement"]) == ("2026-03-02", 2, 2, 0.0)
+    assert {(row["text"], row["said"], row["champion"]) for row in result["rows"]} == {
         ("goal coach season", "Business", "Sports"), ("shares profit bank", "Sci/Tech", "Business"),
     }  # fmt: skip
-    assert found["latency"]["version"]["p99_ms"] >= found["latency"]["version"]["p50_ms"] > 0
-    assert fileio.read_json(paths.run_dir("run-2") / "replay.json") == found
+    assert result["latency"]["version"]["p99_ms"] >= result["latency"]["version"]["p50_ms"] > 0
+    assert fileio.read_json(paths.run_dir("run-2") / "replay.json") == result
     assert run("--day", "2026-03-01") == 0
     assert "1 requests of 2026-03-01" in capsys.readouterr().out
 

@@ -78,9 +78,9 @@ def test_a_real_version_is_made_again_with_equal_bytes_and_another_seed_differs_
     )
     capsys.readouterr()
     assert main.main(["reproduce", "1", "--line", LINE, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     card = model_registry.card(LINE, 1)
-    assert found["equal"] and found["again"] == card["digest"] and not found["differing"]
+    assert result["equal"] and result["again"] == card["digest"] and not result["differing"]
     place = paths.run_dir(card["run"]) / "run.json"
     value = fileio.read_json(place)
     fileio.write_json(place, {**value, "config": {**value["config"], "seed": 7}})

@@ -58,17 +58,17 @@ def test_a_full_disk_is_in_the_result_even_where_the_log_cannot_be_written(body)
 @pytest.fixture
 def mended(monkeypatch):
     """How often ML Metadata's database was mended."""
-    found = []
+    mended = []
     launched = types.SimpleNamespace(properties={}, state="done", uris={})
     stand_in = types.SimpleNamespace(launch=lambda *args: launched)
     monkeypatch.setitem(sys.modules, "pipelines.runner.tfx_launcher", stand_in)
     monkeypatch.setattr(runner, "tfx_launcher", stand_in, raising=False)  # where another test has imported it
     monkeypatch.setattr(mlmd_store, "ensure", lambda: 0)
-    monkeypatch.setattr(mlmd_store, "mend", lambda: found.append("mended"))
+    monkeypatch.setattr(mlmd_store, "mend", lambda: mended.append("mended"))
     monkeypatch.setattr(run_node.runs, "open_run", lambda run, *more: run_record.load(run))
     monkeypatch.setattr(run_node, "_skip", lambda *args: "")
     opened()
-    return found
+    return mended
 
 
 def node(name, attempt):
