@@ -225,6 +225,13 @@ def section(rows: gate_pairs.Rows, new: str, before: str) -> str:
     return "\n".join([gate_page.SEQUENCE, "", about, "", *parts.values()])
 
 
+def write(path: Path, rows: gate_pairs.Rows, new: str) -> None:
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = section(rows, new, gate_page.section(before, gate_page.SEQUENCE))
+    gate_page.replace_section(path, gate_page.SEQUENCE, text)
+    print(text)
+
+
 def main() -> int:
     """Exit code 0; 2 for a preset that is none."""
     asked = os.environ.get
@@ -246,19 +253,17 @@ def main() -> int:
     source = "" if args.source == "demo" else "SOURCE=FOLDER "
     for preset in presets:
         models = Models(bench, preset, args.rows)
-        done, more = grow(models, rows, args.steps), []
+        command = (
+            f'make bench-gate-sequence {source}PRESET="{preset}" STEPS={args.steps} ROWS={args.rows} SEEDS={args.seeds}'
+        )
+        done = grow(models, rows, args.steps)
+        write(path, rows, part(models, command, done, []))  # stays when the rest is cut off
         total, spare = len(models.texts), models.work / "model"
         if PRESETS[preset].family != "linear":  # which has no seed
             equals = [models.answers(f"seed-{seed}", total, seed, spare) for seed in range(101, 101 + args.seeds)]
             donor = models.answers("weak", total // 10, 1, spare)
             more = equals_and_decline(rows, equals, donor, args.steps)
-        command = (
-            f'make bench-gate-sequence {source}PRESET="{preset}" STEPS={args.steps} ROWS={args.rows} SEEDS={args.seeds}'
-        )
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        text = section(rows, part(models, command, done, more), gate_page.section(before, gate_page.SEQUENCE))
-        gate_page.replace_section(path, gate_page.SEQUENCE, text)
-        print(text)
+            write(path, rows, part(models, command, done, more))
     return 0
 
 
