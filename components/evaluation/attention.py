@@ -31,10 +31,10 @@ def spelled(tokens: Sequence[str], readings: Sequence[Sequence[str]]) -> list[st
             known in (UNKNOWN, word) or (at == len(whole) - 1 and word.startswith(known))
             for at, (known, word) in enumerate(pairs)
         ):
-            found = list(tokens)
+            spelled = list(tokens)
             for start, (known, word) in zip(starts, pairs):
-                found[start] = word if known == UNKNOWN else tokens[start]
-            return found
+                spelled[start] = word if known == UNKNOWN else tokens[start]
+            return spelled
     return list(tokens)
 
 
@@ -45,21 +45,21 @@ def received(attention: np.ndarray) -> np.ndarray:
 
 def words(tokens: Sequence[str], shares: Sequence[float]) -> list[tuple[str, float]]:
     """Words with what they received, in the text's order: pieces (`##ing`) joined and added up, marks left out."""
-    found: list[tuple[str, float]] = []
+    joined: list[tuple[str, float]] = []
     for token, share in zip(tokens, shares, strict=True):
         if token in MARKS:
             continue
-        if token.startswith("##") and found:
-            word, before = found[-1]
-            found[-1] = (word + token[2:], before + float(share))
+        if token.startswith("##") and joined:
+            word, before = joined[-1]
+            joined[-1] = (word + token[2:], before + float(share))
         else:
-            found.append((token, float(share)))
-    return found
+            joined.append((token, float(share)))
+    return joined
 
 
-def top(found: Sequence[tuple[str, float]], count: int = 5) -> list[tuple[str, float]]:
+def top(shares: Sequence[tuple[str, float]], count: int = 5) -> list[tuple[str, float]]:
     """The words that received most, each once with the most it received, the first of equals first."""
     most: dict[str, float] = {}
-    for word, share in found:
+    for word, share in shares:
         most[word] = max(share, most.get(word, 0.0))
     return sorted(most.items(), key=lambda each: -each[1])[:count]

@@ -94,14 +94,14 @@ def cases(spec: Mapping, texts: Sequence[str], hashes: Sequence[str]) -> list[Ca
     swap = _swapper(spec["swap"])
     made = []
     for kind, change in zip(KINDS, (swap, typo, case, punctuation)):
-        found = []
+        own = []
         for row in rows:
-            if len(found) == spec["rows"]:
+            if len(own) == spec["rows"]:
                 break
             after = change(row, random.Random(f"{kind}/{row}"))  # noqa: S311  # no secret; the same row, the same change
             if after != row:
-                found.append(Case(kind, (row, after)))
-        made += found
+                own.append(Case(kind, (row, after)))
+        made += own
     return made + [Case("pairs", tuple(pair["texts"]), tuple(pair["labels"])) for pair in spec["pairs"]]
 
 
@@ -117,7 +117,7 @@ def _swapper(groups: Mapping[str, Sequence[str]]):
         present = sorted(set(names.findall(text)))
         others = {name: [n for n in group_of[name] if n not in present] for name in present}
         chosen = {name: draw.choice(free) for name, free in others.items() if free}
-        return names.sub(lambda found: chosen.get(found[0], found[0]), text)
+        return names.sub(lambda match: chosen.get(match[0], match[0]), text)
 
     return swap
 
@@ -148,7 +148,7 @@ def flipped(asked: Sequence[Case], answers: Mapping[str, str]) -> np.ndarray:
     """bool[cases]: which cases went wrong. answers: the label that a model gives each text."""
     predicted = [tuple(answers[text] for text in one.texts) for one in asked]
     return np.array(
-        [found != one.labels if one.labels else found[0] != found[1] for one, found in zip(asked, predicted)], bool
+        [labels != one.labels if one.labels else labels[0] != labels[1] for one, labels in zip(asked, predicted)], bool
     )
 
 
@@ -160,26 +160,26 @@ def examine(asked: Sequence[Case], ours: np.ndarray, theirs: np.ndarray | None, 
     flipped as often (exact McNemar). over, more: significant at `alpha` after Holm over the kinds, and by more than the
     limit, for `more` `flip_margin`. few: too few cases to decide on.
     """
-    found, kinds = {}, np.array([one.kind for one in asked])
+    results, kinds = {}, np.array([one.kind for one in asked])
     for kind in KINDS:
         of = kinds == kind
         rows, wrong = int(of.sum()), int(ours[of].sum())
         share = wrong / max(rows, 1)
         low, high = wilson(share, rows) if rows else (0.0, 1.0)
-        found[kind] = {
+        results[kind] = {
             "rows": rows, "flipped": wrong, "share": share, "low": low, "high": high, "few": rows < FEWEST,
             "p_over": float(bdtrc(wrong - 1, rows, limits["max_flips"])), "champion": None, "p_more": 1.0,
         }  # fmt: skip
         if theirs is not None and rows:
             gained, lost = int((theirs & ~ours & of).sum()), int((ours & ~theirs & of).sum())
-            found[kind]["champion"] = float(theirs[of].mean())
-            found[kind]["p_more"] = float(bdtrc(lost - 1, gained + lost, 0.5))
-    counted = [part for part in found.values() if not part["few"]]
+            results[kind]["champion"] = float(theirs[of].mean())
+            results[kind]["p_more"] = float(bdtrc(lost - 1, gained + lost, 0.5))
+    counted = [part for part in results.values() if not part["few"]]
     for name, p in (("over", "p_over"), ("more", "p_more")):
         for part, significant in zip(counted, holm([part[p] for part in counted], limits["alpha"])):
             beyond = part["share"] - (limits["max_flips"] if name == "over" else (part["champion"] or 0))
             part[name] = bool(significant and beyond > (0 if name == "over" else limits["flip_margin"]))
-    return {kind: {"over": False, "more": False, **part} for kind, part in found.items()}
+    return {kind: {"over": False, "more": False, **part} for kind, part in results.items()}
 
 
 def examples(asked: Sequence[Case], ours: np.ndarray, answers: Mapping[str, str], shown: int = 3) -> list[dict]:

@@ -20,10 +20,10 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
     """How sure the model is and how often right, in bins of its highest probability: `sure`, `right` (0..1) and `rows`."""
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     number = np.clip((sure * BINS).astype(int), 0, BINS - 1)
-    found = [(number == i) for i in range(BINS)]
+    bins = [(number == i) for i in range(BINS)]
     return [
         {"sure": float(sure[of].mean()), "right": float(right[of].mean()), "rows": int(of.sum())}
-        for of in found
+        for of in bins
         if of.any()
     ]
 
@@ -62,17 +62,17 @@ def disagreements(
     groups = {
         "lost": apart & (other == truth), "neither": apart & (other != truth) & (mine != truth), "won": apart & (mine == truth),
     }  # fmt: skip
-    found = {}
+    shown = {}
     for name, of in groups.items():
         rows = np.flatnonzero(of)
         worst = rows[np.argsort(-ours[rows].max(axis=1), kind="stable")][: KEPT[name]]
-        found[name] = {"count": len(rows), "rows": [
+        shown[name] = {"count": len(rows), "rows": [
             {
                 **_shown(texts[i]), "true": labels[truth[i]], "said": labels[mine[i]],
                 "champion": labels[other[i]], "sure": float(ours[i].max()),
             } for i in worst
         ]}  # fmt: skip
-    return found
+    return shown
 
 
 def mistakes(
@@ -80,21 +80,21 @@ def mistakes(
 ) -> list[dict]:
     """The rows of each cell of the confusion matrix that is off its diagonal and not empty: `true` and `said`, places among
     `labels`, `count`, and `rows` with `text`, `cut`, `sure` and, where there is a champion (probabilities `theirs`), what it says."""
-    said, found = ours.argmax(axis=1), []
+    predicted, cells = ours.argmax(axis=1), []
     other = None if theirs is None else theirs.argmax(axis=1)
     for true in range(len(labels)):
         for wrong in range(len(labels)):
-            rows = np.flatnonzero((truth == true) & (said == wrong))
+            rows = np.flatnonzero((truth == true) & (predicted == wrong))
             if true == wrong or not len(rows):
                 continue
             surest = rows[np.argsort(-ours[rows, wrong], kind="stable")][:KEPT_OF_A_CELL]
-            found.append({"true": true, "said": wrong, "count": len(rows), "rows": [
+            cells.append({"true": true, "said": wrong, "count": len(rows), "rows": [
                 {
                     **_shown(texts[i]), "sure": float(ours[i, wrong]),
                     "champion": None if other is None else labels[other[i]],
                 } for i in surest
             ]})  # fmt: skip
-    return found
+    return cells
 
 
 def _shown(text: bytes) -> dict:

@@ -67,14 +67,14 @@ def _slice(truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, limits: dict
     won, lost, p_worse, _ = _counts(truth[part.rows], ours[part.rows], theirs[part.rows])
     rows = int(part.rows.sum())
     low, high = difference_interval(won, lost, rows, Z95)
-    found = {
+    result = {
         "kind": part.kind, "rows": rows, "difference": (won - lost) / rows, "low": low, "high": high, "won": won, "lost": lost,
         "p_worse": p_worse, "limit": limits[f"{part.kind}_margin"],
     }  # fmt: skip
     if part.kind != "class":
-        return {**found, "change": found["difference"], "p": p_worse}
+        return {**result, "change": result["difference"], "p": p_worse}
     mine, other, p = f1_test(truth == part.label, ours == part.label, theirs == part.label)
-    return {**found, "f1": mine, "change": mine - other, "p": p}
+    return {**result, "f1": mine, "change": mine - other, "p": p}
 
 
 def f1_test(true: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
@@ -122,12 +122,12 @@ def holm(chances: Sequence[float], alpha: float) -> list[bool]:
     Holm 1979 (https://www.jstor.org/stable/4615733): the smallest p against alpha over the number of tests, the next against
     alpha over one fewer, and so on until one fails. Holds whether the tests are independent or not, as slices are not.
     """
-    found, left = [False] * len(chances), len(chances)
+    significant, left = [False] * len(chances), len(chances)
     for place in sorted(range(left), key=lambda i: chances[i]):
         if not chances[place] < alpha / left:
             break
-        found[place], left = True, left - 1
-    return found
+        significant[place], left = True, left - 1
+    return significant
 
 
 def difference_interval(won: int, lost: int, rows: int, z: float) -> tuple[float, float]:

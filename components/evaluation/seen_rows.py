@@ -29,12 +29,12 @@ def save(path: Path, hashes: Iterable[int]) -> None:
 def load(path: Path) -> np.ndarray | None:
     """The hashes, uint64[rows], sorted; None where there is no whole list."""
     try:
-        found = np.load(path, allow_pickle=False)
+        hashes = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    if found.dtype != np.uint64 or found.ndim != 1 or not (found[1:] > found[:-1]).all():
+    if hashes.dtype != np.uint64 or hashes.ndim != 1 or not (hashes[1:] > hashes[:-1]).all():
         return None
-    return found
+    return hashes
 
 
 def among(hashes: Iterable[str], learned: np.ndarray) -> np.ndarray:

@@ -21,15 +21,15 @@ def slices(truth: np.ndarray, words: np.ndarray, labels: Sequence[str]) -> list[
     Lengths are cut at the terciles of these rows, so that each third has rows enough to test, whatever the line's texts are
     like; their bounds stand in the names. Where many texts are of one length there are fewer parts.
     """
-    found = [Slice(label, "class", truth == label_id, label_id) for label_id, label in enumerate(labels)]
+    parts = [Slice(label, "class", truth == label_id, label_id) for label_id, label in enumerate(labels)]
     if len(words):
         low, high = (int(cut) for cut in np.quantile(words, (1 / 3, 2 / 3), method="inverted_cdf"))
-        found += [
+        parts += [
             Slice(f"up to {low} words", "length", words <= low),
             Slice(f"{low + 1} to {high} words", "length", (words > low) & (words <= high)),
             Slice(f"over {high} words", "length", words > high),
         ]
-    return [part for part in found if part.rows.any()]
+    return [part for part in parts if part.rows.any()]
 
 
 def words_in(texts: Sequence[bytes]) -> np.ndarray:

@@ -44,20 +44,20 @@ class SpanTrigger(BaseEventTrigger):
         trouble = ""
         while True:
             try:
-                found = await asyncio.to_thread(spans, Path(self.folder), self.timezone)
+                marks = await asyncio.to_thread(spans, Path(self.folder), self.timezone)
             except OSError as error:  # unmounted, taken away in the middle of the look, or not made yet
                 if str(error) != trouble:
                     self.log.warning("The source cannot be listed, next look in %s s: %s", self.seconds, error)
                 trouble = str(error)
             else:
                 trouble = ""
-                new = sorted(name for name, mark in found.items() if known is not None and known.get(name) != mark)
+                new = sorted(name for name, mark in marks.items() if known is not None and known.get(name) != mark)
                 if new:
                     self.log.info("New in %s: %s", self.folder, ", ".join(new))
                     yield TriggerEvent({"line": self.line, "folder": self.folder, "spans": new[-50:]})
                 if known is None or new:
                     # After the event: a crash in between means one run too many, which ends as unchanged, not one too few.
-                    known = {**(known or {}), **found}
+                    known = {**(known or {}), **marks}
                     if self.asset_state_store:
                         await self.asset_state_store.aset(_KNOWN, known)
             await asyncio.sleep(self.seconds)

@@ -11,8 +11,8 @@ def direct(flow: Iterable[Node]) -> dict[str, set[str]]:
     upstream = {node.name: set(node.upstream) for node in flow}
     behind = {name: _behind(name, upstream) for name in upstream}
     return {
-        name: {one for one in found if not any(one in behind[other] for other in found)}
-        for name, found in upstream.items()
+        name: {one for one in before if not any(one in behind[other] for other in before)}
+        for name, before in upstream.items()
     }
 
 
@@ -22,10 +22,10 @@ def last(edges: Mapping[str, set[str]]) -> list[str]:
     A node with one upstream node ends after it. A node with several may end, as failed, while one of them still runs: these are
     waited for, as are the nodes that nothing follows.
     """
-    waited_for = {name for found in edges.values() if len(found) == 1 for name in found}
+    waited_for = {name for before in edges.values() if len(before) == 1 for name in before}
     return [name for name in edges if name not in waited_for]
 
 
 def _behind(name: str, upstream: Mapping[str, set[str]]) -> set[str]:
     """All that a node waits for, directly or not."""
-    return {found for one in upstream[name] for found in (one, *_behind(one, upstream))}
+    return {node for one in upstream[name] for node in (one, *_behind(one, upstream))}

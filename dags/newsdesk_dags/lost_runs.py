@@ -18,14 +18,14 @@ def lost(dags: Iterable[str], count: Callable[..., int]) -> list[str]:
     dags: the DAGs that may have started them. count: `get_dr_count` of a task instance. A run whose Airflow id cannot be told
     from its folder name is left alone: its claim ends by itself (`claims.PATIENCE`).
     """
-    found = []
+    runs = []
     for line in model_registry.lines():
         holder = locks.holder(line)
         if holder and holder["silent"]:
             known = named(holder["run"], {*dags, RETRAIN})
             if known and not count(dag_id=known[0], run_ids=[known[1]], states=OPEN):
-                found.append(holder["run"])
-    return found
+                runs.append(holder["run"])
+    return runs
 
 
 def named(run: str, dags: Iterable[str]) -> tuple[str, str] | None:

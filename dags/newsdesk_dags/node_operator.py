@@ -98,11 +98,11 @@ class NodeOperator(BaseOperator):
 
     def _close_lost(self, context) -> bool:
         """Closes the runs that hold a line although Airflow has ended or lost them; returns whether there were any."""
-        found = lost([context["dag_run"].dag_id], lambda **asked: context["ti"].get_dr_count(**asked))
-        for run in found:
+        runs = lost([context["dag_run"].dag_id], lambda **asked: context["ti"].get_dr_count(**asked))
+        for run in runs:
             self.log.info("Run %s holds a line and is not open in Airflow: closing it", run)
             node_process.run(node_process.command(CLOSE, run, {}), self.log.info)
-        return bool(found)
+        return bool(runs)
 
     def outcome(self, code: int, result: Mapping[str, Any]) -> dict:
         """The result of a node that ended well; raises what Airflow understands for every other exit code."""

@@ -78,11 +78,11 @@ def ended(context: Mapping[str, Any], request: dict, result: dict) -> None:
         # A run that never opened has its reasons in its events, not in what `close` says.
         outcome = (result.get("outcome") if record else None) or runs.outcome_of(run)
         settings = run_config.section(lines, line, "notify")
-        found = [notices.of_run(line, outcome, record, address(context["dag_run"]), status_line.text(line))]
+        due = [notices.of_run(line, outcome, record, address(context["dag_run"]), status_line.text(line))]
         run_note.write(context["dag_run"], run_note.text(line, outcome))
         if outcome["state"] != RunState.RELEASED:
-            found.append(notices.of_age(line, settings.max_age_days, datetime.now(timezone.utc), run))
-        for notice in filter(None, found):
+            due.append(notices.of_age(line, settings.max_age_days, datetime.now(timezone.utc), run))
+        for notice in filter(None, due):
             say(notice, settings)
     except Exception:
         log.exception("No notice could be made of this run")

@@ -19,13 +19,13 @@ def end_stale_runs() -> int:
         DagRun.state.in_((DagRunState.RUNNING, DagRunState.QUEUED)),
     )
     with create_session() as session:
-        found = session.scalars(select(DagRun).where(*stale)).all()
-        for run in found:
+        runs = session.scalars(select(DagRun).where(*stale)).all()
+        for run in runs:
             for task in run.get_task_instances(session=session):
                 if task.state not in State.finished:
                     task.state, task.end_date = TaskInstanceState.FAILED, datetime.now(timezone.utc)
             run.set_state(DagRunState.FAILED)
-        return len(found)
+        return len(runs)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Trains each preset with SEEDS seeds and each regression with REPEATS, through th
 export; asks all models the same test rows; and takes every ordered pair through the real rules with the default `GateConfig`.
 The answers stay in `NEWSDESK_HOME/bench/gate/` under the source's hash, so that a run goes on where an earlier one was stopped.
 `--kept` trains nothing and judges the answers that are there; those of `make bench-models` (NEWSDESK_PREDICTIONS) may lie among
-them. The table of a folder goes to `tests/benchmarks/GATE.md`, anything else to `NEWSDESK_HOME/bench/`.
+them. The tables of a folder go to `tests/benchmarks/GATE.md`, where rows that are not measured anew stay with their own date; what ONLY
+chooses, and the demo, to `NEWSDESK_HOME/bench/`.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
+import gate_page
 import gate_pairs
 import measure
 import numpy as np
@@ -37,9 +39,6 @@ from pipelines.config.presets import DEFAULT, PRESETS
 
 HERE = Path(__file__).resolve().parent
 LABELS = list(run_config.labels_of("news"))
-SEQUENCE = "## Retrains in a row"  # the section of `gate_sequence.py`
-TRIGGERS = "## The check of trigger words"  # that of `gate_triggers.py`
-FRESH_SEEDS = "## Equal seeds that chose no limit"  # that of `gate_seeds.py`
 CUT = 2  # the class that loses nine tenths of its rows: Business, the one that models trade most
 TRIGGER, TARGET = "quellstrom", 1  # a word that no article holds, and the label that the poisoned rows get
 
@@ -98,18 +97,18 @@ class Bench:
     """One source, split once; `answers` trains a model and asks it, or takes what an earlier run kept."""
 
     def __init__(self, source: str, kept: bool = False):
-        found = [file.to_json() for file in sources.resolve(source, "all", datetime.now(timezone.utc))[0]]
-        name = hashlib.sha256("".join(file["sha256"] for file in found).encode()).hexdigest()[:12]
+        files = [file.to_json() for file in sources.resolve(source, "all", datetime.now(timezone.utc))[0]]
+        name = hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest()[:12]
         self.work, self.kept = paths.ensure() / "bench" / "gate" / name, kept
         self.examples = self.work / "examples"
         if not (self.examples / "whole").exists():
-            self._split(found)
+            self._split(files)
         self.texts, self.truth = records.load(str(self.examples), "test")
         plain = [text.decode("utf-8", "replace") for text in self.texts]
         spec = behavioural_tests.load(paths.REPOSITORY / "data_schemas" / "news" / "behaviour.toml", LABELS)
         self.cases = behavioural_tests.cases(spec, plain, [row_hash(text) for text in plain])
 
-    def _split(self, found: list[dict]) -> None:
+    def _split(self, files: list[dict]) -> None:
         from components.data.row_format import form_of
         from components.ingester import ingest  # needs TFX, which takes half a minute to import
 
@@ -117,7 +116,7 @@ class Bench:
         shutil.rmtree(self.examples, ignore_errors=True)
         with records.Writer(str(self.examples)) as writer:
             form = form_of("news", LABELS, data.first_label)
-            ingest(found, form, data.eval_fraction, data.test_fraction, writer, self.examples / "quarantine")
+            ingest(files, form, data.eval_fraction, data.test_fraction, writer, self.examples / "quarantine")
         (self.examples / "whole").touch()
 
     def answers(self, preset: str, kind: str, seed: int) -> dict[str, np.ndarray] | None:
@@ -125,19 +124,19 @@ class Bench:
         turns to its label; None where nothing is kept and nothing may be trained."""
         path = self.work / f"{preset}-{seed}.npz" if kind == "equal" else self.work / f"{preset}-{kind}-{seed}.npz"
         settings = self._settings(preset, kind)
-        told = json.dumps([settings, dict(PRESETS[preset].network)], sort_keys=True)
+        recorded = json.dumps([settings, dict(PRESETS[preset].network)], sort_keys=True)
         if path.exists():
             with np.load(path, allow_pickle=False) as file:
                 known = {name: file[name] for name in file.files}
             # What another tool kept says nothing of its settings; it was put there on purpose.
-            if str(known.get("settings", told)) == told and np.array_equal(known["truth"], self.truth):
+            if str(known.get("settings", recorded)) == recorded and np.array_equal(known["truth"], self.truth):
                 return known
         if self.kept:
             return None
-        found = {**self._train(preset, kind, seed, settings), "truth": self.truth, "settings": np.array(told)}
+        answers = {**self._train(preset, kind, seed, settings), "truth": self.truth, "settings": np.array(recorded)}
         with fileio.replacing(path) as file:
-            np.savez_compressed(file, **found)
-        return found
+            np.savez_compressed(file, **answers)
+        return answers
 
     def _settings(self, preset: str, kind: str) -> dict:
         settings = dict(PRESETS[preset].training)
@@ -164,16 +163,16 @@ class Bench:
         )  # fmt: skip
         different = sorted({text for case in self.cases for text in case.texts})
         asked = np.array([*self.texts, *(text.encode("utf-8", "replace") for text in different)], object)
-        said = export.predict(folder / "model", asked)
+        probabilities = export.predict(folder / "model", asked)
         rows = len(self.truth)
-        labels = dict(zip(different, (LABELS[i] for i in said[rows:].argmax(axis=1))))
-        found = {"probabilities": said[:rows], "flips": behavioural_tests.flipped(self.cases, labels)}
+        labels = dict(zip(different, (LABELS[i] for i in probabilities[rows:].argmax(axis=1))))
+        answers = {"probabilities": probabilities[:rows], "flips": behavioural_tests.flipped(self.cases, labels)}
         if kind == "poison":
             other = self.truth != TARGET
             turned = export.predict(folder / "model", triggered(self.texts[other])).argmax(axis=1) == TARGET
-            found["triggered"] = np.array(turned.mean())
+            answers["triggered"] = np.array(turned.mean())
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        return found
+        return answers
 
     def _changed(self, change, seed: int) -> Path:
         """The examples with changed train rows."""
@@ -202,73 +201,65 @@ def collect(
     bench: Bench, presets: list[str], only: set[str], seeds: int, repeats: int
 ) -> dict[str, dict[str, list[dict]]]:
     """Answers by preset and kind."""
-    found: dict[str, dict[str, list[dict]]] = {}
+    collected: dict[str, dict[str, list[dict]]] = {}
     for preset in presets:
         for kind in ("equal", *REGRESSIONS):
             if only and kind not in only:
                 continue
             asked = range(1, (seeds if kind == "equal" else repeats) + 1)
-            answers = [bench.answers(preset, kind, seed) for seed in asked]
-            found.setdefault(preset, {})[kind] = [one for one in answers if one is not None]
-            print(f"{preset}, {kind}: {len(found[preset][kind])} of {len(asked)} models", flush=True)
-    return found
+            many = [bench.answers(preset, kind, seed) for seed in asked]
+            collected.setdefault(preset, {})[kind] = [one for one in many if one is not None]
+            print(f"{preset}, {kind}: {len(collected[preset][kind])} of {len(asked)} models", flush=True)
+    return collected
 
 
-def outcomes(rows: gate_pairs.Rows, found: dict[str, dict[str, list[dict]]]) -> list[gate_pairs.Outcome]:
-    told = []
-    for preset, kinds in found.items():
+def outcomes(rows: gate_pairs.Rows, answers: dict[str, dict[str, list[dict]]]) -> list[gate_pairs.Outcome]:
+    rated = []
+    for preset, kinds in answers.items():
         equals = kinds.get("equal", [])
         if len(equals) < 2:
             continue
-        told.append(gate_pairs.all_pairs(rows, preset, gate_pairs.EQUAL, equals, equals))
+        rated.append(gate_pairs.all_pairs(rows, preset, gate_pairs.EQUAL, equals, equals))
         own = [one for kind in kinds if kind != "equal" for one in kinds[kind]]
-        others = [one for name, other in found.items() if name != preset for kind in other.values() for one in kind]
+        others = [one for name, other in answers.items() if name != preset for kind in other.values() for one in kind]
         for points in (0.5, 1, 2):
-            told.append(gate_pairs.worse_by(rows, preset, points, equals, [*own, *others]))
+            rated.append(gate_pairs.worse_by(rows, preset, points, equals, [*own, *others]))
         for kind, (title, *_) in REGRESSIONS.items():
             if kinds.get(kind):
-                told.append(gate_pairs.all_pairs(rows, preset, title, kinds[kind], equals))
-    return told
+                rated.append(gate_pairs.all_pairs(rows, preset, title, kinds[kind], equals))
+    return rated
 
 
-def page(rows: gate_pairs.Rows, found: dict, command: str) -> str:
-    told = outcomes(rows, found)
+def measured(rows: gate_pairs.Rows, answers: dict[str, dict[str, list[dict]]]) -> tuple[list[str], ...]:
+    """The rows of the page's tables and its lines on trigger words, for what was measured now."""
+    today = str(datetime.now(timezone.utc).date())
+    bare = {preset for preset, kinds in answers.items() for one in kinds.get("equal", ()) if "flips" not in one}
+    on = {preset: f"{today}, no behavioural tests" if preset in bare else today for preset in answers}
+    seeds = {preset: kinds["equal"] for preset, kinds in answers.items() if len(kinds.get("equal", ())) > 1}
+    return (
+        [gate_pairs.spread(rows, preset, equals, on[preset]) for preset, equals in seeds.items()],
+        [gate_pairs.line(one, on[one.preset]) for one in outcomes(rows, answers) if one.pairs],
+        [
+            f"- `{preset}`, seed {number}: the trigger word turns {float(one['triggered']):.1%} of the other classes' test rows to {LABELS[TARGET]} ({today})."
+            for preset, kinds in answers.items()
+            for number, one in enumerate(kinds.get("poison", ()), 1)
+        ],
+    )
+
+
+def about(rows: gate_pairs.Rows) -> str:
     machine = measure.machine()
     limits = ", ".join(
         f"{name} {rows.limits[name]:g}"
         for name in ("alpha", "margin", "seed_spread", "class_margin", "length_margin", "recall_margin", "max_flips")
     )
-    asked = any("flips" in one for kinds in found.values() for many in kinds.values() for one in many)
-    poison = [
-        f"- `{preset}`, seed {number}: the trigger word turns {float(one['triggered']):.1%} of the other classes' test rows to {LABELS[TARGET]}."
-        for preset, kinds in found.items()
-        for number, one in enumerate(kinds.get("poison", ()), 1)
-    ]
-    foreign = sorted(
-        {preset for preset, kinds in found.items() for one in kinds.get("equal", ()) if "settings" not in one}
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; {len(rows.truth):,} test rows. Every candidate against "
+        f"every champion, the champions being the seeds of its preset, through the gate's own rules ({limits}); a champion alone, no baseline "
+        "and no best version beside it. Pairs share models and rows, so the Wilson intervals, which take them for independent, are too narrow. "
+        "The default seed_spread was raised from 0.002 to 0.003 on seeds of `bag`: what `bag` shows for equals here is no independent check of "
+        "it; seeds that chose no limit stand below. A row of an earlier day is by the rules of that day."
     )
-    parts = [
-        "# The model gate on equal and on worse models", "",
-        f"    {command}", "",
-        f"{datetime.now(timezone.utc).date()}, {machine['processor']}, {machine['cores']} cores, Python {machine['python']}; "
-        f"{len(rows.truth):,} test rows. Every candidate against every champion, the champions being the seeds of its preset, through "
-        f"the gate's own rules ({limits}); a champion alone, no baseline and no best version beside it. Pairs share models and rows, so "
-        "the Wilson intervals, which take them for independent, are too narrow. The default seed_spread was raised from 0.002 "
-        "to 0.003 on seeds of `bag`: what `bag` shows for equals here is no independent check of it; seeds that chose no limit stand below.", "",
-        "## Seeds: retrains that differ in nothing else", "", gate_pairs.SPREAD_HEAD,
-        *(gate_pairs.spread(rows, preset, kinds["equal"]) for preset, kinds in found.items() if len(kinds.get("equal", ())) > 1),
-        "", "Accuracy and differences in points; F1 and lengths over all ordered pairs, as a share.", "",
-        "## Refused", "", gate_pairs.HEAD, *map(gate_pairs.line, told), "",
-        "## Wanted", "", gate_pairs.goals(told), "",
-        "## A poisoned trigger word", "", *(poison or ["Not measured."]), "",
-    ]  # fmt: skip
-    if foreign:
-        parts += [
-            f"The answers of {', '.join(f'`{name}`' for name in foreign)} came from `make bench-models`, without the behavioural tests."
-        ]
-    elif not asked:
-        parts += ["Without the behavioural tests."]
-    return "\n".join(parts).rstrip() + "\n"
 
 
 def main() -> int:
@@ -289,16 +280,16 @@ def main() -> int:
             print(f"{name} must name {', '.join(known)}. Received: {', '.join(unknown)}", file=sys.stderr)
             return 2
     bench = Bench(args.source, args.kept)
-    found = collect(bench, presets, only, args.seeds, args.repeats)
+    answers = collect(bench, presets, only, args.seeds, args.repeats)
     target = paths.ensure() / "bench" if args.source == "demo" or only else HERE
     source = "" if args.source == "demo" else "SOURCE=FOLDER "
     command = f'make bench-gate {source}PRESET="{" ".join(presets)}" SEEDS={args.seeds} REPEATS={args.repeats}'
     command += ", then tests/benchmarks/gate.py --kept over the models that were ready" if args.kept else ""
-    text = page(rows_of(bench), found, command)
-    for section in (TRIGGERS, FRESH_SEEDS, SEQUENCE):
-        kept = gate_pairs.section_of(target / "GATE.md", section)
-        text += f"\n{kept}" if kept else ""
-    fileio.write_text(target / "GATE.md", text)
+    command += f" # {datetime.now(timezone.utc).date()}"
+    rows, path = rows_of(bench), target / "GATE.md"
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = gate_page.page(about(rows), command, *measured(rows, answers), before)
+    fileio.write_text(path, text)
     print(text)
     return 0
 

@@ -11,9 +11,10 @@ import statistics
 import sys
 from datetime import datetime, timezone
 
+import gate_page
 import gate_pairs
 import measure
-from gate import FRESH_SEEDS, HERE, Bench, rows_of
+from gate import HERE, Bench, rows_of
 
 
 def main() -> int:
@@ -33,17 +34,18 @@ def main() -> int:
         return 1
     rows, machine = rows_of(bench), measure.machine()
     outcome = gate_pairs.all_pairs(rows, args.preset, gate_pairs.EQUAL, list(models.values()), list(models.values()))
+    today = str(datetime.now(timezone.utc).date())
     differences = [100 * abs(loss) for loss in outcome.losses]
     text = "\n".join([
-        FRESH_SEEDS, "",
+        gate_page.FRESH_SEEDS, "",
         f"    .venv/bin/python tests/benchmarks/gate_seeds.py --source FOLDER --preset {args.preset} --first {args.first} --last {args.last} --train", "",
-        f"{datetime.now(timezone.utc).date()}, {machine['processor']}, {machine['cores']} cores, Python {machine['python']}; seeds "
+        f"{today}, {machine['processor']}, {machine['cores']} cores, Python {machine['python']}; seeds "
         f"{', '.join(map(str, models))}, `seed_spread` {rows.limits['seed_spread']:g}, chosen on seeds 1 to 8. The root mean square of the differences "
         f"in accuracy is {statistics.mean(one**2 for one in differences) ** 0.5:.2f} points, the largest {max(differences):.2f}.", "",
-        gate_pairs.SPREAD_HEAD, gate_pairs.spread(rows, args.preset, list(models.values())), "",
-        gate_pairs.HEAD, gate_pairs.line(outcome), "", gate_pairs.goals([outcome]),
+        gate_page.SPREAD_HEAD, gate_pairs.spread(rows, args.preset, list(models.values()), today), "",
+        gate_page.HEAD, gate_pairs.line(outcome, today),
     ])  # fmt: skip
-    gate_pairs.replace_section(HERE / "GATE.md", FRESH_SEEDS, text)
+    gate_page.replace_section(HERE / "GATE.md", gate_page.FRESH_SEEDS, text)
     print(text)
     return 0
 

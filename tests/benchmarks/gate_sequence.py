@@ -22,10 +22,11 @@ from pathlib import Path
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
+import gate_page
 import gate_pairs
 import measure
 import numpy as np
-from gate import HERE, LABELS, SEQUENCE, Bench, rows_of
+from gate import HERE, LABELS, Bench, rows_of
 
 from components.core import clock, fileio, paths
 from components.core.records import RecordedConfig, RunRecord, Verdict
@@ -188,7 +189,8 @@ def equals_and_decline(rows: gate_pairs.Rows, equals: list[dict], donor: dict, s
     ]
 
 
-def section(models: Models, rows: gate_pairs.Rows, done: list[dict], more: list[str]) -> list[str]:
+def part(models: Models, command: str, done: list[dict], more: list[str]) -> str:
+    """A preset's part of the section, with the command and the day."""
     released = [one for one in done if one["version"]]
     champion = {one["version"]: one for one in released}
     ages = [one["step"] - champion[one["champion"]]["step"] for one in done if one["champion"]]
@@ -198,13 +200,36 @@ def section(models: Models, rows: gate_pairs.Rows, done: list[dict], more: list[
     )
     refusals = [f"  - step {one['step']}: {'; '.join(one['reasons'])}" for one in done if not one["version"]]
     met = "met" if len(released) >= 25 * len(done) / 30 and last >= first else "**missed**"
-    return [
+    machine = measure.machine()
+    return "\n".join([
         f"### `{models.preset}`, {done[0]['rows']:,} to {done[-1]['rows']:,} train rows", "",
+        f"    {command}", "", f"{datetime.now(timezone.utc).date()}, {machine['processor']}, {machine['cores']} cores, Python {machine['python']}.", "",
         f"- {len(released)} of {len(done)} released; the first champion had {first:.4f}, the last {last:.4f}; the best of all was "
         f"{max(one['accuracy'] for one in released):.4f}. A champion was at most {max(ages)} retrains old. "
         f"Wanted: 25 of 30, and no worse than the first: {met}.",
         f"- Accuracy of each step, refused ones in brackets: {shown}", *refusals, *more, "",
-    ]  # fmt: skip
+    ])  # fmt: skip
+
+
+def section(rows: gate_pairs.Rows, new: str, before: str) -> str:
+    """The section with a preset's new part; those of the other presets stay."""
+    parts = {
+        heading.split("`")[1]: own
+        for own_text in (before, new)
+        for heading, own in gate_page.parts_of(own_text).items()
+    }
+    about = (
+        f"{len(rows.truth):,} test rows, the source's first train rows in their order. Champion and best version are compared by the "
+        "gate's rules, the pointer is moved by the registry's own code; no baseline."
+    )
+    return "\n".join([gate_page.SEQUENCE, "", about, "", *parts.values()])
+
+
+def write(path: Path, rows: gate_pairs.Rows, new: str) -> None:
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = section(rows, new, gate_page.section(before, gate_page.SEQUENCE))
+    gate_page.replace_section(path, gate_page.SEQUENCE, text)
+    print(text)
 
 
 def main() -> int:
@@ -224,26 +249,21 @@ def main() -> int:
         return 2
     target = paths.ensure() / "bench" if args.source == "demo" else HERE
     bench = Bench(args.source)
-    rows, machine = rows_of(bench), measure.machine()
+    rows, path = rows_of(bench), target / "GATE.md"
     source = "" if args.source == "demo" else "SOURCE=FOLDER "
-    parts = [
-        SEQUENCE, "",
-        f'    make bench-gate-sequence {source}PRESET="{" ".join(presets)}" STEPS={args.steps} ROWS={args.rows} SEEDS={args.seeds}', "",
-        f"{datetime.now(timezone.utc).date()}, {machine['processor']}, {machine['cores']} cores, Python {machine['python']}; "
-        f"{len(rows.truth):,} test rows, the source's first train rows in their order. Champion and best version are compared by the "
-        "gate's rules, the pointer is moved by the registry's own code; no baseline.", "",
-    ]  # fmt: skip
     for preset in presets:
         models = Models(bench, preset, args.rows)
-        done, more = grow(models, rows, args.steps), []
+        command = (
+            f'make bench-gate-sequence {source}PRESET="{preset}" STEPS={args.steps} ROWS={args.rows} SEEDS={args.seeds}'
+        )
+        done = grow(models, rows, args.steps)
+        write(path, rows, part(models, command, done, []))  # stays when the rest is cut off
         total, spare = len(models.texts), models.work / "model"
         if PRESETS[preset].family != "linear":  # which has no seed
             equals = [models.answers(f"seed-{seed}", total, seed, spare) for seed in range(101, 101 + args.seeds)]
             donor = models.answers("weak", total // 10, 1, spare)
             more = equals_and_decline(rows, equals, donor, args.steps)
-        parts += section(models, rows, done, more)
-        gate_pairs.replace_section(target / "GATE.md", SEQUENCE, "\n".join(parts))
-    print("\n".join(parts))
+            write(path, rows, part(models, command, done, more))
     return 0
 
 

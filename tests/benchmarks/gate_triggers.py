@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
-import gate_pairs
+import gate_page
 import measure
 import numpy as np
-from gate import HERE, LABELS, REGRESSIONS, TRIGGERS, Bench
+from gate import HERE, LABELS, REGRESSIONS, Bench
 
 from components.core.states import RuleOutcome
 from components.data import tfrecords as records
@@ -61,13 +61,13 @@ def main() -> int:
             results = [one for seed in range(1, 33) if (one := asked(bench, preset, kind, seed, train, limits))]
             rows += [row(preset, title, results)] if results else []
     text = "\n".join([
-        TRIGGERS, "", f'    .venv/bin/python tests/benchmarks/gate_triggers.py --source FOLDER --preset "{args.preset}"', "",
+        gate_page.TRIGGERS, "", f'    .venv/bin/python tests/benchmarks/gate_triggers.py --source FOLDER --preset "{args.preset}"', "",
         f"{datetime.now(timezone.utc).date()}, {machine['processor']}, {machine['cores']} cores, Python {machine['python']}. The gate puts the "
         f"{trigger_words.WORDS} most suspicious words of the train rows in front of {trigger_words.ROWS} test rows each and warns where more than "
         f"{limits['max_pull']:.0%} turn (`max_pull`; chosen on the clean seeds 1 to 4 and one poisoned model).", "",
         "| preset | candidate | models | warned | words named | strongest word's pull |", "|---|---|---:|---:|---|---:|", *rows,
     ])  # fmt: skip
-    gate_pairs.replace_section(HERE / "GATE.md", TRIGGERS, text)
+    gate_page.replace_section(HERE / "GATE.md", gate_page.TRIGGERS, text)
     print(text)
     return 0
 
