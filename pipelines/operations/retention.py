@@ -160,7 +160,9 @@ def _mirrored(line: str) -> list[Item]:
     try:
         return [Item("mlflow", run, path) for run, path in mlflow_db.artifact_folders(line)]
     except Exception as error:  # the database's own classes, one of which is not installed everywhere
-        print(f"{line}: what MLflow shows of its runs stays: {mlflow_db.shown()} cannot be read: {error}", file=sys.stderr)
+        print(
+            f"{line}: what MLflow shows of its runs stays: {mlflow_db.shown()} cannot be read: {error}", file=sys.stderr
+        )
         return []
 
 
@@ -224,7 +226,9 @@ def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> 
                     _set_aside(line, name, item)
         if store:
             mlmd_store.forget(store, [str(item.path) for item in decided.remove if item.kind == "artifact"])
-        model_registry.clear([item.path for item in decided.remove if item.kind in ("artifact", "run", "mlflow", "scored")])
+        model_registry.clear(
+            [item.path for item in decided.remove if item.kind in ("artifact", "run", "mlflow", "scored")]
+        )
         model_registry.clear(sorted(paths.staging_dir().glob(f"{name}.*")))
     finally:
         locks.free_line(line, name)
