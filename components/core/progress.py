@@ -53,6 +53,12 @@ def read(path: Path) -> list[dict]:
     return rows
 
 
+def still_working(seconds: float, path: Path | None = None) -> str:
+    """The line of a log in which a node is silent; with the last report where it made one."""
+    rows = read(path) if path else []
+    return f"still working, {duration(seconds)}" + (f"; {text(rows[-1])}" if rows else "")
+
+
 class Clock:
     """Time left, from the pace since the first look; the first share of the work, which compiles, does not count."""
 

@@ -21,6 +21,11 @@ def path() -> Path:
     return paths.home() / "mlflow.db"
 
 
+def artifacts() -> Path:
+    """What candidates leave there: `<id of MLflow's run>/artifacts/…`."""
+    return paths.home() / "mlflow-artifacts"
+
+
 def address(file: Path | None = None) -> str:
     """As MLflow takes it for its tracking and its registry, with the password; with patience where others use the file too."""
     if file:
@@ -46,6 +51,23 @@ def query(sql: str, values: Sequence = ()) -> list[tuple]:
         return postgresql.query(database, sql.replace("?", "%s"), values)
     with contextlib.closing(sqlite3.connect(f"{path().as_uri()}?mode=ro", uri=True)) as file:
         return file.execute(sql, values).fetchall()
+
+
+def artifact_folders(line: str) -> list[tuple[str, Path]]:
+    """The folders with what MLflow shows of a line's candidates, each with the candidate's run id.
+
+    Raises:
+        sqlite3.Error, psycopg2.Error: the database, or a table of it, cannot be read.
+    """
+    if not postgresql.configured(postgresql.MLFLOW) and not path().exists():
+        return []
+    rows = query(
+        "SELECT run.value, run.run_uuid FROM tags AS run JOIN tags AS line ON line.run_uuid = run.run_uuid"
+        " WHERE run.key = 'newsdesk.run' AND line.key = 'newsdesk.line' AND line.value = ?",
+        [line],
+    )
+    folders = [(run, artifacts() / uuid) for run, uuid in sorted(rows)]
+    return [(run, folder) for run, folder in folders if folder.is_dir()]
 
 
 def ensure(upgrade: Callable[[str], None]) -> None:

@@ -154,7 +154,7 @@ def _experiment(client, line: str) -> str:
     """The id of the line's experiment; made once, and marked as one of training."""
     known = client.get_experiment_by_name(line)
     if known is None:
-        place = (paths.home() / "mlflow-artifacts").as_uri()
+        place = mlflow_db.artifacts().as_uri()
         return client.create_experiment(line, artifact_location=place, tags=KIND)
     for name, value in KIND.items():
         if name not in known.tags:

@@ -13,6 +13,7 @@ from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from components.core import progress
 from components.core.run_record import run_of
 from components.core.states import ExitCode, is_bad
 from newsdesk_dags import graph
@@ -80,15 +81,16 @@ class NodeOperator(BaseOperator):
         attempt = f"{run.clear_number or 0}.{context['ti'].try_number}"
         # `airflow dags test` runs every task in one process; under an executor no process lives as long as the run.
         owner = os.getpid() if os.environ.get("NEWSDESK_ONE_PROCESS") else None
-        call = self.command(self.node, run_of(run.dag_id, run.run_id), request, attempt, owner)
-        self.log.info("Run folder: runs/%s", run_of(run.dag_id, run.run_id))
+        run_id = run_of(run.dag_id, run.run_id)
+        call, reports = self.command(self.node, run_id, request, attempt, owner), progress.file(run_id, self.node)
+        self.log.info("Run folder: runs/%s", run_id)
         try:
-            code, result = node_process.run(call, self.log.info, self._started)
+            code, result = node_process.run(call, self.log.info, self._started, reports)
         except KeyboardInterrupt:
             # Airflow would take it for a failed attempt, and try again.
             raise AirflowFailException(f"{self.node} was stopped by hand") from None
         if code == ExitCode.LOCKED and self._close_lost(context):
-            code, result = node_process.run(call, self.log.info, self._started)
+            code, result = node_process.run(call, self.log.info, self._started, reports)
         if code == ExitCode.LOCKED and request.get("trigger") == "backfill":
             self.log.info("%s; looking again in %s", result.get("headline"), WAIT)
             self.defer(trigger=TimeDeltaTrigger(WAIT), method_name="resume")

@@ -20,6 +20,7 @@ from pipelines.runner import mlmd_store
 
 SHARED = "(no line)"
 _NAMES = {
+    "mlflow": ("folder of MLflow", "folders of MLflow"),
     "artifact": ("artifact folder", "artifact folders"),
     "scored": ("scored batch", "scored batches"),
     "cache": ("cache entry", "cache entries"),
@@ -121,7 +122,7 @@ def _text(parts: list[dict], applied: bool) -> Iterable[str]:
             yield part["line"]
         for version, why in part["kept"].items():
             yield f"  keep    version {version:<6}{', '.join(why)}"
-        for kind in ("version", "held", "run", "artifact", "scored", "cache", "staging"):
+        for kind in ("version", "held", "run", "mlflow", "artifact", "scored", "cache", "staging"):
             items = [item for item in part["remove"] if item["kind"] == kind]
             if items and kind in ("version", "held"):
                 for item in items:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.core import paths
+from components.core import paths, progress
 from components.core.states import ExitCode, NodeState
 from pipelines.flow import Node
 from pipelines.runner import node_process
@@ -44,7 +44,7 @@ def run_node(node: str, run_id: str, request: dict, log: Path | None = None) -> 
             file.write(line + "\n")
             file.flush()
 
-        return node_process.run(command, log_line)
+        return node_process.run(command, log_line, progress_file=progress.file(run_id, node))
 
 
 @contextlib.contextmanager

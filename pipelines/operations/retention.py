@@ -6,6 +6,7 @@ cache does not offer what is gone. Standard library and tomli; only the artifact
 """
 
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import fileio, locks, paths
-from components.registry import model_registry, pins, serving_history, staging
+from components.registry import mlflow_db, model_registry, pins, serving_history, staging
 from pipelines.config.settings import RetentionSettings
 from pipelines.monitoring import batch_files
 from pipelines.operations import disk_cleanup
@@ -28,7 +29,7 @@ CACHES = ("cache", "features", "checkpoints", "predictions")  # made again when 
 
 @dataclass(frozen=True)
 class Item:
-    """Something on disk. kind: "version", "held", "run", "artifact", "scored", "cache" or "staging"."""
+    """Something on disk. kind: "version", "held", "run", "mlflow", "artifact", "scored", "cache" or "staging"."""
 
     kind: str
     name: str
@@ -42,7 +43,7 @@ class State:
 
     names: version by "champion", "previous", "best". left: seconds since a version stopped serving. registered: versions with
     a card; rejected: those that a person refused. runs: run ids, newest first, with their folders. made_by: the run of each version. uses: what each run refers to
-    (`mlmd.uses`), None where MLMD cannot be read. scored: predictions of monitored batches, by days since they were written.
+    (`mlmd.uses`), None where MLMD cannot be read. mirrored: what MLflow shows of candidates, each named as its run. scored: predictions of monitored batches, by days since they were written.
     """
 
     versions: Mapping[int, Path]
@@ -56,6 +57,7 @@ class State:
     working: frozenset[str]
     artifacts: tuple[Item, ...] = ()
     uses: Mapping[str, set[str]] | None = None
+    mirrored: tuple[Item, ...] = ()
     scored: tuple[tuple[Item, float], ...] = ()
     rejected: frozenset[int] = frozenset()
 
@@ -76,6 +78,7 @@ def plan(state: State, policy: RetentionSettings) -> Plan:
     gone += [Item("held", str(n), path) for n, path in state.held.items() if n not in kept]
     runs = {state.made_by[n] for n in kept if n in state.made_by} | set(list(state.runs)[: policy.runs]) | state.working
     gone += [Item("run", run, path) for run, path in state.runs.items() if run not in runs]
+    gone += [item for item in state.mirrored if item.name not in runs]
     gone += [item for item, days in state.scored if days > policy.scored_days]
     if state.uses is None:
         return Plan(kept, tuple(gone), "artifacts stay: MLMD can only be read in the TFX environment")
@@ -128,7 +131,7 @@ def look(line: str, now: datetime | None = None, store=None) -> State:
         versions=versions, held=kept_back, names=named, pinned=frozenset(pins.pinned(line)), left=left,
         registered=frozenset(cards), runs=runs, made_by=cards,
         working=frozenset([claim["run"]] if claim and claim["lives"] else []),
-        artifacts=tuple(_artifacts(line)), uses=uses, scored=tuple(_scored(line, now)),
+        artifacts=tuple(_artifacts(line)), uses=uses, mirrored=tuple(_mirrored(line)), scored=tuple(_scored(line, now)),
         rejected=frozenset(card["version"] for card in known if is_rejected(card)),
     )  # fmt: skip
 
@@ -151,6 +154,16 @@ def _artifacts(line: str) -> list[Item]:
     root = paths.artifacts_dir(line)
     folders = [*root.glob("*/[!.]*/*"), *root.glob("*/.system/*/*")]
     return [Item("artifact", str(path.relative_to(root)), path) for path in sorted(folders) if path.name.isdigit()]
+
+
+def _mirrored(line: str) -> list[Item]:
+    try:
+        return [Item("mlflow", run, path) for run, path in mlflow_db.artifact_folders(line)]
+    except Exception as error:  # the database's own classes, one of which is not installed everywhere
+        print(
+            f"{line}: what MLflow shows of its runs stays: {mlflow_db.shown()} cannot be read: {error}", file=sys.stderr
+        )
+        return []
 
 
 def _scored(line: str, now: datetime) -> Iterable[tuple[Item, float]]:
@@ -213,7 +226,9 @@ def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> 
                     _set_aside(line, name, item)
         if store:
             mlmd_store.forget(store, [str(item.path) for item in decided.remove if item.kind == "artifact"])
-        model_registry.clear([item.path for item in decided.remove if item.kind in ("artifact", "run", "scored")])
+        model_registry.clear(
+            [item.path for item in decided.remove if item.kind in ("artifact", "run", "mlflow", "scored")]
+        )
         model_registry.clear(sorted(paths.staging_dir().glob(f"{name}.*")))
     finally:
         locks.free_line(line, name)

@@ -14,11 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from components.core import paths
+from components.core import paths, progress
 from components.core.states import ExitCode
 
+SILENT = 10  # seconds without a line of a node after which its log says that it still works
 GRACE = 60  # seconds between SIGTERM and SIGKILL: time for one training step and its checkpoint
 # Only these reach a node: a secret in the scheduler's environment has no way into a log or an artifact.
 _KEPT = (
@@ -129,12 +131,14 @@ def end_with_parent() -> Callable[[], Any]:
     return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def follow(process: subprocess.Popen, say: Callable[[str], None]) -> int:
+def follow(process: subprocess.Popen, say: Callable[[str], None], progress_file: Path | None = None) -> int:
     """Hands each line of standard error to `say` as it comes, and returns the exit code once the process has ended.
 
+    A process that is silent gets a line of its own every `SILENT` seconds, with the last of `progress_file` where it reports there.
     A grandchild that still holds the pipe (the warm node server) does not keep it waiting.
     """
     rest, pipe = b"", process.stderr.fileno()
+    started = heard = time.monotonic()
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
@@ -148,8 +152,12 @@ def follow(process: subprocess.Popen, say: Callable[[str], None]) -> int:
                     lines, rest = [*lines, rest], b""
                 for line in lines:
                     say(line.decode("utf-8", "replace").rstrip("\r"))
+                heard = time.monotonic()
             elif ended:
                 break
+            elif time.monotonic() - heard >= SILENT:
+                heard = time.monotonic()
+                say(progress.still_working(heard - started, progress_file))
     process.wait()
     if rest:
         say(rest.decode("utf-8", "replace"))
@@ -169,18 +177,21 @@ def result(output: Any) -> dict:
 
 
 def run(
-    call: list[str], say: Callable[[str], None], started: Callable[[int], None] = lambda group: None
+    call: list[str],
+    say: Callable[[str], None],
+    started: Callable[[int], None] = lambda group: None,
+    progress_file: Path | None = None,
 ) -> tuple[int, dict]:
     """Runs a node to its end and returns its exit code and its JSON result.
 
-    started: called with the process group once it exists. An exception that arrives meanwhile (a timeout, Ctrl-C) stops the
+    started: called with the process group once it exists. progress_file: where the node reports its progress. An exception that arrives meanwhile (a timeout, Ctrl-C) stops the
     node cleanly first and is then raised.
     """
     with tempfile.TemporaryFile() as output:
         process = start(call, output)
         try:
             started(process.pid)
-            code = follow(process, say)
+            code = follow(process, say, progress_file)
         except BaseException:
             killer = stop(process.pid)
             process.wait()

@@ -1,6 +1,6 @@
 """What a terminal shows of a run: a line for each node that has ended, and below them a bar for the one that works now.
 
-Without a terminal the same lines come without the bar, and a long node reports its progress every half minute.
+Without a terminal the same lines come without the bar, and a long node says every ten seconds that it works, and how far it is.
 """
 
 import time
@@ -9,7 +9,7 @@ from typing import TextIO
 
 from components.core import progress
 
-QUIET = 30  # seconds between progress lines where there is no terminal
+QUIET = 10  # seconds between progress lines where there is no terminal
 
 
 class ProgressDisplay:
@@ -30,7 +30,8 @@ class ProgressDisplay:
             auto_refresh=False,
             disable=not self.console.is_terminal,
         )
-        self.task, self.file, self.shown, self.spoke = None, None, None, time.monotonic()
+        self.task, self.file, self.shown = None, None, None
+        self.began = self.spoke = time.monotonic()
 
     def __enter__(self) -> "ProgressDisplay":
         self.bar.start()
@@ -43,7 +44,8 @@ class ProgressDisplay:
     def running(self, title: str, run_id: str, node: str) -> None:
         """A node has started."""
         self.ended()
-        self.file, self.shown, self.spoke = progress.file(run_id, node), None, time.monotonic()
+        self.file, self.shown = progress.file(run_id, node), None
+        self.began = self.spoke = time.monotonic()
         self.task = self.bar.add_task(title, total=None, figures="")
         self.bar.refresh()
 
@@ -63,15 +65,21 @@ class ProgressDisplay:
         """Shows what the node has written since; called every half second or so."""
         if self.task is None:
             return
+        if not self.console.is_terminal:
+            self._speak()
+            return
         rows = progress.read(self.file)
         if rows and rows[-1] != self.shown:
             self.shown = rows[-1]
-            if self.console.is_terminal:
-                done = progress.share(self.shown)
-                self.bar.update(
-                    self.task, figures=progress.text(self.shown), completed=done or 0, total=None if done is None else 1
-                )
-            elif time.monotonic() - self.spoke >= QUIET:
-                self.line(f"  {progress.text(self.shown)}")
-                self.spoke = time.monotonic()
+            done = progress.share(self.shown)
+            self.bar.update(
+                self.task, figures=progress.text(self.shown), completed=done or 0, total=None if done is None else 1
+            )
         self.bar.refresh()
+
+    def _speak(self) -> None:
+        """A line where nothing was written for a while; on a terminal the bar's clock does that."""
+        now = time.monotonic()
+        if now - self.spoke >= QUIET:
+            self.line(f"  {progress.still_working(now - self.began, self.file)}")
+            self.spoke = now

@@ -43,12 +43,22 @@ def python(tmp_path_factory):
     build = [sys.executable, str(paths.REPOSITORY / ".ci" / "client_wheel.py"), str(folder / "dist")]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (folder / "dist").glob("newsdesk_client-*.whl")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     program = folder / "venv" / "bin" / "python"
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     place = subprocess.run([program, "-c", ask], check=True, capture_output=True, text=True).stdout.strip()
-    with zipfile.ZipFile(wheel) as archive:  # what an installer does with a wheel of Python files alone
-        archive.extractall(place)
+    install = [
+        program,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-index",
+        wheel,
+    ]
+    subprocess.run(install, check=True, capture_output=True)
     Path(place, "libraries.pth").write_text(sysconfig.get_path("purelib"))
     return program
 

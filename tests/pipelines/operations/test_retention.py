@@ -10,7 +10,8 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.core import fileio, locks, paths
-from components.registry import model_registry, pins, tf_serving_config
+from components.core.records import RunRecord, Verdict
+from components.registry import mlflow_db, mlflow_sync, model_registry, pins, tf_serving_config
 from pipelines.cli import main
 from pipelines.config import run_config
 from pipelines.operations import retention
@@ -333,6 +334,43 @@ def test_tfx_s_cache_offers_no_deleted_result(traced):
         assert cache_utils.get_cached_outputs(handle, context) is not None
         mlmd_store.forget(mlmd_store.connect(), [str(paths.artifacts_dir(LINE) / "Trainer/model/1")])
         assert cache_utils.get_cached_outputs(handle, context) is None
+
+
+# --- what MLflow shows ---
+
+
+def mirror(number, aside):
+    """Mirrors a version's run as a candidate, with a file."""
+    config = {"line": LINE, "preset": "bag", "family": "bag", "seed": 7, "source": "/data/news", "window": "all"}
+    record = {"run": f"run-{number}", "created": "2026-03-02T09:00:00+00:00", "as_of": "2026-03-02", "config": config}
+    judged = {"decision": "refused", "reasons": ["worse"], "metrics": {"accuracy": 0.8}}
+    fileio.write_text(aside / "verdict.html", "verdict")
+    mlflow_sync.candidate(
+        RunRecord.from_json(record, aside), Verdict.from_json(judged, aside), [], {"verdict.html": aside / "verdict.html"}, "refused"
+    )  # fmt: skip
+
+
+def test_what_mlflow_shows_of_a_run_that_goes_loses_its_files_and_keeps_its_metrics(tmp_path):
+    for number in (1, 2, 3):
+        release(number)
+        mirror(number, tmp_path)
+    before = dict(mlflow_db.artifact_folders(LINE))
+    assert sorted(before) == ["run-1", "run-2", "run-3"]
+    decided = retention.apply(LINE, NONE, LATER)
+    assert [item.path for item in decided.remove if item.kind == "mlflow"] == [before["run-1"]]
+    assert sorted(path for path in before.values() if path.exists()) == sorted([before["run-2"], before["run-3"]])
+    client = mlflow_sync._client()
+    assert client.get_run(before["run-1"].name).data.metrics["accuracy"] == 0.8
+    assert not client.list_artifacts(before["run-1"].name) and client.list_artifacts(before["run-2"].name)
+
+
+def test_a_damaged_database_of_mlflow_keeps_nothing_else_from_going(capsys):
+    for number in (1, 2, 3):
+        release(number)
+    fileio.write_text(mlflow_db.path(), "no database")
+    retention.apply(LINE, NONE, LATER)
+    assert model_registry.numbered(paths.serving_dir(LINE)) == [2, 3]
+    assert "what MLflow shows of its runs stays" in capsys.readouterr().err
 
 
 # --- what belongs to no line ---

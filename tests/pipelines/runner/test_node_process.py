@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from components.core import progress
 from pipelines.runner import node_process
 
 
@@ -86,6 +87,24 @@ def test_a_line_is_handed_on_while_the_process_still_runs():
 
         assert node_process.run(python(script), say)[0] == 0
     assert lines == ["first", "second"]
+
+
+def test_a_silent_node_gets_a_line_that_it_works_with_its_last_report(monkeypatch, tmp_path):
+    """The process waits until that line was seen."""
+    monkeypatch.setattr(node_process, "SILENT", 0)
+    mark, lines = tmp_path / "seen", []
+    os.mkfifo(mark)
+    with progress.to(tmp_path / "progress.jsonl"):
+        progress.write(stage="features", done=1000, total=4000)
+
+    def say(line):
+        if not lines:
+            mark.write_text("go")
+        lines.append(line)
+
+    process = python(f"open({str(mark)!r}).read()")
+    assert node_process.run(process, say, progress_file=tmp_path / "progress.jsonl")[0] == 0
+    assert lines[0] == "still working, 0 s; features: 1,000 of 4,000 rows"
 
 
 @pytest.mark.parametrize("output", ["", "no JSON", "[1]", '{"cut": '])
