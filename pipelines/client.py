@@ -7,6 +7,8 @@ Client("news").classify(["Striker signs for United"])
 """
 
 import tempfile
+import uuid
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio
+from components.core.request_log import LogSettings, RequestLog
 from components.registry import export_file, model_registry
 
 BATCH = 512  # rows a call into the graph
+_LOG_LIMITS = LogSettings()
 
 
 class NoModel(Exception):
@@ -70,6 +74,8 @@ class Client:
 
     min_confidence: an answer whose highest probability is below it has no label (see `classify`); 0 labels every text. The
     model's verdict and card show what share of the test rows each value leaves, and how many of these are right.
+    log: a folder that keeps what `classify` was asked and answered, one folder a day (`components.core.request_log`), None to keep
+    nothing. It holds the texts themselves. log_limits: of that folder. `close`, or the end of the process, writes what waits.
     Several threads may ask while one refreshes.
 
     Raises:
@@ -77,12 +83,26 @@ class Client:
         InvalidConfidence: min_confidence is no number of 0..1.
     """
 
-    def __init__(self, line: str, version: int | None = None, min_confidence: float = 0.0):
+    def __init__(
+        self,
+        line: str,
+        version: int | None = None,
+        min_confidence: float = 0.0,
+        log: str | Path | None = None,
+        log_limits: LogSettings = _LOG_LIMITS,
+    ):
         self.line, self.pinned, self.min_confidence = line, version, checked_confidence(min_confidence)
         self._loaded = _open(line, version)
+        self._keep(log, log_limits)
 
     @classmethod
-    def from_file(cls, file: str | Path, min_confidence: float = 0.0) -> "Client":
+    def from_file(
+        cls,
+        file: str | Path,
+        min_confidence: float = 0.0,
+        log: str | Path | None = None,
+        log_limits: LogSettings = _LOG_LIMITS,
+    ) -> "Client":
         """Answers with a version that `newsdesk export` wrote, and with no other: `refresh` changes nothing.
 
         Raises:
@@ -93,7 +113,12 @@ class Client:
         with tempfile.TemporaryDirectory(prefix="newsdesk-export-") as place:  # not needed once the model is loaded
             found.line, found.pinned, folder = export_file.unpack(Path(file), Path(place))
             found._loaded = _load(found.pinned, folder)
+        found._keep(log, log_limits)
         return found
+
+    def _keep(self, folder: str | Path | None, limits: LogSettings) -> None:
+        self.log = RequestLog(Path(folder), limits) if folder else None
+        self.close = weakref.finalize(self, self.log.close) if self.log else lambda: None
 
     @property
     def version(self) -> int:
@@ -127,15 +152,17 @@ class Client:
         """
         return _probabilities(self._loaded, texts)
 
-    def classify(self, texts: Sequence[str]) -> list[dict]:
-        """One dict a text, in order: `label`, `label_id`, `probabilities` (by label order), `model_version`.
+    def classify(self, texts: Sequence[str], request_id: str = "") -> list[dict]:
+        """One dict a text, in order: `label`, `label_id`, `probabilities` (by label order), `model_version`; with a log also `id`.
 
         Below `min_confidence` an answer is uncertain: `label` and `label_id` are None, the probabilities are there.
+        request_id: the caller's own name of the request in the log, a new one where it is empty.
 
         Raises: as `probabilities`.
         """
         loaded, least, answers = self._loaded, self.min_confidence, []
-        for row in _probabilities(loaded, texts):
+        rows = _probabilities(loaded, texts)
+        for row in rows:
             label_id = int(row.argmax()) if row.max() >= least else None
             answers.append(
                 {
@@ -145,6 +172,12 @@ class Client:
                     "model_version": loaded.version,
                 }
             )
+        if self.log:
+            request_id = request_id or uuid.uuid4().hex
+            for number, answer in enumerate(answers, 1):
+                answer["id"] = f"{request_id}-{number}"
+            guesses = [(text, loaded.labels[row.argmax()], float(row.max())) for text, row in zip(texts, rows)]
+            self.log.add(request_id, loaded.version, loaded.digest, guesses)
         return answers
 
 

@@ -123,7 +123,12 @@ def drift_and_labels(day: date) -> list[Event]:
         queue = Path(seen["report"]).parent / batch["batch"] / "queue.csv"
         answered = answer(queue, demo_days.lines_of(day), recent / "queue.csv")
         asked = SimpleNamespace(
-            queue=recent / "queue.csv", into="demo", span=str(MONDAY - timedelta(1)), confirm="", json=False
+            queue=recent / "queue.csv",
+            into="demo",
+            span=str(MONDAY - timedelta(1)),
+            requests=None,
+            confirm="",
+            json=False,
         )
         code = label_import.run(asked, DEMO_LINE)
     finally:

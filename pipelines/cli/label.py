@@ -18,11 +18,19 @@ from pipelines.cli.line_choice import default_line
 @click.option(
     "--span", default="", metavar="DATE", help="the new folder's day (default: the newest that the source lacks)"
 )
+@click.option(
+    "--requests",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="request log that the ids name (default: the server's, requests/LINE in NEWSDESK_HOME)",
+)
 @click.option("--confirm", default="", metavar="REASON", help="take all labels as they are; the reason is kept")
 @options.line()
 @options.as_json()
-def command(queue, into, span, confirm, line, as_json) -> int:
+def command(queue, into, span, requests, confirm, line, as_json) -> int:
     """Write the labelled rows of QUEUE.csv into a dated folder of the source, for the next retraining.
+
+    A file with the columns id and label alone labels logged requests by id; their texts come from the log.
 
     The champion and the texts' neighbours in the source check the labels first. What they contradict goes into a queue of its own:
     correct the label there or write yes into the column confirm, and bring that file back.
@@ -31,5 +39,5 @@ def command(queue, into, span, confirm, line, as_json) -> int:
     """
     from pipelines.monitoring import label_import
 
-    asked = SimpleNamespace(queue=queue, into=into, span=span, confirm=confirm, json=as_json)
+    asked = SimpleNamespace(queue=queue, into=into, span=span, requests=requests, confirm=confirm, json=as_json)
     return label_import.run(asked, default_line(line))

@@ -90,8 +90,9 @@ def command(
             "is open to other machines, and the server asks nobody for a password: put a proxy with a login before it"
         )
         fail("serve", f"{host} {warning}", 0)
+    from components.core.request_log import LogSettings
     from pipelines.serving import server
-    from pipelines.serving.settings import LogSettings, ServeSettings
+    from pipelines.serving.settings import ServeSettings
 
     settings = ServeSettings(
         line=line,

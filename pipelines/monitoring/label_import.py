@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, line: str) -> int:
     try:
         with open(args.queue, "rb"):
             pass
-        rows, blank = read(args.queue, form)
+        rows, blank = read(args.queue, form, args.requests or paths.requests_dir(line))
         result = bring(line, rows, into, span, form, args.confirm)
     except (sources.SourceError, DayTaken) as error:
         print(f"newsdesk label: {error}", file=sys.stderr)
@@ -154,18 +154,22 @@ def misused(given: str, into: Path, span: str, today: date) -> str:
     return ""
 
 
-def read(path: Path, form) -> tuple[list, int]:
+def read(path: Path, form, log: Path | None = None) -> tuple[list, int]:
     """The rows that carry a label (`label_check.Labelled`), each text once, and how many rows carry none.
+
+    log: of the requests that a file of ids and labels alone names (`request_labels`); None where there is none.
 
     Raises:
         SourceError: anything in the file is wrong; the message lists it by line and column.
     """
     from components.data import csv_reader
+    from pipelines.monitoring import request_labels
     from pipelines.monitoring.label_check import CONFIRMED, Labelled
     from pipelines.monitoring.queue_file import RANDOM
 
     rows, blank, faults, seen = [], 0, [], {}
-    for number, fields in _rows(csv_reader.rows(path, form)):
+    given = request_labels.rows(path, log) if log and request_labels.by_id(path) else _rows(csv_reader.rows(path, form))
+    for number, fields in given:
         if isinstance(fields, str):
             faults.append(fields)
         elif not fields["label"].strip():

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio, paths
+from components.core.request_log import FILE
 from components.registry import model_registry
 from pipelines.client import Client
-from pipelines.serving.request_log import FILE
 
 MOST = 10_000  # texts of a day, the latest
 TIMED = 100  # texts asked one by one

@@ -4,7 +4,6 @@
     champion         which versions answer; follows the champion pointer
     batching         joins requests that wait into one call of the graph
     tf_serving_api   request and answer bodies
-    request_log      what was asked, one row a text, as a source that `newsdesk monitor` reads
     metrics          Prometheus
     app              the routes
     server           starts it, ends it on SIGTERM

@@ -7,11 +7,11 @@ import anyio
 from fastapi import Request
 
 from components.core import paths
+from components.core.request_log import RequestLog
 from pipelines.serving import tf_serving_api as api
 from pipelines.serving.batching import Batcher
 from pipelines.serving.champion import Champion, ServedModel
 from pipelines.serving.metrics import Metrics
-from pipelines.serving.request_log import RequestLog
 from pipelines.serving.settings import ServeSettings
 
 logger = logging.getLogger("newsdesk.serve")

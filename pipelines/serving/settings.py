@@ -2,13 +2,7 @@
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class LogSettings:
-    """Limits of the request log. days: how many days' folders are kept; day_bytes: what one day's file may hold at most."""
-
-    days: int = 14
-    day_bytes: int = 256 << 20
+from components.core.request_log import LogSettings
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,17 @@ def test_a_span_dropped_into_the_source_starts_a_run_within_a_minute_that_reads_
     assert not stack.runs("news_retrain_sports", "asset_triggered")
 
 
-def test_events_over_rest_start_a_run_and_those_that_come_while_one_is_on_another(stack):
+def test_an_event_over_rest_starts_a_run_and_one_of_an_unknown_line_does_not(stack, scheduled):
+    before = len(stack.runs("news_retrain", "asset_triggered"))
+    stack.rest.labelled("news", {"delivery": "2026-11-24"})
+    (run,) = stack.until(lambda: stack.runs("news_retrain", "asset_triggered")[before:], seconds=60)
+    assert stack.ended("news_retrain", run["dag_run_id"]) == "success"
+    assert record(run["dag_run_id"])["trigger"] == "asset_triggered"
+    with pytest.raises(RestError, match="a DAG must wait for the asset"):
+        stack.rest.labelled("cooking")
+
+
+def test_events_that_come_while_a_run_is_on_are_answered_by_one_more(stack, scheduled):
     before = len(stack.runs("news_retrain", "asset_triggered"))
     hold = paths.home() / "hold-Trainer"
     hold.touch()
@@ -159,8 +169,6 @@ def test_events_over_rest_start_a_run_and_those_that_come_while_one_is_on_anothe
     assert stack.ended("news_retrain", "meanwhile") == "success"
     more = stack.until(lambda: stack.runs("news_retrain", "asset_triggered")[before:], seconds=60)
     assert [stack.ended("news_retrain", run["dag_run_id"]) for run in more] == ["success"]
-    with pytest.raises(RestError, match="a DAG must wait for the asset"):
-        stack.rest.labelled("cooking")
 
 
 @pytest.mark.parametrize(

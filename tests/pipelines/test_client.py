@@ -1,5 +1,6 @@
 """What a consumer gets: the champion, checked, whole, in order, and the old one until the new one is loaded."""
 
+import json
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -8,8 +9,11 @@ import numpy as np
 import published
 import pytest
 
-from components.core import paths
+from components.core import fileio, paths, request_log
+from components.data import file_reader
+from components.data.row_format import form_of
 from components.registry import model_registry
+from pipelines.cli import main
 from pipelines.client import Client, InvalidConfidence, NoModel, find
 from pipelines.operations import retention
 
@@ -163,3 +167,59 @@ def test_it_works_where_neither_tfx_nor_airflow_nor_mlflow_can_be_imported(line)
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=paths.REPOSITORY, check=False
     )
     assert told.stdout.strip() == "Sports", told.stderr
+
+
+def logged(folder):
+    (path,) = folder.glob(f"*/{request_log.FILE}")
+    return [(row["id"], row["title"], row["label"], row["version"]) for row in fileio.read_json_lines(path)]
+
+
+def test_what_was_asked_is_kept_with_ids_when_told_to(line, tmp_path):
+    client = Client(line, min_confidence=1.0, log=tmp_path / "asked")
+    mine, other = client.classify(TEXTS, request_id="mine"), client.classify(TEXTS[:1])
+    client.probabilities(TEXTS)  # has no ids to give back
+    client.close()
+    rows = logged(tmp_path / "asked")
+    assert [row[0] for row in rows] == [answer["id"] for answer in [*mine, *other]]
+    assert [row[0] for row in rows[:4]] == ["mine-1", "mine-2", "mine-3", "mine-4"] and len(
+        {row[0] for row in rows}
+    ) == 5
+    # An uncertain answer has no label; the log keeps the guess.
+    assert [row[1:] for row in rows[:2]] == [(TEXTS[0], "Sports", 1), (TEXTS[1], "Business", 1)]
+    assert mine[0]["label"] is None
+
+
+def test_a_process_that_ends_without_closing_loses_no_row_and_nothing_is_kept_unasked(line, tmp_path):
+    code = "import sys; from pipelines.client import Client; Client(sys.argv[1], log=sys.argv[2] or None).classify(['goal'])"
+    for log in ("", str(tmp_path / "asked")):
+        subprocess.run([sys.executable, "-c", code, line, log], cwd=paths.REPOSITORY, check=True, capture_output=True)
+    assert [row[1] for row in logged(tmp_path / "asked")] == ["goal"]
+    assert not paths.requests_dir(line).exists()
+
+
+def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_path, capsys):
+    log, source = tmp_path / "asked", tmp_path / "source"
+    source.mkdir()
+    client = Client(line, log=log)
+    answers = client.classify(TEXTS, request_id="r")
+    client.close()
+    (day,) = log.iterdir()
+    (day / "_SUCCESS").touch()  # without it a day that changed within the last minute is left for later
+    assert main.main(["monitor", str(log), "--line", line, "--json"]) == 0
+    (batch,) = json.loads(capsys.readouterr().out)["batches"]
+    assert batch["rows"]["out"] == len(TEXTS)
+    labels = tmp_path / "labels.csv"
+    given = [(answers[0]["id"], "Sports"), (answers[1]["id"], ""), (answers[2]["id"], "1")]
+    labels.write_text("id,label\n" + "".join(f"{key},{name}\n" for key, name in given))
+    words = ["label", str(labels), "--into", str(source), "--requests", str(log), "--line", line]
+    assert main.main([*words, "--confirm", "seen", "--json"]) == 0
+    (written,) = source.glob("*/*.csv")
+    rows = [(row.title, row.label) for row in file_reader.read(written, form_of(line, published.LABELS))]
+    assert rows == [(TEXTS[0], 1), (TEXTS[2], 0)]
+    capsys.readouterr()
+    labels.write_text("id,label\nr-9,Sports\nr-1,Cooking\n")
+    assert main.main(words) == 3
+    told = capsys.readouterr().err
+    assert "line 2, column id: 'r-9' is no request in" in told and "line 3, column label: 'Cooking' is none of" in told
+    assert main.main([*words[:-4], "--requests", str(source), "--line", line]) == 3
+    assert "need the log of the requests" in capsys.readouterr().err

@@ -23,7 +23,9 @@ import importlib.util, json, sys
 from newsdesk_client import Client
 own = [name for name in ("components", "pipelines") if importlib.util.find_spec(name)]
 file, *texts = sys.argv[1:]
-print(json.dumps({"own": own, "champion": Client("news").classify(texts), "file": Client.from_file(file).classify(texts)}))
+answers = {"champion": Client("news").classify(texts), "file": Client.from_file(file).classify(texts)}
+Client("news", log="asked").classify(texts, request_id="mine")
+print(json.dumps({"own": own, **answers}))
 """
 
 
@@ -75,6 +77,8 @@ def test_the_wheel_answers_as_this_project_does_where_the_project_is_not(python,
     assert done.returncode == 0, done.stderr[-2000:]
     answers, ours = json.loads(done.stdout.splitlines()[-1]), Client("news").classify(TEXTS)
     assert answers == {"own": [], "champion": ours, "file": ours}
+    (log,) = tmp_path.glob("asked/*/requests.jsonl")
+    assert [row["title"] for row in fileio.read_json_lines(log)] == TEXTS
 
 
 def test_the_wheel_asks_for_numpy_and_tensorflow_alone(python):

@@ -6,11 +6,9 @@ from datetime import datetime, timezone
 import published
 import pytest
 
-from components.core import fileio, paths
+from components.core import fileio, paths, request_log
 from components.registry import model_registry
 from pipelines.cli import main
-from pipelines.serving import request_log
-from pipelines.serving.settings import LogSettings
 
 LINE = published.LINE
 
@@ -26,7 +24,7 @@ def versions():
 
 def logged(texts, day=1):
     now = datetime(2026, 3, day, 12, tzinfo=timezone.utc)
-    log = request_log.RequestLog(paths.requests_dir(LINE), LogSettings(), lambda: now)
+    log = request_log.RequestLog(paths.requests_dir(LINE), request_log.LogSettings(), lambda: now)
     log.add("r", 1, "d", [(text, "World", 0.9) for text in texts])
     log.close()
 

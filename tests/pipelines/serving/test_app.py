@@ -10,10 +10,11 @@ import published
 import pytest
 
 from components.core import paths
+from components.core.request_log import LogSettings
 from components.data import file_reader, row_format
 from components.registry import model_registry
 from pipelines.serving import app as serving_app
-from pipelines.serving.settings import LogSettings, ServeSettings
+from pipelines.serving.settings import ServeSettings
 
 TEXTS = ["goal coach striker", "shares profit merger", "treaty embassy", "orbit browser chip"]
 LABELS = ["Sports", "Business", "World", "Sci/Tech"]

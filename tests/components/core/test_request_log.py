@@ -5,8 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from pipelines.serving.request_log import FILE, RequestLog
-from pipelines.serving.settings import LogSettings
+from components.core.request_log import FILE, LogSettings, RequestLog
 
 DAY = datetime(2026, 3, 1, 23, 59, tzinfo=timezone.utc)
 ANSWERS = [("goal coach", "Sports", 0.9876543), ("treaty", "World", 0.5)]

@@ -1,9 +1,10 @@
-"""What a server was asked, one row a text: `requests/<line>/<day>/requests.jsonl`, days in UTC.
+"""What a server or a client was asked, one row a text: `<folder>/<day>/requests.jsonl`, days in UTC. Standard library only.
 
-The folder is a source like any other: `newsdesk monitor $NEWSDESK_HOME/requests/news --window "last 7d"` compares what is asked
+The server's folder is `requests/<line>`; a client is given one. The folder is a source like any other: `newsdesk monitor $NEWSDESK_HOME/requests/news --window "last 7d"` compares what is asked
 with what the champion was trained on. Rows hold the texts themselves; the files can be read by this user alone.
 A row: `id` (the request's id and the text's number in it), `time`, `version`, `digest`, `title` (the text), `description` (empty),
-`label`, `probability`.
+`label`, `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that ends
+unawares would lose its day, and two processes could not share one.
 """
 
 import json
@@ -12,13 +13,20 @@ import queue
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from pipelines.serving.settings import LogSettings
-
 FILE = "requests.jsonl"
 _QUEUED = 1_000  # requests
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """Limits of a request log. days: how many days' folders are kept; day_bytes: what one day's file may hold at most."""
+
+    days: int = 14
+    day_bytes: int = 256 << 20
 
 
 def rows(
