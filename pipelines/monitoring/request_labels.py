@@ -17,7 +17,10 @@ _COLUMNS = {"id", "label"}
 def by_id(path: Path) -> bool:
     """Whether a file has these two columns and no other."""
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        return {name.strip().lower() for name in next(csv.reader(file), [])} == _COLUMNS
+        try:
+            return {name.strip().lower() for name in next(csv.reader(file), [])} == _COLUMNS
+        except csv.Error:  # such as a spreadsheet's UTF-16, which the queue's reader knows
+            return False
 
 
 def rows(path: Path, log: Path) -> Iterator[tuple[int, dict | str]]:
