@@ -201,7 +201,7 @@ def _print_addresses(started: bool) -> None:
     print(
         f"""{"Airflow and MLflow are up." if started else "Airflow and MLflow were up already."}
   Airflow   {address()}   user {airflow_settings.USER}, password {airflow_settings.password()}
-  MLflow    http://127.0.0.1:{airflow_settings.mlflow_port()}
+  MLflow    http://127.0.0.1:{airflow_settings.mlflow_port()}/#/experiments?workflowType=machine_learning
   logs      {log_file("scheduler").parent}
 {_schedule_line()}
 `make retrain` runs it once now; `make down` stops everything.""",

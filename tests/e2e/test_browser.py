@@ -9,11 +9,13 @@ import importlib.util
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 import stack_kit
 
+from components.core import paths
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings, stack_health
 
@@ -36,6 +38,8 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 )  # fmt: skip
+# How much is drawn of the longest curve of a page; 0 without one.
+DRAWN = "Math.max(0, ...[...document.querySelectorAll('svg.chart .line')].map(line => line.getAttribute('d').length))"
 PATIENCE = 180  # seconds for a page; a busy machine takes one for the first
 # Seconds for a retraining of the demo with the preset bag; it takes half a minute on a free machine.
 RUN_PATIENCE = max(900, stack_kit.PATIENCE)
@@ -282,6 +286,40 @@ def test_a_person_tries_a_text_and_sends_a_wrong_label(page):
     report.get_by_role("button", name=re.compile("is wrong")).first.click()
     expect(report.get_by_role("status")).to_contain_text("Sent to the label queue")
     picture(page, "where-it-errs")
+
+
+LIVE = 3  # pictures of a run that trains
+WORSE = {"preset": "wide-transformer", "set": {"gates.floor": 0.999}}  # no model is that good: trained, then refused
+
+
+def test_a_stranger_finds_why_a_run_was_refused_in_three_clicks(page, stack):
+    """Meanwhile the report of the run, whose curves grow."""
+    from playwright.sync_api import expect
+
+    stack.rest.trigger("news_retrain", "refused", WORSE)
+    page.set_viewport_size({"width": 1100, "height": 800})
+    stack.until(lambda: (paths.run_dir("refused") / "run.json").exists(), RUN_PATIENCE)
+    lengths: list[int] = []
+    ended, limit = False, time.monotonic() + RUN_PATIENCE
+    while not ended:
+        assert time.monotonic() < limit, "the run has not ended"
+        ended = stack.rest.state("news_retrain", "refused") in ("success", "failed")
+        page.goto("/newsdesk/runs/refused")
+        length = page.evaluate(DRAWN)
+        if length > max(lengths, default=0):
+            lengths.append(length)
+            page.get_by_role("heading", name=re.compile("^Learning curves")).scroll_into_view_if_needed()
+            if len(lengths) <= LIVE:
+                picture(page, f"live-{len(lengths)}")
+        page.wait_for_timeout(2000)
+    assert len(lengths) > 1
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/")
+    page.get_by_role("link", name="Models").click()
+    models = page.frame_locator("iframe[title='Models']")
+    models.locator("tr", has_text="wide-transformer").get_by_role("link", name="report", exact=True).first.click()
+    expect(models.locator(".banner", has_text="Refused").get_by_role("listitem").first).to_contain_text("floor 0.9990")
 
 
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
