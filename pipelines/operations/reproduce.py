@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from components.core import fileio, paths
-from components.core.states import NodeState, Release
+from components.core.states import ExitCode, NodeState, Release
 from components.registry import manifest, model_registry
 from pipelines.flow import FLOW
 from pipelines.runner import code_version, node_process
@@ -163,7 +163,10 @@ def _train(where: Path, home: Path, say: Callable[[str], None]) -> Path:
             result = json.loads((done.stdout.strip().splitlines() or ["{}"])[-1])
             state = result.get("state", NodeState.FAILED)
             say(f"{name:<18}{state:<9}{result.get('seconds', 0):>7.1f} s  {str(result.get('headline', ''))[:150]}")
-            if done.returncode:
+            if done.returncode not in (
+                ExitCode.DONE,
+                ExitCode.SKIPPED,
+            ):  # the Tuner is skipped where no trials were asked for
                 reasons = "; ".join(result.get("reasons") or done.stderr.strip().splitlines()[-3:])
                 raise NotReproducible(f"{name} did not end well: {reasons}")
         return Path(result["artifacts"]["model"], "Format-Serving")
