@@ -105,7 +105,8 @@ def test_two_workers_share_a_run_and_one_of_them_takes_the_trainings(stack):
         for name in ("worker-1", "worker-2")
     }
     assert min(received.values()) > 0
-    assert sum(received.values()) == len(queues)
+    done = rows(stack, postgresql.AIRFLOW, "SELECT count(*) FROM task_instance WHERE state = 'success'")[0][0]
+    assert sum(received.values()) >= done > 10
     assert rows(stack, postgresql.METADATA, "SELECT count(*) FROM execution")[0][0] > 10
     assert rows(stack, postgresql.MLFLOW, "SELECT count(*) FROM runs") == [(1,)]
     assert not list(stack.home.rglob("*.sqlite")) and not (stack.home / "airflow" / "airflow.db").exists()
