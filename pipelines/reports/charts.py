@@ -71,7 +71,7 @@ def line_chart(
     """Lines over numbers.
 
     series: `points` (x, y), `name` (for the legend; "" for none), `kind` (a letter of `KINDS`), and `dashed` for a limit, which
-    has no dots. labels: (x, text) below the axis. marked: x values with a dotted line. low, high: what the y axis
+    has no dots; `joined` is False for dots without a line. labels: (x, text) below the axis. marked: x values with a dotted line. low, high: what the y axis
     shows at least.
     """
     drawn = [{**s, "points": [(x, y) for x, y in s["points"] if finite(x) and finite(y)]} for s in series]
@@ -89,7 +89,8 @@ def line_chart(
         points = [(across(x), place(y), y) for x, y in s["points"]]
         kind = f"{s['kind']} dashed" if s.get("dashed") else s["kind"]
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y, _ in points)
-        parts.append(_mark('<path class="line {kind}" d="M{path}"/>', kind=kind, path=path))
+        if s.get("joined", True):
+            parts.append(_mark('<path class="line {kind}" d="M{path}"/>', kind=kind, path=path))
         for x, y, value in points if not s.get("dashed") and len(points) <= 60 else ():
             parts.append(
                 _mark(

@@ -44,7 +44,7 @@ def blocks(cost: Mapping[str, Mapping]) -> list[tuple]:
 
 
 def chart(versions: Sequence[Mapping]) -> Markup:
-    """Test accuracy over the processor seconds of the training, a line for each preset; empty with fewer than two versions.
+    """Test accuracy over the processor seconds of the training, dots of one colour for each preset; empty with fewer than two versions.
 
     versions: `version`, `accuracy`, `preset`, and `cost` (`training`), oldest first.
     """
@@ -54,7 +54,7 @@ def chart(versions: Sequence[Mapping]) -> Markup:
     presets = list(dict.fromkeys(v["preset"] for v in known))
     series = [
         {
-            "name": preset, "kind": charts.KINDS[number % len(charts.KINDS)],
+            "name": preset, "joined": False, "kind": charts.KINDS[number % len(charts.KINDS)],
             "points": sorted((v["cost"], v["accuracy"]) for v in known if v["preset"] == preset),
         }
         for number, preset in enumerate(presets)

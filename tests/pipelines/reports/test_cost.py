@@ -30,5 +30,6 @@ def test_the_chart_has_a_point_for_each_version_with_a_cost_and_a_legend_of_pres
         for number, (preset, spent) in enumerate([("bag", 5.0), ("linear", 2.0), ("bag", 6.0), ("bag", None)])
     ]
     chart = cost.chart(versions)
+    assert 'class="line' not in chart  # trainings of one preset are no series
     assert chart.count("<circle") == 3 and ">bag<" in chart and ">linear<" in chart and ">6<" in chart
     assert not cost.chart(versions[:1])
