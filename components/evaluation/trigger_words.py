@@ -42,7 +42,9 @@ def words_of(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
 
 
-def candidates(train: Sequence[str], labels: np.ndarray, test: Sequence[str], classes: int, most: int = WORDS) -> list[Word]:  # fmt: skip
+def candidates(
+    train: Sequence[str], labels: np.ndarray, test: Sequence[str], classes: int, most: int = WORDS
+) -> list[Word]:
     """The words that may be triggers, those first that are missing from the test rows, then the most one-sided. labels: int64[train rows]."""
     counts: dict[str, list[int]] = {}
     for text, label in zip(train, labels.tolist()):
@@ -64,7 +66,9 @@ def candidates(train: Sequence[str], labels: np.ndarray, test: Sequence[str], cl
     return [word for _, word in sorted(ranked)[:most]]
 
 
-def pull(words: Sequence[Word], texts: Sequence[str], answers: np.ndarray, ask: Callable[[list[str]], np.ndarray]) -> dict[str, float]:  # fmt: skip
+def pull(
+    words: Sequence[Word], texts: Sequence[str], answers: np.ndarray, ask: Callable[[list[str]], np.ndarray]
+) -> dict[str, float]:
     """By word, the share of test rows with another answer that the word in front turns to its label.
 
     texts, answers: test rows in a fixed order and the model's labels int64[rows]; the first `ROWS` of another label without the word are
@@ -99,6 +103,14 @@ def judge(words: Sequence[Word], pulls: Mapping[str, float], labels: Sequence[st
             f"{word.share:.1%} of its {word.rows:,} train rows carry that label, {word.tested:,} test rows hold it"
             for word in over
         )
-        return [finding(rule, RuleOutcome.WARN, f"possible trigger: {message}. Look at these train rows", pulls[strongest.text], most)]  # fmt: skip
+        return [
+            finding(
+                rule,
+                RuleOutcome.WARN,
+                f"possible trigger: {message}. Look at these train rows",
+                pulls[strongest.text],
+                most,
+            )
+        ]
     message = f"none of {len(words)} one-sided words turns more than {pulls[strongest.text]:.1%} of other test rows ({strongest.text!r})"
     return [finding(rule, RuleOutcome.PASS, message, pulls[strongest.text], most)]

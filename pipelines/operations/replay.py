@@ -1,6 +1,6 @@
 """`newsdesk replay N`: a version beside the champion on a day's logged requests: agreement, latency, and texts they answer differently.
 
-`newsdesk serve --log-requests` and nothing else writes the log. Nobody knows the right labels of these texts: the replay counts changes,
+The log is that of `newsdesk serve --log-requests`. Nobody knows the right labels of these texts: the replay counts changes,
 not gains.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from components.core import fileio, paths
 from components.core.request_log import FILE
+from components.data import text_cleaning
 from components.registry import model_registry
 from pipelines.client import Client
 
@@ -73,7 +74,7 @@ def requests(line: str, day: str = "") -> tuple[str, list[str]]:
         )
     day = day or days[-1]
     rows = fileio.read_json_lines(folder / day / FILE)
-    texts = list(dict.fromkeys(str(row["title"]) for row in rows))[-MOST:]
+    texts = list(dict.fromkeys(text_cleaning.join(row["title"], row["description"]) for row in rows))[-MOST:]
     if not texts:
         raise NothingToReplay(f"the log of a day must hold requests. Received: {folder / day / FILE} without any")
     return day, texts

@@ -77,8 +77,8 @@ class Models:
         manifest = fileio.read_json(folder / model_registry.MANIFEST) if folder else None
         key = (line, number, (manifest or {}).get("digest"))
         if key not in self._loaded:
-            found, folder = client.find(line, version)
-            self._loaded[key] = Explainer(found, folder)
+            number, folder = client.find(line, version)
+            self._loaded[key] = Explainer(number, folder)
         self._loaded.move_to_end(key)
         while len(self._loaded) > KEPT:
             self._loaded.popitem(last=False)
