@@ -18,7 +18,6 @@ import stack_kit
 from components.core import paths
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings, stack_health
-from pipelines.airflow_stack.rest_client import RestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -297,10 +296,6 @@ def test_a_stranger_finds_why_a_run_was_refused_in_three_clicks(page, stack):
     """Meanwhile the report of the run, whose curves grow."""
     from playwright.sync_api import expect
 
-    with contextlib.suppress(
-        RestError
-    ):  # the held run of a test before waits for its answer, and the next one for its end
-        stack.ask("PATCH", "news_retrain/dagRuns/second", {"state": "success"})
     stack.rest.trigger("news_retrain", "refused", WORSE)
     page.set_viewport_size({"width": 1100, "height": 800})
     stack.until(lambda: (paths.run_dir("refused") / "run.json").exists(), RUN_PATIENCE)
