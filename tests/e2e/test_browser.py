@@ -81,6 +81,14 @@ def browser():
         browser.close()
 
 
+def log_in(page) -> None:
+    page.goto("/")
+    page.locator("input[name=username]").fill(airflow_settings.USER)
+    page.locator("input[name=password]").fill(airflow_settings.password())
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda address: "/auth/" not in address)
+
+
 @pytest.fixture
 def stranger(stack, browser):
     """A browser's page, as wide as a laptop's, of nobody yet."""
@@ -93,11 +101,7 @@ def stranger(stack, browser):
 @pytest.fixture
 def page(stranger):
     """The page of a person who has logged in."""
-    stranger.goto("/")
-    stranger.locator("input[name=username]").fill(airflow_settings.USER)
-    stranger.locator("input[name=password]").fill(airflow_settings.password())
-    stranger.get_by_role("button", name="Sign in").click()
-    stranger.wait_for_url(lambda address: "/auth/" not in address)
+    log_in(stranger)
     return stranger
 
 
@@ -199,7 +203,10 @@ def test_a_person_trains_looks_approves_and_rolls_back(page):
     section("Release")
     picture(page, "form")
     trigger(form, section, "first")
-    page.set_viewport_size({"width": 1800, "height": 700})
+    page.set_viewport_size({"width": 1000, "height": 1500})
+    page.evaluate(
+        "localStorage.setItem('direction-news_retrain', JSON.stringify('DOWN'))"
+    )  # else it is too wide to be read
     page.goto("/dags/news_retrain/runs/first")
     page.get_by_role("button", name=re.compile("^Show Graph")).click()
     page.get_by_role("button", name="Expand all task groups").click()
