@@ -220,7 +220,7 @@ def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_pa
     assert batch["rows"]["out"] == len(TEXTS)
     labels = tmp_path / "labels.csv"
     given = [(answers[0]["id"], "Sports"), (answers[1]["id"], ""), (answers[2]["id"], "1")]
-    labels.write_text("id,label\n" + "".join(f"{key},{name}\n" for key, name in given))
+    labels.write_text("Id, Label\n" + "".join(f"{key},{name}\n" for key, name in given))
     words = ["label", str(labels), "--into", str(source), "--requests", str(log), "--line", line]
     assert main.main([*words, "--confirm", "seen", "--json"]) == 0
     (written,) = source.glob("*/*.csv")
