@@ -17,7 +17,7 @@ import stack_kit
 
 from components.core import paths
 from components.registry import model_registry
-from pipelines.airflow_stack import airflow_settings, stack_health
+from pipelines.airflow_stack import airflow_secrets, stack_health
 from pipelines.airflow_stack.rest_client import RestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -95,8 +95,8 @@ def stranger(stack, browser):
 def page(stranger):
     """The page of a person who has logged in."""
     stranger.goto("/")
-    stranger.locator("input[name=username]").fill(airflow_settings.USER)
-    stranger.locator("input[name=password]").fill(airflow_settings.password())
+    stranger.locator("input[name=username]").fill(airflow_secrets.USER)
+    stranger.locator("input[name=password]").fill(airflow_secrets.password())
     stranger.get_by_role("button", name="Sign in").click()
     stranger.wait_for_url(lambda address: "/auth/" not in address)
     return stranger
