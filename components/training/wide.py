@@ -85,12 +85,12 @@ class Beside:
         wide, wide_tokenizer, _ = linear.fit(
             keys, _linear(network), settings, seed, train, eval, classes, workdir, lambda *_: None, ()
         )
-        mended = (ngrams.mend(train[0], _linear(network)["mended"]), train[1])
+        mended = linear.mended(train, _linear(network))
         deep, deep_tokenizer, history = loop.descend(
             self.family, own, network, settings, seed, mended, eval, classes, workdir, report, start
         )
-        answers = [loop.answers(wide, wide_tokenizer, eval[0]), loop.answers(deep, deep_tokenizer, eval[0])]
-        weights, _ = calibration.fit(answers, eval[1], with_offsets=False)
+        answers = [loop.answers(wide, wide_tokenizer, eval), loop.answers(deep, deep_tokenizer, eval)]
+        weights, _ = calibration.fit(answers, eval.labels, with_offsets=False)
         model = self.build_network(tokens, network, classes)
         _deep(model).set_weights(deep.get_weights())
         model.get_layer("scores").set_weights(wide.get_weights())
