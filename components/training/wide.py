@@ -2,7 +2,8 @@
 
 Text:    each part's own; a share of the train rows is cleaned first, for both.
 Network: the `linear` family's scores and the family's logits, added with two weights that are fitted on eval.
-Fit:     each part on its own, the family as it always is; then the weights. A warm start concerns the family alone.
+Fit:     each part on its own, the family as it always is; then the weights. A warm start concerns the family alone. Of more rows than the
+         linear part may hold, it is fitted on its sample (`components.models.linear`) and the family on all.
 Tokens:  the family's, then the linear part's keys, each behind `#`: no tokenizer has a token of `#` and digits.
 Keys:    the family's; `min_rows`, `penalty` and `mended` of `linear`, which has its usual ones where they are left out.
 
