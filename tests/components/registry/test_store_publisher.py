@@ -245,7 +245,7 @@ def test_what_follows_the_pointer_may_fail_and_the_next_move_brings_it(s3, store
 def test_a_file_that_is_damaged_here_is_never_sent(store):
     folder = make(1)
     (folder / "saved_model.pb").write_text("other")
-    with pytest.raises(model_registry.RegistryError, match="differs in saved_model.pb"):
+    with pytest.raises(model_registry.RegistryError, match=r"differs in saved_model\.pb"):
         move(1)
     assert store.keys("serving") == {}
 
