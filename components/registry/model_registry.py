@@ -8,6 +8,7 @@ callers need one module. MLflow mirrors the registry; nothing here reads it. Sta
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +143,22 @@ def _adopt_own_move(store: object_store.ObjectStore, line: str) -> dict | None:
     try:
         return adopt(line, pointer, events)[0]
     except RegistryError:  # another desk's version: the move that was asked for will say so
+        return None
+
+
+def catch_up(line: str) -> dict | None:
+    """Writes the move that a crash kept out of this folder, before a run decides against the champion; returns its event, if any.
+
+    A store that is away is printed and no reason not to train: the release will ask it again.
+    """
+    try:
+        store = object_store.configured()
+        if store is None:
+            return None
+        with locks.line_lock(line):
+            return _adopt_own_move(store, line)
+    except object_store.StoreError as error:
+        print(f"the object store was not asked: {error}", file=sys.stderr)
         return None
 
 

@@ -8,6 +8,7 @@ import json
 import socket
 import sys
 import uuid
+from pathlib import Path
 
 from components.core import fileio, paths
 from components.registry import tf_serving_config
@@ -69,10 +70,7 @@ def upload(store: ObjectStore, line: str, version: int) -> bool:
     names = sorted(manifest["files"], key=lambda name: (name == SAVED_MODEL, name))
     try:
         for name in names:
-            data = (place / name).read_bytes()
-            if fileio.bytes_hash(data) != manifest["files"][name]:
-                raise Differs(f"files must match their manifest. Received: {place / name} changed while it was sent")
-            store.create(f"{prefix}/{name}", data)
+            store.create(f"{prefix}/{name}", _file(place, name, manifest["files"][name]))
         store.create(f"{prefix}/{MANIFEST}", (place / MANIFEST).read_bytes())
     except Conflict as error:
         raise PointerMoved(
@@ -80,6 +78,18 @@ def upload(store: ObjectStore, line: str, version: int) -> bool:
             "or an upload of one broke off; `newsdesk doctor --repair` removes such leftovers after an hour"
         ) from None
     return True
+
+
+def send_again(store: ObjectStore, line: str, version: int, names: list[str]) -> None:
+    """Writes files that a version of the store has lost; its manifest lists them, and they are compared with it.
+
+    Raises:
+        RegistryError: the version is damaged here. Conflict: such a file is there, with another content.
+    """
+    place = folder(line, version)
+    files = verify(place)["files"]
+    for name in names:
+        store.create(f"{version_key(line, version)}/{name}", _file(place, name, files[name]))
 
 
 def move(store: ObjectStore, line: str, pointer: dict) -> None:
@@ -91,7 +101,7 @@ def move(store: ObjectStore, line: str, pointer: dict) -> None:
         PointerMoved: another desk moved it.
     """
     theirs, etag = read_pointer(store, line)
-    if theirs and not _known(line, theirs):
+    if theirs and not known(line, theirs):
         raise _moved(store, line, theirs)
     data = _json({**pointer, "desk": _desk(), "write": uuid.uuid4().hex})
     try:
@@ -109,7 +119,7 @@ def newer(store: ObjectStore, line: str) -> tuple[dict | None, list[dict]]:
     The list is empty where the store's pointer is known here, or goes back to other moves than this folder's (`apart`).
     """
     theirs, _ = read_pointer(store, line)
-    if theirs is None or _known(line, theirs) or apart(store, line, theirs):
+    if theirs is None or known(line, theirs) or apart(store, line, theirs):
         return theirs, []
     ours = champion(line)
     first = ours["event"]["sequence"] + 1 if ours else 1
@@ -164,7 +174,7 @@ def mirror(store: ObjectStore, line: str) -> list[str]:
     return written + _write_config(store, line)
 
 
-def record_files(line: str, version: int) -> list:
+def record_files(line: str, version: int) -> list[Path]:
     """The files that the state folder keeps of a version beside its model."""
     return sorted((paths.registry_dir(line) / "versions").glob(f"{int(version)}.*"))
 
@@ -175,7 +185,7 @@ def _write_config(store: ObjectStore, line: str) -> list[str]:
     for _ in range(3):
         there = store.read(key)
         theirs, _ = read_pointer(store, line)
-        if theirs is None or not _known(line, theirs):
+        if theirs is None or not known(line, theirs):
             return []
         previous = rollback_target(line)
         if previous is not None and manifest_of(store, line, previous) is None:
@@ -192,9 +202,12 @@ def _write_config(store: ObjectStore, line: str) -> list[str]:
     return []
 
 
-def _known(line: str, theirs: dict) -> bool:
-    wanted = _text(theirs["event"])
-    return any(_text(event) == wanted for event in history(line))
+def known(line: str, theirs: dict) -> bool:
+    """Whether this folder's history has the move of a pointer, to the same model where that is still here."""
+    wanted, place = _text(theirs["event"]), folder(line, theirs["version"])
+    if not any(_text(event) == wanted for event in history(line)):
+        return False
+    return place is None or (fileio.read_json(place / MANIFEST) or {}).get("digest") == theirs["digest"]
 
 
 def _moved(store: ObjectStore, line: str, theirs: dict | None) -> PointerMoved:
@@ -207,6 +220,13 @@ def _moved(store: ObjectStore, line: str, theirs: dict | None) -> PointerMoved:
         f"the store's champion must be one that this folder has seen; here it is {named(champion(line))}. "
         f"Received: {store.uri} has {named(theirs)}{by}. Another desk moved it, or this folder is an old copy. {_TAKE_OVER}"
     )
+
+
+def _file(place: Path, name: str, digest: str) -> bytes:
+    data = (place / name).read_bytes()
+    if fileio.bytes_hash(data) != digest:
+        raise Differs(f"files must match their manifest. Received: {place / name} changed while it was sent")
+    return data
 
 
 def _desk() -> str:

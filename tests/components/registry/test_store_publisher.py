@@ -213,6 +213,19 @@ def test_after_such_a_crash_another_move_is_told_and_then_goes_on_from_the_store
     assert stored(store)["version"] == 3
 
 
+def test_the_next_run_begins_with_the_store_s_champion_after_such_a_crash(s3, store, monkeypatch, capsys):
+    make(1), move(1), make(2, "second")
+    with pytest.raises(OSError, match="no space"):
+        crash_after_the_store(monkeypatch, lambda: move(2))
+    s3.away = True
+    assert model_registry.catch_up(LINE) is None
+    assert "the object store was not asked: the object store must answer" in capsys.readouterr().err
+    s3.away = False
+    assert model_registry.catch_up(LINE)["to"] == 2
+    assert pointer()["version"] == 2
+    assert model_registry.catch_up(LINE) is None
+
+
 def test_an_answer_that_is_lost_is_no_lost_race(s3, store, monkeypatch):
     """The store has written; the client tries again and is refused by its own write."""
     make(1), move(1), make(2, "second")
