@@ -1,7 +1,7 @@
 """Writing of `Examples` artifacts: gzip TFRecord files of tf.Example records with `text` (bytes) and `label` (int64).
 
-A record is encoded here and not by tf.train.Example: its two features always have the same shape, and the general encoder takes four
-times as long. Packing runs in a thread beside the encoding. Equal rows give equal bytes.
+A record is encoded here and not by tf.train.Example: its features always have the same shape, and the general encoder takes many times
+as long. Packing runs in a thread beside the encoding. Equal rows give equal bytes.
 Formats: https://protobuf.dev/programming-guides/encoding and https://www.tensorflow.org/tutorials/load_data/tfrecord
 """
 
@@ -11,6 +11,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import google_crc32c
@@ -31,20 +32,12 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-_SIZES = [_varint(size) for size in range(1 << 13)]  # most fields are shorter
-
-
 def _field(tag: bytes, content: bytes) -> bytes:
-    size = len(content)
-    return tag + (_SIZES[size] if size < len(_SIZES) else _varint(size)) + content
+    return tag + _varint(len(content)) + content
 
 
 def _feature(name: bytes, value: bytes) -> bytes:
     return _field(b"\x0a", _field(b"\x0a", name) + _field(b"\x12", value))
-
-
-def _label(label: int) -> bytes:
-    return _feature(b"label", _field(b"\x1a", _field(b"\x0a", _varint(label & (1 << 64) - 1))))
 
 
 def _bytes(name: bytes, value: bytes) -> bytes:
@@ -53,19 +46,32 @@ def _bytes(name: bytes, value: bytes) -> bytes:
 
 def example(text: bytes, label: int, span: bytes | None = None) -> bytes:
     """A serialised tf.train.Example, its features in alphabetical order."""
-    between = b"" if span is None else _bytes(b"span", span)
-    return _field(b"\x0a", _label(label) + between + _bytes(b"text", text))
+    features = _feature(b"label", _field(b"\x1a", _field(b"\x0a", _varint(label & (1 << 64) - 1))))
+    if span is not None:
+        features += _bytes(b"span", span)
+    return _field(b"\x0a", features + _bytes(b"text", text))
 
 
-def _masked(content: bytes) -> bytes:
-    crc = google_crc32c.value(content)
+def _masked(crc: int) -> bytes:
     return _SUM.pack(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def framed(record: bytes) -> bytes:
-    """A record as a TFRecord file holds it: its length and itself, each with a checksum."""
+@lru_cache(1 << 14)
+def _before(size: int, label: int, span: bytes | None) -> tuple[bytes, int]:
+    """What stands before a text of `size` bytes in a TFRecord file, and the checksum of the record so far.
+
+    That depends on little, and repeats: the text is the end of its record.
+    """
+    record = example(bytes(size), label, span)
     length = _LENGTH.pack(len(record))
-    return b"".join((length, _masked(length), record, _masked(record)))
+    start = record[: len(record) - size]
+    return length + _masked(google_crc32c.value(length)) + start, google_crc32c.value(start)
+
+
+def framed(text: bytes, label: int, span: bytes | None = None) -> tuple[bytes, bytes, bytes]:
+    """A record as a TFRecord file holds it, in parts: length, its checksum and the record's start; the text; the record's checksum."""
+    start, crc = _before(len(text), label, span)
+    return start, text, _masked(google_crc32c.extend(crc, text))
 
 
 class _Split:
@@ -75,22 +81,15 @@ class _Split:
         self.folder, self.write = folder, write
         self.shards = max(1, -(-rows // SHARD))
         self.rows = self.bytes = 0
-        self.parts, self.labels = [], {}
+        self.parts: list[bytes] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, shard: int) -> Path:
         return self.folder / f"data_tfrecord-{shard:05d}-of-{self.shards:05d}.gz"
 
     def add(self, text: bytes, label: int, span: bytes | None) -> None:
-        if span is None:
-            ready = self.labels.get(label)
-            if ready is None:
-                ready = self.labels[label] = _label(label)
-            record = _field(b"\x0a", ready + _bytes(b"text", text))
-        else:
-            record = example(text, label, span)
-        self.parts.append(framed(record))
-        self.rows, self.bytes = self.rows + 1, self.bytes + len(record)
+        self.parts += framed(text, label, span)
+        self.rows, self.bytes = self.rows + 1, self.bytes + len(text)
         # The last file takes what there is, however many rows were expected.
         if self.rows % SHARD == 0 and self.rows // SHARD < self.shards:
             self.flush(self.rows // SHARD - 1, True)

@@ -70,13 +70,17 @@ class Distribution:
         of_day = sampled(rows["key"][own], self.span_rows[day]) if day else np.zeros(len(own), bool)
         if day:
             self.own.count(*columns)
-        for i, in_all, in_day in zip(own.tolist(), counted.tolist(), of_day.tolist()):
-            if in_all or in_day:
-                words, label = words_of(rows["text"][i].decode()), int(rows["label"][i])
-                if in_all:
-                    self.total.count_words(words, label)
-                if in_day:
-                    self.own.count_words(words, label)
+        for profiles, chosen in (
+            ((self.total, self.own), counted & of_day),
+            ((self.total,), counted & ~of_day),
+            ((self.own,), of_day & ~counted),
+        ):
+            for label in np.unique(columns[0][chosen]):
+                texts = [rows["text"][i] for i in own[chosen & (columns[0] == label)]]
+                # One call for many rows; no word goes across the line break between two of them.
+                words = words_of(b"\n".join(texts).decode())
+                for profile in profiles:
+                    profile.count_words(words, int(label))
 
     def _close(self, day: str) -> None:
         if self.day:

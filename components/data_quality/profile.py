@@ -66,7 +66,7 @@ class Profile:
         self.upper += int(upper.sum())
 
     def count_words(self, words: list[str], label: int) -> None:
-        """Counts the words of one row."""
+        """Counts the words of one or more rows."""
         self.tokens[label] += len(words)
         counter = self.words[label]
         counter.update(words)
