@@ -13,7 +13,7 @@ import numpy as np
 
 from components.data.row_store import DRAWN_TEST, batches
 
-_MEMORY = "192MB"  # what is larger goes to a temporary file
+_MEMORY = "96MB"  # what is larger goes to a temporary file
 _THREADS = 2
 
 # place: 0 train, 1 eval, 2 test drawn by hash, 3 fresh, 4 row of a test file (`row_store.PLACES`).

@@ -52,6 +52,8 @@ class Store:
     def add(self, columns: dict) -> None:
         """Adds rows: every column but n, each [rows]."""
         count = len(columns["text"])
+        if not count:
+            return
         numbered = {"n": np.arange(self.rows, self.rows + count), **columns}
         arrays = [pa.array(numbered[field.name], field.type) for field in SCHEMA]
         self.parts.append(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
