@@ -13,6 +13,17 @@ _COUNT = click.IntRange(min=1)
 
 @click.command("serve", cls=Command, example="newsdesk serve --line news --port 8501 --log-requests")
 @options.line()
+@click.option(
+    "--from",
+    "store",
+    default="",
+    is_eager=True,
+    metavar="URI",
+    help="an object store, s3://bucket/folder, instead of NEWSDESK_HOME",
+)
+@click.option(
+    "--cache", default="", metavar="FOLDER", help="keeps what --from downloads (default: ~/.cache/newsdesk/store)"
+)
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", show_default=True, help="this machine alone by default")
 @click.option(
     "--port", default=8501, type=click.IntRange(0, 65_535), show_default=True, help="0: any free one, named in the log"
@@ -73,6 +84,8 @@ _COUNT = click.IntRange(min=1)
 )
 def command(
     line,
+    store,
+    cache,
     host,
     port,
     poll,
@@ -90,6 +103,8 @@ def command(
 
     POST /v1/models/LINE:predict and :classify, GET /v1/models/LINE, /healthz, /metrics. Ends on SIGTERM, after the requests under way.
     """
+    if (store and not line) or (cache and not store):
+        return fail("serve", f"{'--from needs --line' if store else '--cache needs --from'}", 2)
     line = answering_line(line)
     if queue_rows < request_rows:
         return fail("serve", f"--queue-rows must hold one whole request ({request_rows}). Received: {queue_rows}", 2)
@@ -104,6 +119,8 @@ def command(
 
     settings = ServeSettings(
         line=line,
+        store=store,
+        cache=cache,
         host=host,
         port=port,
         poll=poll,

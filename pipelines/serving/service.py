@@ -31,7 +31,7 @@ class Service:
 
     def __init__(self, settings: ServeSettings):
         self.settings = settings
-        self.champion = Champion(settings.line)
+        self.champion = Champion(settings.line, settings.store, settings.cache)
         self.metrics = Metrics()
         self.batcher = Batcher(
             settings.batch_rows, settings.batch_wait, settings.queue_rows, self.metrics.batch.observe
