@@ -132,7 +132,7 @@ lock: setup
 
 .PHONY: lock-set
 lock-set:
-	$(COMPILE) pyproject.toml --group tfx --group dev $(PYTHON) -o docker/$(STACK)/tfx.lock
+	$(COMPILE) pyproject.toml --group tfx --group dev --group dev-s3 $(PYTHON) -o docker/$(STACK)/tfx.lock
 	$(COMPILE) pyproject.toml --group airflow --group dev $(PYTHON) -o docker/$(STACK)/airflow.lock
 	$(COMPILE) --group pyproject.toml:browser --constraint docker/$(STACK)/airflow.lock $(PYTHON) \
 	  -o docker/$(STACK)/browser.lock

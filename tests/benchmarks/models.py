@@ -6,11 +6,11 @@ FOLDER holds `train.csv` and `test.csv` in AG News's form. Rows are split as in 
 split, with seeds 1 to REPEATS where it has one; the test rows are scored as they were delivered and once more cleaned. Seconds
 are processor time of vocabulary and training, user and system together, without start and import.
 
-Each measurement stays in `NEWSDESK_HOME/bench/models/` under the rows' hash, as `<preset>-<seed>.json` and `.npz` (the answers
-to the test rows), with the settings it was made with. A later call goes on where an earlier one stopped and measures anew what
-has other settings now; the page shows all that is kept, and of a model that has nothing kept here the row that the page has already.
-After a change of code that matters, remove the preset's files. COSTS names presets that are too dear to train: a few steps of each
-are timed, and the page says what the whole training would cost.
+Each measurement is a line of `models.jsonl` beside this file, with the rows' hash and the settings it was made with: a seed of the dear
+presets takes hours, so their seeds are measured over several days and machines. A later call goes on where an earlier one stopped and
+measures anew what has other settings now; the page shows all that is kept, and of a model that has nothing kept the row that the page has
+already. After a change of code that matters, remove the preset's lines. COSTS names presets that are too dear to train: a few steps
+of each are timed, and the page says what the whole training would cost.
 """
 
 import components  # noqa: F401  # before TensorFlow: it chooses Keras 2
@@ -35,7 +35,7 @@ import tf_keras
 import yardsticks
 
 from components import ingester
-from components.core import fileio, paths
+from components.core import fileio
 from components.data import tfrecords as records
 from components.data.row_format import form_of
 from components.data.text_cleaning import clean
@@ -48,6 +48,7 @@ from pipelines.config.run_config import LABELS, DataConfig
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENCODER = Path(__file__).with_name("ENCODER.md")
 PAGE = REPOSITORY / "components" / "models" / "README.md"
+KEPT = Path(__file__).with_name("models.jsonl")
 USUAL = ("linear", "bag", "transformer", "wide-transformer")
 SEEDLESS = {"linear", *yardsticks.SEEDLESS}
 ASKED = 200  # texts asked one by one
@@ -65,7 +66,7 @@ def rows_of(source: Path, folder: Path) -> dict:
 
 
 def scored(ask, rows: dict) -> dict:
-    """Accuracy on test rows as delivered and cleaned, recall by class, calibration error; and the probabilities."""
+    """Accuracy on test rows as delivered and cleaned, recall by class, calibration error."""
     texts, truth = rows["test"]
     cleaned = np.array([clean(text.decode("utf-8", "replace")).encode() for text in texts], object)
     answers = ask(texts)
@@ -73,7 +74,7 @@ def scored(ask, rows: dict) -> dict:
     return {
         "test": float(right.mean()), "clean": float((ask(cleaned).argmax(axis=1) == truth).mean()),
         "recall": [float(right[truth == label].mean()) for label in range(len(LABELS))],
-        "ece": calibration.expected_error(answers, truth), "probabilities": answers,
+        "ece": calibration.expected_error(answers, truth),
     }  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def trained(name: str, seed: int, rows: dict) -> dict:
         answers = scored(lambda texts: export.predict(exported, texts), rows)
     return {
         **answers, "eval": loop.final_accuracy(history), "seconds": used, "p50": statistics.median(taken), "size": size,
+        "precision": training["precision"],
     }  # fmt: skip
 
 
@@ -108,41 +110,63 @@ def _timed(ask) -> float:
 
 
 class Kept:
-    """The measurements of one source's rows: `<name>-<seed>.json`, with the settings each was made with."""
+    """The measurements of one source's rows in a file that holds those of all: a line a measurement, by name and seed.
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    A line has `name`, `rows` (their hash), `settings`, `date`, `processor`, and either `seed` with the figures or `cost`.
+    """
+
+    def __init__(self, path: Path, rows: str):
+        self.path, self.rows = path, rows
 
     def get(self, name: str, seed: int) -> dict | None:
         """A measurement of the settings as they are now, else None."""
-        path = self.folder / f"{name}-{seed}.json"
-        run = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        return run if run and run["settings"] == settings_of(name) else None
+        return next((run for run in self.all(name) if run["seed"] == seed), None)
 
     def all(self, name: str) -> list[dict]:
         """Those of one model, by seed."""
-        seeds = [path.stem.removeprefix(f"{name}-") for path in self.folder.glob(f"{name}-*.json")]
-        runs = [self.get(name, int(seed)) for seed in seeds if seed.isdigit()]
-        return sorted(filter(None, runs), key=lambda run: run["seed"])
+        own = [line for line in self._lines() if self._is_of(line, name) and "seed" in line]
+        return [line for line in own if line["settings"] == settings_of(name)]
 
-    def put(self, name: str, seed: int, run: Mapping, truth: np.ndarray) -> None:
-        """Answers first, so that a measurement is whole once its JSON is there."""
-        with fileio.replacing(self.folder / f"{name}-{seed}.npz") as file:
-            np.savez_compressed(file, probabilities=run["probabilities"], truth=truth)
-        numbers = {key: value for key, value in run.items() if key != "probabilities"}
-        date = str(dt.datetime.now(dt.timezone.utc).date())
-        fileio.write_json(
-            self.folder / f"{name}-{seed}.json", {**numbers, "seed": seed, "settings": settings_of(name), "date": date}
-        )
+    def cost(self, name: str) -> dict | None:
+        """What a step of a preset cost, see `step_cost.measure`; None where nobody measured it."""
+        return next((line["cost"] for line in self._lines() if self._is_of(line, name) and "cost" in line), None)
+
+    def put(self, name: str, seed: int, run: Mapping) -> None:
+        """Adds a measurement, or replaces the one of the same name and seed."""
+        self._put({"name": name, "seed": seed, **run})
+
+    def put_cost(self, name: str, cost: Mapping) -> None:
+        """Adds what a step costs, or replaces it."""
+        self._put({"name": name, "cost": dict(cost)})
+
+    def _put(self, new: Mapping) -> None:
+        same = {key: new[key] for key in ("name", "seed") if key in new}
+        about = {
+            "rows": self.rows, "settings": settings_of(new["name"]), "date": str(dt.datetime.now(dt.timezone.utc).date()),
+            "processor": step_cost.processor(),
+        }  # fmt: skip
+        others = [
+            line for line in self._lines()
+            if not (self._is_of(line, new["name"]) and {key: line[key] for key in ("name", "seed") if key in line} == same)
+        ]  # fmt: skip
+        lines = sorted([*others, {**new, **about}], key=lambda line: (line["name"], line.get("seed", 0), line["rows"]))
+        with fileio.replacing(self.path) as file:
+            file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
+
+    def _is_of(self, line: Mapping, name: str) -> bool:
+        return line["name"] == name and line["rows"] == self.rows
+
+    def _lines(self) -> list[dict]:
+        text = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
+        return [json.loads(line) for line in text.splitlines()]
 
 
 def settings_of(name: str) -> dict:
-    """What a measurement depends on besides rows and code."""
+    """What a measurement depends on besides rows, code and processor."""
     if name not in PRESETS:
         return yardsticks.SETTINGS[name]
     preset = PRESETS[name]
-    training = hyperparameters.for_this_processor(preset.training)
-    return {"family": preset.family, "network": dict(preset.network), "training": dict(training)}
+    return {"family": preset.family, "network": dict(preset.network), "training": dict(preset.training)}
 
 
 def digest(rows: dict) -> str:
@@ -164,7 +188,7 @@ def write(kept: Kept, rows: Mapping, before: str) -> str:
             lines.append(earlier[title])
         else:
             missing.append(title)
-            cost = fileio.read_json(kept.folder / f"{name}.cost.json")
+            cost = kept.cost(name)
             costs += [models_page.cost_line(title, cost)] if cost else []
     about = {
         "rows": {split: len(part[1]) for split, part in rows.items()}, "labels": LABELS,
@@ -189,16 +213,16 @@ def main() -> None:
         )
     with tempfile.TemporaryDirectory() as folder:
         rows = rows_of(Path(source), Path(folder))
-    kept = Kept(paths.ensure() / "bench" / "models" / digest(rows))
+    kept = Kept(KEPT, digest(rows))
     for name in dear:
-        fileio.write_json(kept.folder / f"{name}.cost.json", step_cost.measure(name, rows))
+        kept.put_cost(name, step_cost.measure(name, rows))
     wanted = [(name, seed) for name in (*yardsticks.MEASURES, *only) for seed in range(1, repeats + 1)]
     for name, seed in wanted:
         if kept.get(name, seed) is None and (seed == 1 or name not in SEEDLESS):
             run = trained(name, seed, rows) if name in PRESETS else yardsticks.MEASURES[name](rows, scored, seed)
             if run is None:
                 continue
-            kept.put(name, seed, run, rows["test"][1])
+            kept.put(name, seed, run)
             print(f"{name}, seed {seed}: test {run['test']:.4f}, {run['seconds']:.0f} s", flush=True)
         # After each measurement, so that what was measured stays when the rest is cut off.
         PAGE.write_text(write(kept, rows, PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,7 +1,5 @@
 """The table of `make bench-models`: a spread or no figure, and what an earlier page says of models that are not measured anew."""
 
-import json
-
 import models
 import models_page
 import numpy as np
@@ -48,12 +46,11 @@ def test_seconds_of_a_run_that_filled_the_cache_stand_apart(taken, shown):
 
 @pytest.fixture
 def kept(tmp_path):
-    """A folder of measurements with two runs of `bag`, and the cost of one preset's steps."""
-    kept, truth = models.Kept(tmp_path), np.zeros(3, int)
+    """Measurements with two runs of `bag`, and the cost of one preset's steps."""
+    kept = models.Kept(tmp_path / "models.jsonl", "abc")
     for seed in (1, 2):
-        kept.put("bag", seed, {**run(seed, 0.91 + seed / 100), "probabilities": np.zeros((3, 4))}, truth)
-    cost = {"seconds": 3.6, "batch": 64, "steps": 2000, "precision": "float32"}
-    (tmp_path / "nightly.cost.json").write_text(json.dumps(cost))
+        kept.put("bag", seed, run(seed, 0.91 + seed / 100))
+    kept.put_cost("nightly", {"seconds": 3.6, "batch": 64, "steps": 2000, "precision": "float32"})
     return kept
 
 
@@ -79,6 +76,15 @@ def test_presets_without_a_figure_are_named_with_what_they_cost_and_what_is_know
     assert "`nightly`" in missing and "`linear`" in missing and "`bag`" not in missing
     assert "| `nightly` | float32 | 3.60 | 64 | 2,000 | 2.0 |" in page
     assert "measured with PyTorch on a GPU: 0.9398 ± 0.0010\n" in page
+
+
+def test_a_measurement_is_found_by_rows_name_seed_and_settings_and_replaced_by_a_new_one(kept, monkeypatch):
+    kept.put("bag", 2, run(2, 0.95))
+    assert [each["test"] for each in kept.all("bag")] == [0.92, 0.95]
+    assert kept.get("bag", 2)["test"] == 0.95 and kept.get("bag", 3) is None and not kept.all("linear")
+    assert models.Kept(kept.path, "other rows").get("bag", 2) is None
+    monkeypatch.setattr(models, "settings_of", lambda name: {"network": "another"})
+    assert kept.get("bag", 2) is None
 
 
 def test_an_encoder_page_without_the_recipe_is_an_error():
