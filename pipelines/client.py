@@ -205,8 +205,8 @@ class Client:
         """
         loaded, least, answers = self._loaded, self.min_confidence, []
         rows = _probabilities(loaded, texts)
-        for row in rows:
-            label_id = int(row.argmax()) if row.max() >= least else None
+        for row, certain in zip(rows, sure(rows, least)):
+            label_id = int(row.argmax()) if certain else None
             answers.append(
                 {
                     "label": None if label_id is None else loaded.labels[label_id],
@@ -222,6 +222,11 @@ class Client:
             guesses = [(text, loaded.labels[row.argmax()], float(row.max())) for text, row in zip(texts, rows)]
             self.log.add(request_id, loaded.version, loaded.digest, guesses)
         return answers
+
+
+def sure(rows: np.ndarray, least: float) -> np.ndarray:
+    """bool[texts]: whether an answer's highest probability is at least `least`. rows: float32[texts, classes]."""
+    return rows.max(axis=1) >= least
 
 
 def checked_confidence(value: float) -> float:

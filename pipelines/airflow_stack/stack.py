@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.core import clock, env_file, errors, fileio, paths, processes
 from components.registry import mlflow_db
-from pipelines.airflow_stack import airflow_settings, stack_state, supervisor
+from pipelines.airflow_stack import airflow_secrets, airflow_settings, stack_state, supervisor
 from pipelines.airflow_stack.airflow_settings import SetupError
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack_health import address, log_file, log_tail, unhealthy_parts, wait_until_healthy
@@ -55,6 +55,21 @@ def commands() -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+def environments() -> dict[str, dict[str, str]]:
+    """The environment of each part that is no part of Airflow, by name; `airflow_settings.airflow_env` is that of the others."""
+    return {"mlflow": _mlflow_env(), "predictor": environment()}
+
+
+def prepare() -> None:
+    """Brings the databases of Airflow and MLflow to the installed versions; instant when that was done.
+
+    Raises:
+        SetupError: an environment is missing, or a step failed.
+    """
+    airflow_settings.prepare()
+    mlflow_db.ensure(partial(_upgrade_mlflow, commands()["mlflow"][0]))
+
+
 def up() -> None:
     """Starts what is not running, waits until Airflow is healthy and prints the addresses.
 
@@ -73,8 +88,7 @@ def up() -> None:
         supervised = state and stack_state.SUPERVISOR not in missing
         if not supervised:
             print("Preparing the databases of Airflow and MLflow …", flush=True)
-            airflow_settings.prepare()
-            mlflow_db.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
+            prepare()
             _start_supervisor()
         wait_until_healthy({part.name: part.restarts for part in stack_state.parts(state)})
     _print_addresses(started=bool(missing))
@@ -96,7 +110,7 @@ def supervise() -> None:
     """The supervisor's process, started by `up`: keeps the parts running until SIGTERM. `down` stops the parts."""
     ended = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
-    env, others = airflow_settings.airflow_env(), {"mlflow": _mlflow_env(), "predictor": environment()}
+    env, others = airflow_settings.airflow_env(), environments()
     programs = {
         name: supervisor.Program(call, others.get(name, env), log_file(name), name in _ports())
         for name, call in commands().items()
@@ -200,7 +214,7 @@ def _check_ports(missing: list[str]) -> None:
 def _print_addresses(started: bool) -> None:
     print(
         f"""{"Airflow and MLflow are up." if started else "Airflow and MLflow were up already."}
-  Airflow   {address()}   user {airflow_settings.USER}, password {airflow_settings.password()}
+  Airflow   {address()}   user {airflow_secrets.USER}, password {airflow_secrets.password()}
   MLflow    http://127.0.0.1:{airflow_settings.mlflow_port()}/#/experiments?workflowType=machine_learning
   logs      {log_file("scheduler").parent}
 {_schedule_line()}

@@ -67,6 +67,13 @@ _COUNT = click.IntRange(min=1)
     help="size of one request; more is answered with 413",
 )
 @click.option(
+    "--min-confidence",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="answers below this probability get no label; a request may ask for its own with ?min_confidence=",
+)
+@click.option(
     "--log-requests",
     is_flag=True,
     help="keep texts and answers in NEWSDESK_HOME/requests/LINE, a source for `newsdesk monitor`",
@@ -87,6 +94,7 @@ def command(
     queue_rows,
     request_rows,
     body_bytes,
+    min_confidence,
     log_requests,
     log_days,
     log_bytes,
@@ -121,6 +129,7 @@ def command(
         queue_rows=queue_rows,
         request_rows=request_rows,
         body_bytes=body_bytes,
+        min_confidence=min_confidence,
         log=LogSettings(log_days, log_bytes) if log_requests else None,
     )
     return server.run(settings)

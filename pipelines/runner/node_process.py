@@ -38,11 +38,12 @@ _STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 # An address with a user's name or password in it stays behind.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 # Not the whole of "TF_": Terraform keeps secrets in TF_VAR_….
-# OpenLineage's key too: the nodes are who sends events.
+# OpenLineage's and OpenTelemetry's keys too: the nodes are who sends events.
 _KEPT_PREFIXES = (
     "LC_",
     "OMP_",
     "OPENLINEAGE_",
+    "OTEL_",
     "TF_CPP_",
     "TF_ENABLE_",
     "TF_NUM_",

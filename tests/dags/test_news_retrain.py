@@ -62,7 +62,7 @@ def test_without_a_schedule_no_clock_starts_a_run_and_one_by_hand_does_not_wait(
     dag = retrain_dag("news_retrain", {}, "news-demo")
     stored = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     assert stored.next_dagrun_info(last_automated_run_info=None) is None
-    assert not dag.is_paused_upon_creation and not dag.catchup and dag.max_active_runs == 1
+    assert not dag.is_paused_upon_creation and not dag.catchup and dag.max_active_runs > 1
     assert dag.params["source"] == "demo"
 
 
@@ -90,7 +90,7 @@ def test_after_thirty_missed_intervals_one_run_makes_up_for_all_of_them(dag):
     one = stored.next_dagrun_info(last_automated_run_info=before)
     assert now - timedelta(days=1) <= one.run_after <= now
     assert stored.next_dagrun_info(last_automated_run_info=one).run_after > now
-    assert stored.max_active_runs == 1
+    assert not stored.catchup
 
 
 @pytest.mark.parametrize(
