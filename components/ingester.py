@@ -8,148 +8,69 @@ one split. A test file becomes the test split, row for row; only without one a s
 rows that people labelled recently is kept as fresh rows (`components.data.fresh_rows`), in a split that only ModelGate reads.
 """
 
-import contextlib
 import csv
 import json
-from array import array
-from collections import Counter
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
+import numpy as np
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from components.artifacts import Quarantine
-from components.core.fileio import file_hash
-from components.data import file_reader, fresh_rows, quarantine, text_cleaning
+from components.core import paths
+from components.data import fresh_rows, listed_files, row_decisions, row_store, text_cleaning
 from components.data import tfrecords as records
-from components.data.row_format import BadRow, Form, Row, form_from
+from components.data.row_account import Account
+from components.data.row_format import BadRow, Block, Form, form_from
+from components.data.row_store import DRAWN_TEST, EVAL, GIVEN, TRAIN
 from components.data.sources import SourceError
-from components.data_quality.label_consistency import Sample, confusion
-from components.data_quality.profile import Profile, words_of
+from components.data_quality.distribution import Distribution
+from components.data_quality.profile import length_of, shouted
 from components.evaluation import seen_rows
 
-_BAD_ROWS_SHOWN = 8  # bad rows that the verdict shows, of different kinds
-_FOREIGN = 50  # different unknown labels that the account names
-_SPAN_WORDS = 2000  # words that a span's profile keeps
+
+def place(keys: np.ndarray, eval_fraction: float, test_fraction: float) -> np.ndarray:
+    """The places of rows (int8, of `row_store.PLACES`), from their keys alone: the same whatever else the source holds."""
+    point = (keys >> np.uint64(32)) / 2.0**32
+    held_out = np.where(point < test_fraction, DRAWN_TEST, EVAL)
+    return np.where(point < test_fraction + eval_fraction, held_out, TRAIN).astype(np.int8)
 
 
-def place(row_hash: str, eval_fraction: float, test_fraction: float) -> str:
-    """The split of a row, from its hash alone: the same whatever else the source holds."""
-    point = int(row_hash[:8], 16) / 0x100000000
-    if point < test_fraction:
-        return "test"
-    return "eval" if point < test_fraction + eval_fraction else "train"
+def columns(block: Block) -> dict:
+    """The columns of `row_store` that follow from the rows alone."""
+    texts = list(map(text_cleaning.join, block.titles, block.descriptions))
+    return {
+        "key": np.fromiter(map(text_cleaning.row_key, texts), np.uint64, len(texts)),
+        "label": np.array(block.labels, np.int8),
+        "length": np.fromiter(map(length_of, texts), np.int16, len(texts)),
+        "shouted": np.fromiter(map(shouted, block.titles), bool, len(texts)),
+        "text": [text.encode() for text in texts],
+    }
 
 
-def read_file(file: dict, form: Form) -> Iterator[Row | BadRow]:
-    """Rows of one listed file.
+def read_rows(files: list[dict], form: Form, store: row_store.Store, account: Account, place_of, drawn_of) -> list[str]:
+    """Stores every readable row of the files, in their order; returns what is to be said of files that cannot be read.
 
-    Raises:
-        SourceError: the file is gone, changed since it was listed, or unreadable.
+    place_of(file, keys), drawn_of(file, keys): columns `place` and `drawn` of `row_store`.
     """
-    path = Path(file["path"])
-    digest = file_hash(path) if path.is_file() else "no such file"
-    if digest != file["sha256"]:
-        raise SourceError(
-            f"a listed file must not change during a run. Received: {path} had sha256 {file['sha256'][:12]}, now {digest[:12]}"
-        )
-    return _tfds_rows(path, form) if file["kind"] == "tfds" else file_reader.read(path, form)
-
-
-def _tfds_rows(path: Path, form: Form) -> Iterator[Row | BadRow]:
-    """Rows of one record file of a prepared TFDS data set with the features title, description and label (0-based)."""
-    import tensorflow_datasets as tfds
-
-    features, labels = tfds.builder_from_directory(path.parent).info.features, form.labels
-    try:
-        for number, raw in enumerate(records.raw_records(str(path), ""), 1):
-            row = features.deserialize_example_np(raw)
-            label = int(row["label"])
-            if 0 <= label < len(labels):
-                yield Row(
-                    number,
-                    label,
-                    row["title"].decode("utf-8", "replace"),
-                    row["description"].decode("utf-8", "replace"),
-                )
-            else:
-                yield BadRow(
-                    number, "label", str(label), f"is outside the labels (expected 0 to {len(labels) - 1})", True
-                )
-    except ValueError as error:
-        raise SourceError(str(error)) from error
-
-
-class Account:
-    """Where each row went. Rows in = rows out + quarantined + duplicates, by file and in all."""
-
-    def __init__(self, form: Form, log):
-        self.form, self.log = form, log
-        self.files, self.foreign, self.foreign_rows = [], Counter(), 0
-        self.conflicts = self.leaked = 0
-        self.first_foreign, self.first_quarantined = {}, {}
-        self.splits = {split: Counter() for split in records.SPLITS}
-
-    def open(self, file: dict) -> None:
-        self.own = {"in": 0, "out": 0, "quarantined": 0, "duplicates": 0}
-        self.numbers = set()
-        self.files.append({**{key: file[key] for key in ("path", "split", "span", "sha256")}, **self.own})
-        self.own = self.files[-1]
-
-    def quarantine(self, row: BadRow) -> None:
-        """Writes the row to the quarantine file and remembers the first of each kind for the verdict."""
-        self.own["quarantined"] += 1
-        path = self.own["path"]
-        shown = quarantine.shown(row.value)
-        self.log.writerow(quarantine.cells(path, row))
-        finding = f"{path}, line {row.line}, column {row.column}: {row.value[:60]!r} {row.reason}"
-        if len(self.first_quarantined) < _BAD_ROWS_SHOWN:  # one of each kind
-            self.first_quarantined.setdefault((row.column, row.reason), finding)
-        if row.foreign:
-            self.foreign_rows += 1
-            self.numbers.add(shown.strip()[:20])
-            if shown[:20] in self.foreign or len(self.foreign) < _FOREIGN:
-                self.foreign[shown[:20]] += 1
-            if len(self.first_foreign) < _BAD_ROWS_SHOWN:
-                self.first_foreign.setdefault(shown[:20], finding)
-
-    def take(self, row: Row, split: str) -> None:
-        self.own["out"] += 1
-        self.splits.setdefault(split, Counter())[self.form.labels[row.label]] += 1
-        self.numbers.add(str(row.label + self.form.first_label))
-
-    def close(self) -> None:
-        """Marks a file whose numbers run from 0 where 1 is the first class, or from 1 where it is 0."""
-        count, first = len(self.form.labels), self.form.first_label
-        other = 1 - first
-        there, absent = (str(n) for n in ((other, first + count - 1) if first else (other + count - 1, first)))
-        self.own["off_by_one"] = bool({there, f"{there}.0"} & self.numbers) and absent not in self.numbers
-
-    def to_json(self) -> dict:
-        rows = {name: sum(f[name] for f in self.files) for name in ("in", "out", "quarantined", "duplicates")}
-        assert rows["in"] == rows["out"] + rows["quarantined"] + rows["duplicates"], rows
-        return {
-            "files": self.files,
-            "rows": rows,
-            "splits": {split: dict(sorted(own.items())) for split, own in self.splits.items()},
-            "foreign": dict(self.foreign.most_common()),
-            "foreign_rows": self.foreign_rows,
-            "first_label": self.form.first_label,
-            "conflicts": self.conflicts,
-            "leaked": self.leaked,
-            "first_foreign": list(self.first_foreign.values()),
-            "first_quarantined": list(self.first_quarantined.values()),
-        }
-
-
-def _hashes(file: dict, form: Form) -> Iterator[str]:
-    """The hash of each readable row of a file; none where the file cannot be read, which `ingest` reports."""
-    with contextlib.suppress(SourceError):
-        for row in read_file(file, form):
-            if isinstance(row, Row):
-                yield text_cleaning.row_hash(text_cleaning.join(row.title, row.description))
+    unread = []
+    for number, file in enumerate(files):
+        account.open(file)
+        try:
+            for part in listed_files.read(file, form):
+                if isinstance(part, BadRow):
+                    account.quarantine(part)
+                    continue
+                account.read(len(part))
+                own = columns(part)
+                own["file"] = np.full(len(part), number, np.int32)
+                own["place"], own["drawn"] = place_of(file, own["key"]), drawn_of(file, own["key"])
+                store.add(own)
+        except SourceError as error:
+            unread.append(str(error))
+    return unread
 
 
 def ingest(
@@ -157,7 +78,7 @@ def ingest(
     form: Form,
     eval_fraction: float,
     test_fraction: float,
-    writer,
+    writer: records.Writer,
     kept_out: Path,
     fresh_fraction: float = 0.0,
     fresh_from: str = "labelled",
@@ -170,76 +91,38 @@ def ingest(
     Raises:
         SourceError: files cannot be read to their ends; the message names all of them, and first bad rows of the others.
     """
+    # Test files first, then span by span: of equal rows the first stays.
+    ordered = sorted(files, key=lambda f: (f["split"] != "test", f["span"], f["path"]))
     given_test = any(f["split"] == "test" for f in files)
-    seen, test_seen = {}, set()  # row hash -> set of its labels, as bits
-    fresh = fresh_rows.owners(files, lambda file: _hashes(file, form), fresh_from, fresh_fraction)
-    known = array("Q")  # row hashes of train and eval: later runs leave these out when they judge this run's model
-    total, spans, held_out = Profile(form.labels), {}, {"eval": Sample(), "test": Sample()}
-    unread = []
 
-    def take(row: Row | BadRow, file: dict, own: Profile) -> None:
-        account.own["in"] += 1
-        if isinstance(row, BadRow):
-            account.quarantine(row)
-            return
-        joined = text_cleaning.join(row.title, row.description)
-        key = text_cleaning.row_hash(joined)
-        number, bit = int(key, 16), 1 << row.label
+    def place_of(file: dict, keys: np.ndarray) -> np.ndarray:
         if file["split"] == "test":
-            split = "test"
-            test_seen.add(number)
-        elif number in test_seen or seen.get(number, 0) & bit:
-            account.leaked += number in test_seen
-            account.own["duplicates"] += 1
-            return
-        elif number in fresh:
-            if fresh[number] != file["path"]:
-                account.own["duplicates"] += 1
-                return
-            fresh[number] = ""  # taken
-            account.take(row, records.FRESH)
-            writer.write(records.FRESH, joined, row.label, file["span"])
-            return
-        else:
-            split = place(key, eval_fraction, 0.0 if given_test else test_fraction)
-            account.conflicts += number in seen
-            seen[number] = seen.get(number, 0) | bit
-        account.take(row, split)
-        words = words_of(joined)
-        if split != "train":
-            held_out[split].add(words, row.label)
-        if split != "test":
-            known.append(number)
-            total.add(row.title, joined, words, row.label)
-            if file["span"]:
-                own.add(row.title, joined, words, row.label)
-        writer.write(split, joined, row.label)
+            return np.full(len(keys), GIVEN, np.int8)
+        return place(keys, eval_fraction, 0.0 if given_test else test_fraction)
+
+    def drawn_of(file: dict, keys: np.ndarray) -> np.ndarray:
+        share = fresh_fraction if fresh_rows.counts(file, fresh_from) else 0.0
+        return fresh_rows.drawn(keys, share)
 
     kept_out.mkdir(parents=True, exist_ok=True)
-    with open(kept_out / "rows.csv", "w", newline="", encoding="utf-8") as out:
-        log = csv.writer(out)
-        log.writerow(["source", "line", "column", "value", "reason"])
-        account, span, own = Account(form, log), None, Profile(form.labels)
-        # Test files first, so that a train row that is also a test row is recognised; the rest span by span.
-        ordered = sorted(files, key=lambda f: (f["split"] != "test", f["span"], f["path"]))
-        for file, after in zip(ordered, [*ordered[1:], None]):
-            if file["split"] == "train" and file["span"] != span:
-                span, own = file["span"], Profile(form.labels)
-            account.open(file)
-            try:
-                for row in read_file(file, form):
-                    take(row, file, own)
-            except SourceError as error:
-                unread.append(str(error))
-            account.close()
-            if span and (after is None or after["span"] != span):
-                spans[span] = own.to_json(_SPAN_WORDS)
-    if unread:
-        raise SourceError(_unreadable(unread, account))
-    seen_rows.save(kept_out / seen_rows.FILE, known)
-    profile = total.to_json()
-    profile["agreement"] = {split: confusion(profile, sample.rows) for split, sample in held_out.items()}
-    return account.to_json(), {"train": profile, "spans": spans}
+    with tempfile.TemporaryDirectory(dir=paths.staging_dir(), prefix="rows.", ignore_cleanup_errors=True) as aside:
+        rows = Path(aside, "rows.parquet")
+        with open(kept_out / "rows.csv", "w", newline="", encoding="utf-8") as out, row_store.Store(rows) as store:
+            log = csv.writer(out)
+            log.writerow(["source", "line", "column", "value", "reason"])
+            account = Account(form, log)
+            unread = read_rows(ordered, form, store, account, place_of, drawn_of)
+        if unread:
+            raise SourceError(_unreadable(unread, account))
+        decided = row_decisions.decide(rows, Path(aside))
+        account.leaked, account.conflicts = decided.leaked, decided.conflicts
+        seen_rows.save_sorted(kept_out / seen_rows.FILE, decided.learned(), decided.learned_rows)
+        split_rows = Distribution(ordered, form, decided.by_file)
+        writer.expect(split_rows.sizes)
+        for part in row_store.kept(rows, decided.kept):
+            split_rows.write(part, writer)
+    account.take(split_rows.taken)
+    return account.to_json(), split_rows.profile()
 
 
 def _unreadable(unread: list[str], account: Account) -> str:

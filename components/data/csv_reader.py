@@ -2,20 +2,24 @@
 
 A stray quote would make one field of all rows after it. So quoting is strict, and where a row cannot be parsed only its first
 line becomes the bad row; reading continues with the next line.
+
+Rows are parsed many at a time for as long as nothing is wrong with them (`_clean`). The first that is odd in any way is left to the
+loop in `rows`, which knows what is to be said of it. Both use the same parser and the same limits, so both read the same rows.
 """
 
 import csv
 from collections import Counter, deque
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
-from components.data.row_format import COLUMNS, MAX_FIELD, TEXTS, BadRow, Form, parse_label
+from components.data.row_format import BLOCK, COLUMNS, MAX_FIELD, TEXTS, BadRow, Block, Form, parse_label
 from components.data.sources import SourceError
 from components.data.text_stream import LongLine, open_lines
 
 _DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE = 20  # lines from which delimiter and header are detected
+_SHORT = 16  # lines that are parsed at a time after a fault
 _ROW_LINES = 1000  # most lines of one row; a quote open for longer is a stray one
 
 
@@ -46,19 +50,29 @@ class _Feed:
         """Leaves out so many lines, which count in the numbers of those after them."""
         self.read += len(list(islice(self.lines, count)))
 
+    def take(self, count: int) -> list[str]:
+        """The next lines, fewer at the end of the file."""
+        lines = [self.ahead.popleft() for _ in range(min(count, len(self.ahead)))]
+        lines += islice(self.lines, count - len(lines))
+        self.read += len(lines)
+        return lines
+
+    def put_back(self, lines: list[str]) -> None:
+        self.ahead.extendleft(reversed(lines))
+        self.read -= len(lines)
+
     def peek(self, count: int) -> list[str]:
         self.ahead.extend(islice(self.lines, max(0, count - len(self.ahead))))
         return list(self.ahead)
 
     def leave(self) -> str:
         """Puts back all lines of the row but its first, which is returned."""
-        self.ahead.extendleft(reversed(self.row[1:]))
-        self.read -= len(self.row) - 1
+        self.put_back(self.row[1:])
         return self.row[0] if self.row else ""
 
 
-def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
-    """(line, fields by column) of every row, or (line, BadRow).
+def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow | Block]]:
+    """(line, fields by column) of a row, (line, BadRow), or (line, Block) for many rows without a fault.
 
     Raises:
         SourceError: columns are missing, or the last row is cut off.
@@ -72,7 +86,16 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
         delimiter = form.delimiter or ("\t" if suffix == ".tsv" else _delimiter(head, form))
         names, header = _columns(_sample(head, delimiter), form, path)
         reader = csv.reader(feed, delimiter=delimiter, strict=True)
+        size, labels = BLOCK, {}
         while True:
+            if not header:
+                block, whole = _clean(feed, size, delimiter, names, form, labels)
+                if block:
+                    yield block.lines[0], block
+                # After a fault few lines at a time: what follows it is parsed again.
+                size = min(2 * size, BLOCK) if whole else _SHORT
+                if whole:
+                    continue
             feed.row, start = [], feed.read + 1
             try:
                 cells = next(reader)
@@ -94,6 +117,68 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                     _refuse_cut(feed, path, start)
                 reason = f"has {len(cells)} columns, expected {len(names)} ({', '.join(names)})"
                 yield start, BadRow(start, "row", feed.leave(), reason)
+
+
+def _clean(
+    feed: _Feed, size: int, delimiter: str, names: list[str], form: Form, labels: dict[str, int]
+) -> tuple[Block, bool]:
+    """The rows that begin in the next `size` lines, up to the first that is not plainly good; whether all of them are.
+
+    The lines of the others are put back. labels: labels of this file by their spelling, kept between calls.
+    """
+    start, block, done = feed.read + 1, Block(), 0
+    lines = feed.take(size)
+    first = len(lines)
+    if not lines or not _plain(lines):
+        feed.put_back(lines)
+        return block, False
+
+    def more() -> Iterator[str]:  # the rest of a row that goes beyond the last of the lines
+        while own := feed.take(1):
+            lines.extend(own)
+            if not _plain(own) or len(lines) - done > _ROW_LINES:
+                raise csv.Error("for the careful loop")
+            yield own[0]
+
+    at = {name: i for i, name in enumerate(names)}
+    label_at, title_at, text_at = (at.get(name, -1) for name in COLUMNS)
+    width = len(names)
+    reader = csv.reader(chain(lines[:], more()), delimiter=delimiter, strict=True)
+    try:
+        for cells in reader:
+            if len(cells) != width or reader.line_num - done > _ROW_LINES:
+                break
+            cells.append("")  # what column -1 holds
+            spelling, title, text = cells[label_at], cells[title_at], cells[text_at]
+            label = labels.get(spelling)
+            if label is None:
+                label = parse_label(spelling, form.labels, form.first_label)
+                if len(spelling) >= MAX_FIELD or (label is None and form.labelled):
+                    break
+                label = -1 if label is None else label
+                if len(labels) < BLOCK:
+                    labels[spelling] = label
+            if len(title) >= MAX_FIELD or len(text) >= MAX_FIELD or not (title.strip() or text.strip()):
+                break
+            block.add(start + done, label, title, text)
+            done = reader.line_num
+            if done >= first:
+                break
+    except csv.Error:
+        pass
+    feed.put_back(lines[done:])
+    return block, done >= first
+
+
+def _plain(lines: list[str]) -> bool:
+    """Whether lines are whole and hold nothing that a row's check would refuse: NUL, or bytes not of the encoding."""
+    if set(map(type, lines)) != {str}:
+        return False
+    text = "".join(lines)
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _refuse_cut(feed: _Feed, path: Path, line: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.data import csv_reader
-from components.data.row_format import COLUMNS, MAX_FIELD, BadRow, Form, Row, parse_label
+from components.data.row_format import BLOCK, COLUMNS, MAX_FIELD, BadRow, Block, Form, Row, each, parse_label
 from components.data.sources import SourceError
 from components.data.text_stream import NUL, LongLine, open_bytes, open_lines
 
@@ -23,13 +23,27 @@ def read(path: Path, form: Form, least: int = 1) -> Iterator[Row | BadRow]:
     Raises:
         SourceError: the file is empty, damaged, cut off, not of its format, or lacks a column.
     """
+    yield from each(blocks(path, form, least))
+
+
+def blocks(path: Path, form: Form, least: int = 1) -> Iterator[Block | BadRow]:
+    """As `read`, good rows many at a time: the same rows at a third of the cost."""
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     reader = {".jsonl": _jsonl, ".parquet": _parquet}.get(Path(name).suffix, csv_reader.rows)
-    any_row = False
+    any_row, block = False, Block()
     try:
         for line, fields in reader(path, form):
             any_row = True
-            yield fields if isinstance(fields, BadRow) else _row(line, fields, form)
+            row = fields if isinstance(fields, Block | BadRow) else _row(line, fields, form)
+            if isinstance(row, Row):
+                block.add(row.line, row.label, row.title, row.description)
+            if block and (not isinstance(row, Row) or len(block) >= BLOCK):
+                yield block
+                block = Block()
+            if not isinstance(row, Row):
+                yield row
+        if block:
+            yield block
     except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
     if least and not any_row:

@@ -2,10 +2,10 @@
 
 A labelled span is a dated folder with files that `newsdesk label` wrote (`train-labelled*`); a line whose every day is labelled by
 trusted people may count all its dated folders (`data.fresh_from = "dated"`). A row is fresh by a hash of its text: it stays fresh in
-every later run, and a reprint of it is never trained on either.
+every later run, and a reprint of it is never trained on either. Where several files hold it, the newest gives the row: labels are
+corrected later.
 """
 
-from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
 FRESH_FROM = ("labelled", "dated")
@@ -18,19 +18,6 @@ def counts(file: dict, fresh_from: str) -> bool:
     return dated and (fresh_from == "dated" or PurePath(file["path"]).name.startswith(LABELLED))
 
 
-def drawn(row_hash: str, fraction: float) -> bool:
-    """Whether a row of such a file is fresh: by other digits of its hash than those that choose eval and test."""
-    return int(row_hash[8:16], 16) / 0x100000000 < fraction
-
-
-def owners(files: Iterable[dict], hashes_of, fresh_from: str, fraction: float) -> dict[int, str]:
-    """The file that each fresh row is taken from, by row hash: the newest that holds it, because labels are corrected later.
-
-    hashes_of: gives the `text_cleaning.row_hash` of each readable row of a file.
-    """
-    owner = {}
-    for file in sorted(files, key=lambda f: (f["span"], f["path"])):
-        if fraction and counts(file, fresh_from):
-            own: Iterator[str] = hashes_of(file)
-            owner |= {int(key, 16): file["path"] for key in own if drawn(key, fraction)}
-    return owner
+def drawn(keys, fraction: float):
+    """bool[rows]: which rows of such a file are fresh, by other bits of their keys (uint64[rows]) than those that choose their split."""
+    return (keys & 0xFFFFFFFF) / 2.0**32 < fraction

@@ -1,7 +1,7 @@
 """What a row is, and how a line's files hold it."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tomli
@@ -11,6 +11,7 @@ from components.core import paths
 COLUMNS = ("label", "title", "description")
 TEXTS = COLUMNS[1:]
 MAX_FIELD = 1 << 20  # characters; the longest real article has under 10,000
+BLOCK = 2048  # rows that are handled at a time
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:\.0+)?")
 
 
@@ -24,6 +25,28 @@ class Row:
     description: str
 
 
+@dataclass
+class Block:
+    """Some rows of a file, in order, as columns: one object a row costs more than parsing it."""
+
+    lines: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def add(self, line: int, label: int, title: str, description: str) -> None:
+        self.lines.append(line)
+        self.labels.append(label)
+        self.titles.append(title)
+        self.descriptions.append(description)
+
+    def rows(self) -> Iterator[Row]:
+        return map(Row, self.lines, self.labels, self.titles, self.descriptions)
+
+
 @dataclass(frozen=True)
 class BadRow:
     """One row that cannot be used. foreign: its label is none of the line's labels."""
@@ -33,6 +56,15 @@ class BadRow:
     value: str
     reason: str
     foreign: bool = False
+
+
+def each(parts: Iterable[Block | BadRow]) -> Iterator[Row | BadRow]:
+    """The rows of blocks, one by one."""
+    for part in parts:
+        if isinstance(part, BadRow):
+            yield part
+        else:
+            yield from part.rows()
 
 
 @dataclass(frozen=True)

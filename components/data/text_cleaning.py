@@ -76,10 +76,15 @@ def normalise(text: str) -> str:
     return _NOT_LETTERS.sub("", folded) or folded
 
 
-def row_hash(text: str) -> str:
-    """16 hex digits (64 bits) of the SHA-256 of the normalised text: two rows share it when they are one article.
+def row_key(text: str) -> int:
+    """The first 64 bits of the SHA-256 of the normalised text: two rows share it when they are one article.
 
     With 64 bits, the chance of any collision among ten million rows is 3 in a million.
     """
     # A lone surrogate is not UTF-8, but a row with one needs a hash too.
-    return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return int.from_bytes(hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def row_hash(text: str) -> str:
+    """`row_key` as 16 hex digits."""
+    return f"{row_key(text):016x}"

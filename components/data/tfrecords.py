@@ -1,4 +1,4 @@
-"""Reading and writing of `Examples` artifacts: tf.Example records with `text` (bytes) and `label` (int64).
+"""Reading of `Examples` artifacts: tf.Example records with `text` (bytes) and `label` (int64); `record_writer` writes them.
 
 Beside TFX's three splits there may be `Split-fresh` (`components.data.fresh_rows`), whose records carry the `span` as well; TFX's
 nodes do not see it.
@@ -12,48 +12,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.data.record_writer import FRESH as FRESH
+from components.data.record_writer import SPLITS as SPLITS
+from components.data.record_writer import Writer as Writer
 from components.tf_support.no_autotune import untuned
 
-SPLITS = ("train", "eval", "test")
-FRESH = "fresh"
-FILE = "data_tfrecord-00000-of-00001.gz"
 _FEATURES = {"text": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-
-
-class Writer:
-    """Writes the splits of one `Examples` artifact; a context manager."""
-
-    def __init__(self, uri: str):
-        self.uri, self.writers = uri, {}
-        for split in SPLITS:
-            self._open(split)
-
-    def _open(self, split: str) -> None:
-        folder = Path(self.uri, f"Split-{split}")
-        folder.mkdir(parents=True, exist_ok=True)
-        options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-        self.writers[split] = tf.io.TFRecordWriter(str(folder / FILE), options)
-
-    def __enter__(self) -> "Writer":
-        return self
-
-    def __exit__(self, *error) -> None:
-        for writer in self.writers.values():
-            writer.close()
-
-    def write(self, split: str, text: str, label: int, span: str = "") -> None:
-        """span: the row's day, kept of fresh rows alone."""
-        features = {
-            "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])),
-            "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-        }
-        if split == FRESH:
-            features["span"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[span.encode()]))
-            if split not in self.writers:
-                self._open(split)
-        self.writers[split].write(
-            tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
-        )
 
 
 def files(uri: str, split: str) -> list[str]:

@@ -5,7 +5,7 @@ Source of the method: multinomial naive Bayes with add-one smoothing (Manning, R
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -18,11 +18,15 @@ class Sample:
         self.random = random.Random(0)  # noqa: S311 - a sample, not a secret
 
     def add(self, words: list[str], label: int) -> None:
+        self.offer(lambda: words, label)
+
+    def offer(self, words: Callable[[], list[str]], label: int) -> None:
+        """As `add`; asks for the words only of a row that is taken."""
         self.seen += 1
         if len(self.rows) < self.size:
-            self.rows.append((words, label))
+            self.rows.append((words(), label))
         elif (at := self.random.randrange(self.seen)) < self.size:
-            self.rows[at] = (words, label)
+            self.rows[at] = (words(), label)
 
 
 def confusion(profile: dict, rows: Iterable[tuple[list[str], int]]) -> list[list[int]]:

@@ -26,6 +26,15 @@ def save(path: Path, hashes: Iterable[int]) -> None:
         np.save(file, np.unique(np.fromiter(hashes, np.uint64)), allow_pickle=False)
 
 
+def save_sorted(path: Path, parts: Iterable[np.ndarray], rows: int) -> None:
+    """As `save`, of hashes that are sorted and different already, uint64, some at a time. rows: their number."""
+    with fileio.replacing(path) as file:
+        shape = {"descr": "<u8", "fortran_order": False, "shape": (rows,)}
+        np.lib.format.write_array_header_1_0(file, shape)
+        for part in parts:
+            file.write(part.astype("<u8").tobytes())
+
+
 def load(path: Path) -> np.ndarray | None:
     """The hashes, uint64[rows], sorted; None where there is no whole list."""
     try:

@@ -4,8 +4,10 @@ import csv
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components import ingester
-from components.data import text_cleaning
+from components.core.fileio import file_hash
+from components.data import listed_files, text_cleaning
 from components.data import tfrecords as records
+from components.data.row_store import PLACES
 from components.data.sources import SourceError
 from components.data_quality.profile import EDGES, Profile, words_of
 
@@ -30,6 +34,11 @@ QUICK = settings(deadline=None, max_examples=25, suppress_health_check=list(Heal
 
 def texts(artifact, split):
     return [raw.decode() for raw in records.load(artifact.uri, split)[0]]
+
+
+def placed(hashes):
+    keys = np.array([int(each, 16) for each in hashes], np.uint64)
+    return [PLACES[code] for code in ingester.place(keys, 0.1, 0.1)]
 
 
 def test_rows_in_are_rows_out_and_quarantined_and_duplicates(tmp_path):
@@ -84,12 +93,12 @@ def test_a_row_keeps_its_split_when_more_data_arrives(tmp_path):
     ],
 )  # fmt: skip
 def test_the_place_of_a_hash_never_changes_or_old_train_rows_would_become_test_rows(row_hash, split):
-    assert ingester.place(row_hash, 0.1, 0.1) == split
+    assert placed([row_hash]) == [split]
 
 
 def test_the_split_of_an_article_is_the_same_in_every_release():
-    found = [ingester.place(text_cleaning.row_hash(f"Article {number}"), 0.1, 0.1)[:2] for number in range(40)]
-    assert " ".join(found) == SPLITS_OF_FORTY
+    found = placed(text_cleaning.row_hash(f"Article {number}") for number in range(40))
+    assert " ".join(split[:2] for split in found) == SPLITS_OF_FORTY
 
 
 def test_train_rows_that_are_test_rows_are_left_out_however_they_are_printed(tmp_path):
@@ -120,10 +129,10 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
     with pytest.raises(
         SourceError, match=r"a listed file must not change during a run. Received: .*train.csv had sha256"
     ):
-        ingester.read_file(next(f for f in files if f["split"] == "train"), FORM)
+        listed_files.read(next(f for f in files if f["split"] == "train"), FORM)
     (folder / "train.csv").unlink()
     with pytest.raises(SourceError, match="now no such file"):
-        ingester.read_file(next(f for f in files if f["split"] == "train"), FORM)
+        listed_files.read(next(f for f in files if f["split"] == "train"), FORM)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +175,12 @@ def test_words_are_of_two_letters_or_more_in_any_script():
     assert words_of("A 3rd ÉTÉ, it's 新聞社 x2") == ["rd", "été", "it", "新聞社"]
 
 
+@settings(deadline=None)
+@given(text=st.one_of(st.text(st.characters(max_codepoint=127)), st.text()))
+def test_words_of_ascii_are_found_like_those_of_any_text(text):
+    assert words_of(text) == re.findall(r"[^\W\d_]{2,}", text.lower())
+
+
 def test_equal_rows_give_equal_artifacts(tmp_path):
     folder = source(tmp_path / "s", articles(80))
     first, second = (Ingested(folder, tmp_path / name) for name in "ab")
@@ -199,7 +214,7 @@ def test_any_text_survives_every_format_into_examples_unchanged(tmp_path_factory
     folder = tmp_path_factory.mktemp("any")
     path = folder / {"jsonl": "test.jsonl.gz"}.get(kind, f"test.{kind}")
     path.write_bytes(written(rows, kind))
-    listing = {"path": str(path), "split": "test", "sha256": ingester.file_hash(path), "span": "", "kind": "file"}
+    listing = {"path": str(path), "split": "test", "sha256": file_hash(path), "span": "", "kind": "file"}
     with records.Writer(str(folder / "examples")) as writer:
         account, _ = ingester.ingest([listing], FORM, 0.05, 0.1, writer, folder / "quarantine")
     found, labels = records.load(str(folder / "examples"), "test")

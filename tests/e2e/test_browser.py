@@ -17,7 +17,7 @@ import stack_kit
 
 from components.core import paths
 from components.registry import model_registry
-from pipelines.airflow_stack import airflow_settings, stack_health
+from pipelines.airflow_stack import airflow_secrets, stack_health
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -83,8 +83,8 @@ def browser():
 
 def log_in(page) -> None:
     page.goto("/")
-    page.locator("input[name=username]").fill(airflow_settings.USER)
-    page.locator("input[name=password]").fill(airflow_settings.password())
+    page.locator("input[name=username]").fill(airflow_secrets.USER)
+    page.locator("input[name=password]").fill(airflow_secrets.password())
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda address: "/auth/" not in address)
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from data_kit import AS_OF, FORM, articles, as_csv
 
-from components import ingester
-from components.data import sources
-from components.data.row_format import BadRow
+from components.data import listed_files, sources
+from components.data.row_format import BadRow, each
 from components.data.sources import SourceError
 
 pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]  # warnings are TFDS's own
@@ -41,6 +40,10 @@ def home_with_downloads(tmp_path_factory):
     return home
 
 
+def rows_of(file):
+    return list(each(listed_files.read(file, FORM)))
+
+
 @pytest.fixture
 def offline(monkeypatch):
     """Every connection goes to a port of this machine at which nobody listens."""
@@ -67,7 +70,7 @@ def test_the_real_data_set_is_prepared_from_a_download_with_labels_from_0_and_it
     assert (type(label), label.names) == (tfds.features.ClassLabel, ["World", "Sports", "Business", "Sci/Tech"])
     files = [f.to_json() for f in sources.resolve("tfds", "all", AS_OF)[0]]
     assert [f["split"] for f in files] == ["train", "test"]
-    train, test = (list(ingester.read_file(f, FORM)) for f in files)
+    train, test = (rows_of(f) for f in files)
     for rows, wanted in ((train, articles(40, 1)), (test, articles(12, 2))):
         assert sorted((r.label, r.title) for r in rows) == sorted((n - 1, title) for n, title, _ in wanted)
 
@@ -103,7 +106,7 @@ def test_a_row_whose_label_is_none_of_the_set_s_is_a_bad_row_with_its_place(prep
         writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
     with open(next(prepared.glob("*-test.tfrecord*")), "ab") as file:
         file.write((tmp_path / "odd").read_bytes())
-    *good, bad = ingester.read_file(sources.resolve("tfds", "all", AS_OF)[0][1].to_json(), FORM)
+    *good, bad = rows_of(sources.resolve("tfds", "all", AS_OF)[0][1].to_json())
     assert len(good) == 12 and isinstance(bad, BadRow)
     assert (bad.line, bad.column, bad.value) == (13, "label", "9")
 
@@ -120,5 +123,5 @@ def test_a_damaged_file_is_refused_with_the_place(prepared, damage, told):
     path.write_bytes({"flip": bytes(content), "cut": bytes(content[:-5]), "empty": b""}[damage])
     file = json.loads(json.dumps(sources.resolve("tfds", "all", AS_OF)[0][0].to_json()))
     with pytest.raises(SourceError, match="a record file must be undamaged") as error:
-        list(ingester.read_file(file, FORM))
+        rows_of(file)
     assert str(path) in str(error.value) and told in str(error.value)

@@ -1,5 +1,6 @@
 """Files of every form become the same rows; what cannot be read is told with line, column and reason."""
 
+import dataclasses
 import gzip
 import io
 import json
@@ -9,9 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from data_kit import FORM, LABELS, articles, as_csv
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from components.data import file_reader
-from components.data.row_format import MAX_FIELD, BadRow, Form, Row, form_of, parse_label
+from components.data import csv_reader, file_reader
+from components.data.row_format import MAX_FIELD, BadRow, Block, Form, Row, form_of, parse_label
 from components.data.sources import SourceError
 from components.data.text_stream import MAX_LINE, detect
 from pipelines.config import run_config
@@ -239,3 +242,67 @@ def test_every_line_has_its_own_class_names_and_columns():
             tuple(form.labels) == LABELS and form.name_of("Class_Index") == "label" and form.name_of("other") == "other"
         )
     assert run_config.labels_of("a-line-without-folder") == run_config.LABELS
+
+
+# --- rows parsed many at a time are those that the careful loop reads ---
+
+PIECES = st.sampled_from([
+    b'1,a,b\n', b'"2","c","d"\n', b'3,"two\nlines",x\r\n', b'World,a,b\n', b' 4.0 ,a,b\r', b'2,"c\n', b'",', b"\n", b"  \n", b"9,x,y\n", b"3,e\n",
+    b"1,a,b,c\n", b'4,"q""q",r\n', b'1,a"b,c\n', b'1,"a" ,b\n', b"\xff", b"\0", b"1,,\n", b"1, ,\t\n", "2,é ﬁ,x\n".encode(), b"1,\xed\xa0\x80,x\n",
+    b"1," + b"x" * MAX_FIELD + b",y\n", b'1,"' + b"\n" * 999 + b'",y\n', b'1,"' + b"\n" * 1000 + b'",y\n', b"1,a,b\n" * 40,
+])  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(
+    content=st.lists(PIECES, min_size=1, max_size=30).map(b"".join),
+    header=st.sampled_from([b"", b"label,title,description\n", b"title,label,extra,description\n"]),
+    labelled=st.booleans(),
+)
+def test_rows_parsed_many_at_a_time_are_those_of_the_careful_loop(tmp_path_factory, content, header, labelled):
+    path = tmp_path_factory.mktemp("both") / "train.csv"
+    path.write_bytes(header + content)
+    form = dataclasses.replace(FORM, labelled=labelled)
+
+    def outcome():
+        rows = []
+        try:
+            rows.extend(file_reader.read(path, form))  # keeps what came before an error
+        except SourceError as error:
+            return rows, str(error)
+        return rows, ""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_reader, "_clean", lambda *rest: (Block(), False))
+        careful = outcome()
+    fast = outcome()
+    assert fast[1] == careful[1]
+    assert (
+        fast[0] == careful[0]
+        if not careful[1]
+        else [row for row in fast[0] if isinstance(row, BadRow)]
+        == [row for row in careful[0] if isinstance(row, BadRow)]
+    )
+
+
+def test_a_clean_file_is_read_in_blocks_and_a_bad_row_costs_no_more_than_its_neighbours(tmp_path, monkeypatch):
+    one_by_one, original = [], file_reader._row
+    monkeypatch.setattr(file_reader, "_row", lambda *row: one_by_one.append(row) or original(*row))
+    lines = [b'1,"title %d",text\n' % n for n in range(5_000)]
+    (tmp_path / "clean.csv").write_bytes(b"".join(lines))
+    assert sum(map(len, file_reader.blocks(tmp_path / "clean.csv", FORM))) == 5_000 and not one_by_one
+    lines[2_500] = b"1,a,b\xff\n"
+    (tmp_path / "damaged.csv").write_bytes(b"".join(lines))
+    rows = list(file_reader.read(tmp_path / "damaged.csv", FORM))
+    assert [row.line for row in rows if isinstance(row, BadRow)] == [2_501] and len(rows) == 5_000
+    assert len(one_by_one) <= 40
+
+
+def test_a_quote_that_is_never_closed_does_not_bring_the_file_into_memory(tmp_path, monkeypatch):
+    most, original = [], csv_reader._Feed.put_back
+    monkeypatch.setattr(
+        csv_reader._Feed, "put_back", lambda feed, lines: most.append(len(lines)) or original(feed, lines)
+    )
+    (tmp_path / "train.csv").write_bytes(b"1,a,b\n" * 3_000 + b'1,"a,b\n' + b"1,a,b\n" * 9_000)
+    rows = file_reader.read(tmp_path / "train.csv", FORM)
+    assert sum(isinstance(row, BadRow) for row in rows) == 1 and max(most) < 4_000

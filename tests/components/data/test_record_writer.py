@@ -1,0 +1,66 @@
+"""Record files are what TensorFlow's own writer makes, in shards that are read as one, and a full disk is said."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.data import record_writer
+from components.data import tfrecords as records
+
+LABEL = st.one_of(st.integers(0, 300), st.integers(-(2**63), 2**63 - 1))
+SPAN = st.one_of(st.none(), st.binary(max_size=12))
+
+
+def by_tensorflow(text, label, span):
+    features = {
+        "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[text])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+    }
+    if span is not None:
+        features["span"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[span]))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString(deterministic=True)
+
+
+@settings(deadline=None)
+@given(text=st.one_of(st.binary(max_size=300), st.integers(0, 70_000).map(bytes)), label=LABEL, span=SPAN)
+def test_an_example_is_encoded_as_tensorflow_does_it(text, label, span):
+    assert record_writer.example(text, label, span) == by_tensorflow(text, label, span)
+
+
+def test_a_file_holds_the_bytes_that_tensorflow_s_writer_writes(tmp_path):
+    rows = [(b"%d " % i * (i % 90), i % 4, None) for i in range(500)] + [(b"x" * 200_000, 3, None)]
+    options = tf.io.TFRecordOptions(compression_type="GZIP")
+    with tf.io.TFRecordWriter(str(tmp_path / "theirs.gz"), options) as theirs:
+        for row in rows:
+            theirs.write(by_tensorflow(*row))
+    with records.Writer(str(tmp_path)) as writer:
+        writer.write_all("train", [text for text, _, _ in rows], [label for _, label, _ in rows])
+    (ours,) = records.files(str(tmp_path), "train")
+    assert gzip.decompress(Path(ours).read_bytes()) == gzip.decompress((tmp_path / "theirs.gz").read_bytes())
+    assert [len(records.load(str(tmp_path), split)[0]) for split in ("eval", "test")] == [0, 0]  # empty, and readable
+
+
+@pytest.mark.parametrize(("expected", "names"), [(0, 1), (6, 1), (7, 2), (12, 2), (13, 3), (24, 4)])
+def test_a_large_split_goes_to_several_files_that_are_read_in_order(tmp_path, monkeypatch, expected, names):
+    monkeypatch.setattr(record_writer, "SHARD", 6)
+    rows = [f"row {number}" for number in range(expected or 20)]
+    with records.Writer(str(tmp_path)) as writer:
+        writer.expect({"train": expected})
+        for number, text in enumerate(rows):
+            writer.write("train", text, number % 4)
+    files = [Path(name).name for name in records.files(str(tmp_path), "train")]
+    assert files == [f"data_tfrecord-{i:05d}-of-{names:05d}.gz" for i in range(names)]
+    texts, labels = records.load(str(tmp_path), "train")
+    assert [text.decode() for text in texts] == rows and np.array_equal(labels, np.arange(len(rows)) % 4)
+
+
+def test_rows_that_cannot_be_written_are_an_error_and_no_silence(tmp_path):
+    writer = records.Writer(str(tmp_path))
+    with pytest.raises(OSError, match="Split-train"), writer:
+        writer.write("train", "a text", 1)
+        (tmp_path / "Split-train").rmdir()
