@@ -21,7 +21,8 @@ def test_a_split_of_several_files_is_read_in_their_order_as_often_as_asked_for(t
                 writer.write("train", f"row {number}", number)
         folder = tmp_path / "examples" / "Split-train"
         folder.mkdir(parents=True, exist_ok=True)
-        os.rename(tmp_path / name / "Split-train" / records.FILE, folder / name)
+        (made,) = records.files(str(tmp_path / name), "train")
+        os.rename(made, folder / name)
     found = rows.from_split(str(tmp_path / "examples"), "train")
     assert len(found) == 10 and found.labels.tolist() == list(range(10))
     for _ in range(2):
