@@ -260,7 +260,7 @@ def main(arguments: list[str]) -> int:
     """Exit code 0 done, 1 failed or not running, 2 bad usage."""
     verbs = {
         "up": up, "down": down, "status": status, "run": run, "supervise": supervise,
-        "workers": worker_machine.run, "schedule-on": lambda: schedule(True), "schedule-off": lambda: schedule(False),
+        "workers": lambda: worker_machine.run(_stop_node_server), "schedule-on": lambda: schedule(True), "schedule-off": lambda: schedule(False),
     }  # fmt: skip
     if len(arguments) != 1 or arguments[0] not in verbs:
         print(f"usage: python -m pipelines.airflow_stack.stack {' | '.join(verbs)}", file=sys.stderr)

@@ -8,7 +8,7 @@ import hashlib
 import re
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.core import clock, fileio, paths, processes
@@ -86,8 +86,10 @@ def check(env: Mapping[str, str]) -> None:
         )
 
 
-def run() -> None:
-    """Keeps this machine's workers running until SIGTERM or SIGINT, then ends them; a task under way may finish within GRACE seconds.
+def run(at_end: Callable[[], None]) -> None:
+    """Keeps this machine's workers running until SIGTERM or SIGINT, then ends them, within GRACE seconds.
+
+    at_end: ends what the tasks left on this machine, its warm node server.
 
     Raises:
         SetupError: as `check`.
@@ -113,3 +115,4 @@ def run() -> None:
         left = {name: entry for name, entry in (fileio.read_json(state) or {}).items() if name in programs}
         processes.end(list(left.values()), GRACE)
         state.unlink(missing_ok=True)
+        at_end()

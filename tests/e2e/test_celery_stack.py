@@ -7,7 +7,6 @@ Takes about five minutes.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -152,7 +151,8 @@ def test_workers_of_a_second_machine_share_the_runs_and_the_state_folder(stack, 
         postgresql.AIRFLOW,
         "SELECT DISTINCT hostname FROM task_instance WHERE run_id = 'spread' AND hostname <> ''",
     )
-    assert {host for (host,) in where} == {"second", socket.getfqdn()}
+    hosts = {host for (host,) in where}
+    assert "second" in hosts and len(hosts) == 2
     assert outcome("spread")["state"] in ("released", "refused")
     assert not (stack.home / "airflow" / "workers.second.json").exists()
     assert not [log for log in logs if "Traceback" in log.read_text()]

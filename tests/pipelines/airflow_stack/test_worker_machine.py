@@ -102,3 +102,14 @@ def test_a_supervisor_with_a_file_of_its_own_leaves_the_stack_s_alone(newsdesk_h
     own.look()
     assert fileio.read_json(tmp_path / "workers.json")["supervisor"]["host"] == socket.gethostname()
     assert not stack_state.file().exists()
+
+
+def test_at_its_end_the_state_and_the_warm_server_of_this_machine_are_gone(first, monkeypatch):
+    ended = []
+    monkeypatch.setattr(worker_machine, "check", lambda env: None)
+    monkeypatch.setattr(airflow_settings, "workers", lambda env: {})
+    monkeypatch.setattr(worker_machine.signal, "signal", lambda *what: None)
+    monkeypatch.setattr(Supervisor, "run", lambda self, ended: self.begin())
+    worker_machine.run(lambda: ended.append("node server"))
+    assert ended == ["node server"]
+    assert not list(airflow_settings.airflow_home().glob("workers.*"))
