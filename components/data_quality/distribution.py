@@ -56,8 +56,11 @@ class Distribution:
                 self._profile(names[day_of[rows["file"][cut[0]]]], rows, cut)
 
     def _count(self, files: np.ndarray, places: np.ndarray, labels: np.ndarray) -> None:
-        kinds, counts = np.unique(np.stack([files, places, labels]), axis=1, return_counts=True)
-        for (file, place, label), count in zip(kinds.T.tolist(), counts.tolist()):
+        classes = len(self.form.labels)
+        codes, counts = np.unique((files.astype(int) * len(PLACES) + places) * classes + labels, return_counts=True)
+        for code, count in zip(codes.tolist(), counts.tolist()):
+            rest, label = divmod(code, classes)
+            file, place = divmod(rest, len(PLACES))
             self.taken[file, PLACES[place], label] += count
 
     def _profile(self, day: str, rows: dict, own: np.ndarray) -> None:

@@ -22,6 +22,8 @@ from components.registry.manifest import RegistryError
 
 VARIABLE = "NEWSDESK_STORE"
 _URI = re.compile(r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]{1,254}(/[A-Za-z0-9][A-Za-z0-9._-]*)*/?")
+# Times and counts of tries in the library's messages: with them the same cause reads as another one each time.
+_TIMES = re.compile(r" in [\d.]+(ns|µs|ms|s)\b(, after \d+ retries, max_retries: \d+, retry_timeout: \S+)?")
 _LIMITS = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)}
 _RETRIES = {
     "max_retries": 3,
@@ -193,7 +195,7 @@ class ObjectStore:
         except conditions:
             raise
         except (obstore.exceptions.BaseError, OSError, ValueError, RuntimeError) as error:
-            told = " ".join(str(error).partition("\n\nDebug source")[0].split())[:400]
+            told = _TIMES.sub("", " ".join(str(error).partition("\n\nDebug source")[0].split()))[:400]
             if isinstance(error, FileNotFoundError) and what in ("read", "remove") and "NoSuchBucket" not in told:
                 raise _Missing(told) from None
             raise StoreError(

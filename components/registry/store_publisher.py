@@ -26,7 +26,7 @@ from components.registry.store_layout import (
     record_key,
     version_key,
 )
-from components.registry.version_folders import folder, user
+from components.registry.version_folders import folder, removed, user
 
 SAVED_MODEL = "saved_model.pb"
 _TAKE_OVER = "`newsdesk doctor` compares both; `newsdesk doctor --repair` takes over moves that this folder lacks."
@@ -150,6 +150,27 @@ def follow(store: ObjectStore, line: str) -> bool:
         print(f"the store is not up to date: {error}; run `newsdesk doctor --repair`", file=sys.stderr)
         return False
     return True
+
+
+def withdraw(line: str) -> list[int]:
+    """Removes from the store what retention removed here, each version's manifest first; returns the versions. Cards and moves stay.
+
+    A failure is only printed: the next call goes on.
+    """
+    withdrawn = []
+    try:
+        store = configured()
+        theirs = read_pointer(store, line)[0] if store else None
+        keys = list(store.keys(f"serving/{line}")) if theirs else []
+        for version in removed(line):
+            prefix = f"{version_key(line, version)}/"
+            gone = sorted((key for key in keys if key.startswith(prefix)), key=lambda key: key != prefix + MANIFEST)
+            if gone and version != theirs["version"] and folder(line, version) is None:
+                store.remove(gone)
+                withdrawn.append(version)
+    except StoreError as error:
+        print(f"the store keeps what was removed here: {error}; `newsdesk clean --apply` tries again", file=sys.stderr)
+    return withdrawn
 
 
 def mirror(store: ObjectStore, line: str) -> list[str]:

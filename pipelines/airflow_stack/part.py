@@ -3,6 +3,7 @@
     prepare                   makes the databases that are missing and brings their tables to the installed versions; ends
     api-server, scheduler, dag-processor, triggerer, mlflow, predictor
     worker QUEUE[,QUEUE …]    a Celery worker
+    task PROGRAM …            what an executor starts for one task (KubernetesExecutor), with the environment of this stack
     health NAME               exit code 0: well. Only the api-server knows of the scheduler, the dag-processor and the triggerer; while it
                               does not answer, they count as well, so that one part that is down restarts no other
 
@@ -21,7 +22,7 @@ from pipelines.airflow_stack.airflow_settings import SetupError
 
 WORKER = "worker"
 NAMES = (*stack.AIRFLOW_PARTS, "mlflow", "predictor")
-USAGE = f"usage: part prepare | {' | '.join(NAMES)} | worker QUEUES | health NAME"
+USAGE = f"usage: part prepare | {' | '.join(NAMES)} | worker QUEUES | task PROGRAM … | health NAME"
 
 
 def call_of(words: list[str]) -> tuple[list[str], dict[str, str]] | None:
@@ -33,6 +34,8 @@ def call_of(words: list[str]) -> tuple[list[str], dict[str, str]] | None:
     env = airflow_settings.airflow_env()
     if words[:1] == [WORKER] and len(words) == 2:
         return airflow_settings.airflow_command(*airflow_settings.worker(WORKER, words[1])), env
+    if words[:1] == ["task"] and len(words) > 1:
+        return words[1:], env  # found by the environment's PATH, which begins with Airflow's programs
     if len(words) != 1 or words[0] not in NAMES:
         return None
     return stack.commands()[words[0]], stack.environments().get(words[0], env)
@@ -78,7 +81,7 @@ def main(words: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     sys.stdout.flush()
-    os.execve(call[0], call, env)  # noqa: S606 - an argument list, no shell
+    os.execvpe(call[0], call, env)  # noqa: S606 - an argument list, no shell
 
 
 if __name__ == "__main__":

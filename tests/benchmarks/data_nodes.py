@@ -1,6 +1,7 @@
-"""Wall time and peak memory of each data node, on a folder and on ten times its rows (generated articles added).
+"""Wall time and peak memory of each data node, on a folder and on ten times its rows (generated articles added), and of the Ingester
+on a hundred times its rows, beside the Ingester of an earlier commit.
 
-    .venv/bin/python tests/benchmarks/data_nodes.py FOLDER [--times 10] [--output tests/benchmarks/DATA.md]
+    .venv/bin/python tests/benchmarks/data_nodes.py FOLDER [--times 10] [--most 100] [--before COMMIT] [--output tests/benchmarks/DATA.md]
 
 Each node runs in a process of its own through the door, without the warm server. Time is the node's own, without the imports
 of TFX, which the warm server pays once. Memory is the process's peak resident set, imports included. Both sizes run in one
@@ -18,6 +19,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -59,14 +62,38 @@ def enlarge(source: Path, folder: Path, times: int) -> int:
     return rows * times
 
 
-def measure(source: Path, home: Path) -> list[tuple[str, float, float, int]]:
+def multiply(source: Path, folder: Path, times: int) -> int:
+    """Adds copies of a source's train rows, each with a word of its own, until it has `times` of them; returns their number."""
+    shutil.copytree(source, folder)
+    rows = 0
+    for path in sorted(source.glob("train*.csv")):
+        content = path.read_bytes()
+        rows += content.count(b'"\n')
+        for copy in range(1, times):
+            word = b" copy" + bytes([97 + copy // 26, 97 + copy % 26])
+            (folder / f"{path.stem}-{copy}.csv").write_bytes(content.replace(b'"\n', word + b'"\n'))
+    return rows * times
+
+
+@contextmanager
+def checkout(commit: str) -> Iterator[Path]:
+    """The files of a commit, in a folder for the time being."""
+    with tempfile.TemporaryDirectory() as aside:
+        packed = subprocess.run(["git", "archive", commit], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", aside], input=packed, check=True)
+        yield Path(aside)
+
+
+def measure(
+    source: Path, home: Path, nodes: tuple[str, ...] = NODES, code: Path = REPOSITORY
+) -> list[tuple[str, float, float, int]]:
     """(node, seconds, seconds of processor time, peak MiB) of the data nodes, in order."""
     found = []
     environment = {**os.environ, "NEWSDESK_HOME": str(home), "NEWSDESK_COLD": "1"}
-    for node in NODES:
+    for node in nodes:
         command = [sys.executable, "-c", _PEAK, "--node", node, "--run-id", "bench", "--config"]
         command += [json.dumps({"source": str(source), "set": {"data.checks": {}}})]
-        ended = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+        ended = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True)
         lines = ended.stdout.strip().splitlines()
         if ended.returncode not in (0, 3) or len(lines) < 2:
             raise SystemExit(f"{node} ended with {ended.returncode}:\n{ended.stderr[-3000:]}")
@@ -91,15 +118,38 @@ def table(small: list, large: list, rows: tuple[int, int], command: str) -> str:
     return "\n".join(["# Data nodes: time and peak memory", "", about, "", f"    {command}", "", *lines, ""])
 
 
-def run(folder: Path, times: int, output: Path | None) -> None:
-    """Measures both sizes, prints the table and writes it to `output`."""
+def ingesters(measured: list[tuple[str, int, tuple]]) -> str:
+    """The Ingester alone. measured: (which code, rows read, figures of `measure`)."""
+    lines = [
+        "| Ingester | rows | time | processor | rows a processor second | peak MiB |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for code, rows, (_, seconds, used, peak) in measured:
+        lines.append(f"| {code} | {rows:,} | {seconds:.1f} s | {used:.1f} s | {rows / used:,.0f} | {peak:,} |")
+    return "\n".join([*lines, ""])
+
+
+def run(folder: Path, times: int, most: int, before: str, nodes: tuple[str, ...], output: Path | None) -> None:
+    """Measures all sizes, prints the tables and writes them to `output`."""
+    alone = ("Ingester",)
     with tempfile.TemporaryDirectory() as aside:
         more = Path(aside, "more")
         rows = enlarge(folder, more, times)
-        small = measure(folder.resolve(), Path(aside, "home"))
-        large = measure(more, Path(aside, "home10"))
-    command = f".venv/bin/python tests/benchmarks/data_nodes.py FOLDER --times {times}"
-    text = table(small, large, (rows // times, rows), command)
+        small = measure(folder.resolve(), Path(aside, "home"), nodes)
+        large = measure(more, Path(aside, "home10"), nodes)
+        measured = [("this one", rows // times, small[0]), ("this one", rows, large[0])]
+        if before:
+            with checkout(before) as code:
+                for name, source, count in (("a", folder.resolve(), rows // times), ("b", more, rows)):
+                    measured += [(f"of {before}", count, measure(source, Path(aside, name), alone, code)[0])]
+        if most > times:
+            count = multiply(more, Path(aside, "most"), most // times)
+            measured += [("this one", count, measure(Path(aside, "most"), Path(aside, "home100"), alone)[0])]
+    command = f".venv/bin/python tests/benchmarks/data_nodes.py FOLDER --times {times} --most {most}"
+    command += f" --before {before}" * bool(before) + " --ingester" * (nodes == alone)
+    text = "\n".join(
+        [table(small, large, (rows // times, rows), command), ingesters(sorted(measured, key=lambda m: m[0]))]
+    )
     print(text)
     if output:
         output.write_text(text, encoding="utf-8")
@@ -109,9 +159,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time and peak memory of the data nodes.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--most", type=int, default=0, help="for the Ingester alone")
+    parser.add_argument("--before", default="", metavar="COMMIT", help="its Ingester is measured too")
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--ingester", action="store_true", help="leave the other nodes out")
     args = parser.parse_args()
-    run(args.folder, args.times, args.output)
+    run(args.folder, args.times, args.most, args.before, NODES[:1] if args.ingester else NODES, args.output)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,12 @@ def test_a_profile_of_many_words_stays_small(monkeypatch):
 
 def test_words_are_of_two_letters_or_more_in_any_script():
     assert words_of("A 3rd ÉTÉ, it's 新聞社 x2") == ["rd", "été", "it", "新聞社"]
+
+
+@settings(deadline=None)
+@given(text=st.one_of(st.text(st.characters(max_codepoint=127)), st.text()))
+def test_words_of_ascii_are_found_like_those_of_any_text(text):
+    assert words_of(text) == re.findall(r"[^\W\d_]{2,}", text.lower())
 
 
 def test_equal_rows_give_equal_artifacts(tmp_path):

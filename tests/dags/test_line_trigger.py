@@ -55,6 +55,7 @@ def test_it_lets_the_task_look_at_a_holder_that_shows_no_life(monkeypatch):
 def test_the_triggerer_makes_it_anew_from_what_airflow_stored():
     path, values = LineTrigger("news", "r", SINCE).serialize()
     assert path == "newsdesk_dags.line_trigger.LineTrigger"
+    assert values == {"line": "news", "run": "r", "since": SINCE}
     again = LineTrigger(**values)
     assert asyncio.run(_event(again)) == "" and again.serialize() == (path, values)
     assert line_queue.turn("news", "r", SINCE) == ""

@@ -14,9 +14,9 @@ from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables.base import DagRunInfo
 from conftest import REPOSITORY
 from newsdesk_dags import graph, run_form
-from newsdesk_dags.node_operator import CLOSE
+from newsdesk_dags.node_operator import CLOSE, NodeOperator
 from newsdesk_dags.retrain_dag import retrain_dag
-from newsdesk_dags.run_form import form
+from newsdesk_dags.run_form import form, line_of
 
 from pipelines.config import run_config
 from pipelines.config.lines import retrain_dags
@@ -219,6 +219,10 @@ def test_two_parses_give_the_same_serialised_dag():
         json.dumps(DagSerialization.serialize_dag(retrain_dag("x", lines, "news")), sort_keys=True) for _ in range(2)
     )
     assert first == second
+
+
+def test_every_node_of_a_run_waits_for_the_runs_line(dag):
+    assert {task.line for task in dag.tasks if isinstance(task, NodeOperator)} == {line_of}
 
 
 def test_a_dag_with_a_clock_and_an_asset_can_be_backfilled(dag):

@@ -37,7 +37,8 @@ def test_of_those_that_wait_the_one_that_began_first_goes_first_whoever_looked_f
         line_queue.turn("news", run, since)
     locks.free_line("news", "holder")
     assert line_queue.turn("news", "c", THIRD) == f"run a has waited for line 'news' since {FIRST}, which is longer"
-    assert line_queue.turn("news", "b", SECOND) == f"run a has waited for line 'news' since {FIRST}, which is longer"
+    for run, since in (("b", SECOND), ("c", THIRD)):  # whoever else waits, the first is named
+        assert line_queue.turn("news", run, since) == f"run a has waited for line 'news' since {FIRST}, which is longer"
     assert line_queue.turn("news", "a", FIRST) == ""
     line_queue.leave("news", "a")
     assert line_queue.turn("news", "c", THIRD) and not line_queue.turn("news", "b", SECOND)
@@ -55,7 +56,11 @@ def test_a_run_that_looks_no_more_keeps_nobody_waiting(held):
     line_queue.turn("news", "a", FIRST)
     place, then = paths.registry_dir("news") / "waiting" / "a", time.time() - line_queue.PATIENCE - 1
     os.utime(place, (then, then))
-    line_queue.turn("news", "a", FIRST)  # it looked again
+    line_queue.turn("news", "a", FIRST)  # it looks again
+    lately = time.time() - line_queue.PATIENCE / 2
+    os.utime(place, (lately, lately))
+    line_queue.turn("news", "a", FIRST)
+    assert place.stat().st_mtime > lately + 1
     line_queue.turn("news", "b", SECOND)
     locks.free_line("news", "holder")
     assert line_queue.turn("news", "b", SECOND)

@@ -296,3 +296,13 @@ def test_a_clean_file_is_read_in_blocks_and_a_bad_row_costs_no_more_than_its_nei
     rows = list(file_reader.read(tmp_path / "damaged.csv", FORM))
     assert [row.line for row in rows if isinstance(row, BadRow)] == [2_501] and len(rows) == 5_000
     assert len(one_by_one) <= 40
+
+
+def test_a_quote_that_is_never_closed_does_not_bring_the_file_into_memory(tmp_path, monkeypatch):
+    most, original = [], csv_reader._Feed.put_back
+    monkeypatch.setattr(
+        csv_reader._Feed, "put_back", lambda feed, lines: most.append(len(lines)) or original(feed, lines)
+    )
+    (tmp_path / "train.csv").write_bytes(b"1,a,b\n" * 3_000 + b'1,"a,b\n' + b"1,a,b\n" * 9_000)
+    rows = file_reader.read(tmp_path / "train.csv", FORM)
+    assert sum(isinstance(row, BadRow) for row in rows) == 1 and max(most) < 4_000

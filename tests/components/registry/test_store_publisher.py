@@ -1,6 +1,7 @@
 """A registry in an object store: versions whole or absent, one pointer for all desks, and what a crash leaves mended by the next move."""
 
 import json
+import shutil
 import threading
 
 import pytest
@@ -255,12 +256,19 @@ def test_what_follows_the_pointer_may_fail_and_the_next_move_brings_it(s3, store
     assert set(store.keys(f"registry/{LINE}/moves")) == {f"registry/{LINE}/moves/0000000{n}.json" for n in (1, 2)}
 
 
-def test_a_file_that_is_damaged_here_is_never_sent(store):
+@pytest.mark.parametrize("when", ["before", "while it is sent"])
+def test_a_file_that_is_damaged_here_is_never_sent(s3, store, when):
     folder = make(1)
-    (folder / "saved_model.pb").write_text("other")
-    with pytest.raises(model_registry.RegistryError, match=r"differs in saved_model\.pb"):
+    (folder / "a").write_text("a")
+    rewrite_manifest(folder)
+    if when == "before":
+        (folder / "saved_model.pb").write_text("other")
+    else:
+        s3.before = lambda method, path: path.endswith("/1/a") and (folder / "saved_model.pb").write_text("other")
+    with pytest.raises(model_registry.RegistryError, match=r"saved_model\.pb"):
         move(1)
-    assert store.keys("serving") == {}
+    assert f"serving/{LINE}/1/saved_model.pb" not in store.keys("serving")
+    assert store_layout.manifest_of(store, LINE, 1) is None
 
 
 @pytest.mark.parametrize("content", [b"no json", b"[]", b'{"version": 1}'])
@@ -270,6 +278,24 @@ def test_a_store_s_pointer_that_is_none_is_named_and_not_replaced(store, content
     with pytest.raises(StoreError, match=r"s3://bucket/desk/registry/news/champion.json"):
         move(1)
     assert store.read(POINTER).data == content
+
+
+def test_what_retention_removed_here_leaves_the_store_manifest_first_and_never_the_champion(s3, store, capsys):
+    for number in (1, 2, 3):
+        make(number, f"model {number}")
+        move(number)
+    for number in (1, 3):
+        shutil.rmtree(paths.serving_dir(LINE) / str(number))
+        model_registry.note_removed(LINE, number, "retention")
+    s3.before = fail_on("DELETE", f"serving/{LINE}/1/saved_model.pb")
+    assert store_publisher.withdraw(LINE) == []
+    assert "the store keeps what was removed here" in capsys.readouterr().err
+    assert store_layout.manifest_of(store, LINE, 1) is None  # half a version is none
+    s3.reset()
+    assert store_publisher.withdraw(LINE) == [1]
+    assert store_publisher.withdraw(LINE) == []
+    assert {key.split("/")[2] for key in store.keys(f"serving/{LINE}")} == {"2", "3", "models.config"}
+    assert len(store.keys(f"registry/{LINE}/moves")) == 3
 
 
 def rewrite_manifest(folder):

@@ -45,8 +45,10 @@ def test_a_version_is_downloaded_once_for_all_readers_and_equals_the_desk_s(s3, 
 
 def test_the_pointer_is_followed_and_not_sent_again_while_it_stays(s3, reader):
     assert read(reader) == "model"
+    kept = (reader.cache / "champion.json").stat().st_ino
     make(2, "second")
     assert read(reader) == "model"
+    assert (reader.cache / "champion.json").stat().st_ino == kept
     move(2)
     assert read(reader) == "second"
     move(1, "rollback")

@@ -16,7 +16,7 @@ def test_an_unknown_part_is_bad_usage(words, newsdesk_home, capsys):
 
 def test_a_part_takes_the_place_of_this_process(newsdesk_home, monkeypatch):
     became = []
-    monkeypatch.setattr(part.os, "execve", lambda *what: became.append(what))
+    monkeypatch.setattr(part.os, "execvpe", lambda *what: became.append(what))
     monkeypatch.setenv("NEWSDESK_AIRFLOW_HOST", "desk.example")
     monkeypatch.setenv("NEWSDESK_AIRFLOW_PORT", "8089")
     if not airflow_settings.airflow_bin().exists():
@@ -26,6 +26,17 @@ def test_a_part_takes_the_place_of_this_process(newsdesk_home, monkeypatch):
     assert program == call[0] and call[2:] == ["scheduler", "--skip-serve-logs"]
     assert env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://desk.example:8089/execution/"
     assert env["NEWSDESK_HOME"] == str(paths.home())
+
+
+def test_a_task_of_an_executor_gets_this_stack_s_environment(newsdesk_home, monkeypatch):
+    became = []
+    monkeypatch.setattr(part.os, "execvpe", lambda *what: became.append(what))
+    call = ["python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string", "{}"]
+    part.main(["task", *call])
+    [(program, words, env)] = became
+    assert (program, words) == ("python", call)
+    assert env["PATH"].startswith(str(airflow_settings.airflow_bin()))
+    assert env["AIRFLOW__API_AUTH__JWT_SECRET"]
 
 
 def test_a_part_is_well_unless_the_api_server_says_otherwise(newsdesk_home, monkeypatch):
