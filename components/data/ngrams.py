@@ -15,9 +15,9 @@ from components.data import rows
 from components.data.text_ops import PADDING, UNKNOWN, clean_tensor, split_words_and_marks
 
 # Rows that are counted and fitted, at most; of more a sample is drawn (`components.data.rows.Rows.sample`). The solver wants its whole
-# matrix in memory: 200,000 rows of 45 words take about 1 GB in all (tests/benchmarks/SCALE.md).
+# matrix in memory: 60,000 rows add 281 MiB to the imports' 396 (tests/benchmarks/SCALE.md), so by arithmetic 200,000 need 1.3 GiB in all.
 MOST_ROWS = 200_000
-# Different features that are counted at a time, 16 bytes each; 60,185 rows of AG News have 1.3 million.
+# Different features that are counted at a time, 16 bytes each; 63,455 rows of AG News have 814,760.
 COUNTED = 6_000_000
 _MERGED = 2_000_000  # new ones that are merged into the counted ones at once
 _KEYS = 2**62

@@ -7,7 +7,7 @@ less often than the train rows: each is put in front of test rows that the model
 word's label is its pull. Plain values in and out; equal rows give equal words.
 
 Train rows are read in a stream, and at most `COUNTED` different words are held: where there are more, the rarer half goes
-(`components.data.bounded_counts`). A word of more than a few rows in a million is never lost.
+(`components.data.bounded_counts`, which says what can be lost). While there are fewer, as in AG News, the counts are exact.
 """
 
 import itertools
