@@ -1,6 +1,6 @@
 # Every target sets up what it needs first; that is instant when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain demo-week test up down status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test client clean
+.PHONY: help setup retrain demo-week test up down workers status schedule-on schedule-off test-current lint lock bench bench-models bench-gate bench-gate-sequence stack-test browser-test e2e-test client clean
 MAKEFLAGS += --no-print-directory
 
 # What to run, for `make retrain`. Taken as it was typed (`value`: no expansion by make) and handed on as environment variables
@@ -28,6 +28,7 @@ help:
 	@echo '                  WINDOW="last 30d" SEED=1 RELEASE=auto|hold|never FORCE=1'
 	@echo 'make demo-week    a week of the demo newsroom in minutes, with a table at its end'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
+	@echo 'make workers      workers on this machine for the stack of another one'
 	@echo 'make databases    create the PostgreSQL databases that newsdesk.env names'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
 	@echo 'make test, lint   the tests, the checkers; make test-fast for the inner loop'
@@ -53,7 +54,7 @@ retrain: setup
 databases: setup
 	@$(AIRFLOW) -m pipelines.airflow_stack.create_databases
 
-up down status schedule-on schedule-off: setup
+up down workers status schedule-on schedule-off: setup
 	@$(AIRFLOW) -m pipelines.airflow_stack.stack $@
 
 # Two halves that share nothing, side by side: one for each of two cores.
@@ -132,7 +133,7 @@ lock: setup
 
 .PHONY: lock-set
 lock-set:
-	$(COMPILE) pyproject.toml --group tfx --group dev $(PYTHON) -o docker/$(STACK)/tfx.lock
+	$(COMPILE) pyproject.toml --group tfx --group dev --group dev-s3 $(PYTHON) -o docker/$(STACK)/tfx.lock
 	$(COMPILE) pyproject.toml --group airflow --group dev $(PYTHON) -o docker/$(STACK)/airflow.lock
 	$(COMPILE) --group pyproject.toml:browser --constraint docker/$(STACK)/airflow.lock $(PYTHON) \
 	  -o docker/$(STACK)/browser.lock

@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, ENTRY = "newsdesk_client", "pipelines.client"
-# TensorFlow's version has to read what this set of packages wrote; tensorflow-text is needed by models with WordPieces alone.
+# TensorFlow's version has to read what this set of packages wrote; tensorflow-text is needed by models with WordPieces alone,
+# obstore to read from an object store, boto3 where its credentials are a profile's.
 PROJECT = """[build-system]
 requires = ["setuptools"]
 build-backend = "setuptools.build_meta"
@@ -24,7 +25,11 @@ description = "Asks the models that Newsdesk released: the champion of a line, o
 requires-python = ">=3.10"
 license = "Apache-2.0"
 dependencies = ["numpy", "tensorflow>=2.16"]
-optional-dependencies = {{ wordpiece = ["tensorflow-text"] }}
+
+[project.optional-dependencies]
+wordpiece = ["tensorflow-text"]
+store = ["obstore>=0.11,<0.12"]
+store-profile = ["obstore>=0.11,<0.12", "boto3"]
 
 [tool.setuptools]
 packages = {packages}
@@ -33,6 +38,7 @@ INIT = '''"""Asks the models that Newsdesk released.
 
 from newsdesk_client import Client
 Client("news").classify(["Striker signs for United"])          # the champion below NEWSDESK_HOME
+Client("news", store="s3://bucket/newsdesk").classify(["Striker signs for United"])   # needs newsdesk-client[store]
 Client.from_file("news-3.zip").classify(["Striker signs for United"])
 """
 

@@ -12,7 +12,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
-from components.data import tfrecords as records
+from components.data import rows
 from components.training import run_fn, vocabulary
 
 
@@ -31,8 +31,7 @@ def Baseline(
     """network, training: JSON of the preset's settings; labels: JSON list. encoders: JSON of the run's encoders with their
     content; code: hash of code and libraries; both for the cache."""
     settings = json.loads(network)
-    texts, _ = records.load(examples.uri, "train")
-    tokens = vocabulary.adapt(family, settings, texts)
+    tokens = vocabulary.adapt(family, settings, rows.from_split(examples.uri, "train"))
     history = run_fn.train(
         family,
         tokens,

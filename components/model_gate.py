@@ -31,6 +31,7 @@ from components.artifacts import Verdict
 from components.core import fileio, paths
 from components.core.intervals import wilson
 from components.core.states import Decision
+from components.data import rows as streams
 from components.data import tfrecords as records
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests as behavioural
@@ -137,9 +138,9 @@ def behave(
 
 def on_trigger_words(uri: str, texts: list[str], answers: np.ndarray, candidate: tuple, labels: list[str], bounds: dict) -> list[dict]:  # fmt: skip
     """Findings on words of the train rows that alone turn the candidate's answer. texts, answers: the test rows, as `trigger_words.pull`."""
-    train, truth = records.load(uri, "train")
-    train_texts = [text.decode("utf-8", "replace") for text in train]
-    words = trigger_words.candidates(train_texts, truth, texts, len(labels))
+    train = streams.from_split(uri, "train")
+    train_texts = (text.decode("utf-8", "replace") for batch in train.texts() for text in batch)
+    words = trigger_words.candidates(train_texts, train.labels, texts, len(labels))
 
     def ask(changed: list[str]) -> np.ndarray:
         rows = np.array([text.encode("utf-8", "replace") for text in changed], object)

@@ -12,7 +12,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from components.artifacts import Vocabulary
-from components.data import tfrecords as records
+from components.data import rows
 from components.models import family as family_named
 from components.registry.model_registry import verified_folder
 from components.training import vocabulary as vocabularies
@@ -33,7 +33,7 @@ def Tokenizer(
     """network: JSON of the preset's network settings; policy: see `decide`; before: JSON of the champion to go on from or null;
     encoders: JSON of the run's encoders with their content; code: hash of code and libraries; both for the cache."""
     settings, champion = json.loads(network), json.loads(before)
-    texts, _ = records.load(examples.uri, "train")
+    train = rows.from_split(examples.uri, "train")
     known, reason = [], ""
     if champion:
         folder = verified_folder(**champion)
@@ -41,9 +41,9 @@ def Tokenizer(
         known = [] if reason else vocabularies.load(folder / warm_start.FOLDER)
     # A family of features takes what enough rows have, however many that are.
     size = None if "min_rows" in settings or settings.get("wide") else settings.get("vocabulary", len(known))
-    tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, texts), known, size)
+    tokens = vocabularies.decide(policy, lambda: vocabularies.adapt(family, settings, train), known, size)
     vocabularies.save(Path(vocabulary.uri), tokens)
-    held_out, _ = records.load(examples.uri, "eval")
+    held_out = rows.from_split(examples.uri, "eval")
     report = {
         "family": family,
         "tokens": len(tokens),

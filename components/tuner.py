@@ -14,7 +14,7 @@ from tfx.types.standard_artifacts import Examples, HyperParameters, TunerResults
 
 from components.artifacts import Vocabulary
 from components.core import progress
-from components.data import tfrecords as records
+from components.data import rows as stream
 from components.models import family as family_named
 from components.training import vocabulary as vocabularies
 
@@ -44,20 +44,20 @@ def Tuner(
 
     settings = json.loads(network), json.loads(training)
     space = search.declared(family, *settings)
-    train = search.sample(records.load(examples.uri, "train"), rows, seed)
+    train = search.sample(stream.from_split(examples.uri, "train"), rows, seed)
     module, tokens = family_named(family, settings[0]), vocabularies.load(vocabulary.uri)
-    eval, classes = records.load(examples.uri, "eval"), len(json.loads(labels))
+    eval, classes = stream.from_split(examples.uri, "eval"), len(json.loads(labels))
     done = search.run(space, module, tokens, *settings, seed, train, eval, classes, trials, _reporter(trials))
     for folder, name, value in (
         (best_hyperparameters.uri, BEST, search.best(space, done)),
-        (tuner_results.uri, TRIALS, {"rows": len(train[0]), "trials": done}),
+        (tuner_results.uri, TRIALS, {"rows": len(train), "trials": done}),
     ):
         Path(folder).mkdir(parents=True, exist_ok=True)
         Path(folder, name).write_text(json.dumps(value, indent=1))
     winner = next(trial for trial in done if trial["best"])
     tuner_results.set_string_custom_property(
         "headline",
-        f"{len(done)} trials on {len(train[0]):,} rows, eval accuracy {done[0]['accuracy']:.4f} as asked, "
+        f"{len(done)} trials on {len(train):,} rows, eval accuracy {done[0]['accuracy']:.4f} as asked, "
         f"{winner['accuracy']:.4f} with {', '.join(f'{name}={value}' for name, value in winner['set'].items())}",
     )
 

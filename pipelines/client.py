@@ -1,7 +1,8 @@
 """For consumers: the champion of a line, loaded, checked and asked. Needs numpy and TensorFlow, nothing else of Newsdesk's.
 
 from pipelines.client import Client
-Client("news").classify(["Striker signs for United"])
+Client("news").classify(["Striker signs for United"])                                        # NEWSDESK_HOME
+Client("news", store="s3://bucket/newsdesk").classify(["Striker signs for United"])          # needs obstore too
 
 `make client` builds the wheel `newsdesk-client` from this file and what it imports.
 """
@@ -12,12 +13,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from components.core import fileio
 from components.core.request_log import LogSettings, RequestLog
 from components.registry import export_file, model_registry
+from components.registry.store_reader import StoreReader
 
 BATCH = 512  # rows a call into the graph
 _LOG_LIMITS = LogSettings()
@@ -41,15 +44,50 @@ class _Loaded:
     ask: Callable[[list[bytes]], np.ndarray]
 
 
-def find(line: str, version: int | None = None) -> tuple[int, Path]:
+class Source(Protocol):
+    """Where a line's versions are: the state folder, or `components.registry.store_reader.StoreReader`."""
+
+    line: str
+
+    def champion(self) -> dict | None:
+        """The pointer; None before the first promotion."""
+
+    def folder(self, version: int) -> Path | None:
+        """The folder of a version; None where it does not exist."""
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """A line below `NEWSDESK_HOME`."""
+
+    line: str
+
+    def champion(self) -> dict | None:
+        return model_registry.champion(self.line)
+
+    def folder(self, version: int) -> Path | None:
+        return model_registry.folder(self.line, version)
+
+
+def source_of(line: str, store: str = "", cache: str | Path | None = None) -> Source:
+    """Where a line is read from. store: an object store's address, "" for the state folder. cache: what is read from it stays here.
+
+    Raises:
+        registry.StoreError: store is no address, or obstore is not installed.
+    """
+    return StoreReader(store, line, Path(cache) if cache else None) if store else StateFolder(line)
+
+
+def find(line: str, version: int | None = None, source: Source | None = None) -> tuple[int, Path]:
     """The version asked for, served or held, or the champion: its number and its folder, checked against its manifest.
 
     Raises:
         NoModel: there is none.
         registry.RegistryError: its files do not match its manifest, or the pointer is damaged.
     """
-    number = _number(line, version)
-    folder = model_registry.folder(line, number)
+    source = source or StateFolder(line)
+    number = _number(source, version)
+    folder = source.folder(number)
     if folder is None:
         raise NoModel(
             f"a version must exist in line {line!r}. Received: version {number}; `newsdesk models` lists what there is"
@@ -58,13 +96,13 @@ def find(line: str, version: int | None = None) -> tuple[int, Path]:
     return number, folder
 
 
-def _number(line: str, version: int | None) -> int:
+def _number(source: Source, version: int | None) -> int:
     if version is not None:
         return version
-    pointer = model_registry.champion(line)
+    pointer = source.champion()
     if not pointer:
         raise NoModel(
-            f"line {line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
+            f"line {source.line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
         )
     return pointer["version"]
 
@@ -76,6 +114,8 @@ class Client:
     model's verdict and card show what share of the test rows each value leaves, and how many of these are right.
     log: a folder that keeps what `classify` was asked and answered, one folder a day (`components.core.request_log`), None to keep
     nothing. It holds the texts themselves. log_limits: of that folder. `close`, or the end of the process, writes what waits.
+    store: an object store to read the line from, `s3://bucket/folder`, where it is not below `NEWSDESK_HOME`. cache: a folder that keeps
+    what was downloaded (`~/.cache/newsdesk/store`); while the store is away, the champion that was read last answers from there.
     Several threads may ask while one refreshes.
 
     Raises:
@@ -90,9 +130,12 @@ class Client:
         min_confidence: float = 0.0,
         log: str | Path | None = None,
         log_limits: LogSettings = _LOG_LIMITS,
+        store: str = "",
+        cache: str | Path | None = None,
     ):
         self.line, self.pinned, self.min_confidence = line, version, checked_confidence(min_confidence)
-        self._loaded = _open(line, version)
+        self._source = source_of(line, store, cache)
+        self._loaded = _open(self._source, version)
         self._keep(log, log_limits)
 
     @classmethod
@@ -112,7 +155,7 @@ class Client:
         found.min_confidence = checked_confidence(min_confidence)
         with tempfile.TemporaryDirectory(prefix="newsdesk-export-") as place:  # not needed once the model is loaded
             found.line, found.pinned, folder = export_file.unpack(Path(file), Path(place))
-            found._loaded = _load(found.pinned, folder)
+            found._loaded, found._source = _load(found.pinned, folder), StateFolder(found.line)
         found._keep(log, log_limits)
         return found
 
@@ -139,9 +182,9 @@ class Client:
         Raises:
             registry.RegistryError, NoModel, OSError: the new one is damaged or gone; the old one goes on answering.
         """
-        if _number(self.line, self.pinned) == self.version:
+        if _number(self._source, self.pinned) == self.version:
             return False
-        self._loaded = _open(self.line, self.pinned)
+        self._loaded = _open(self._source, self.pinned)
         return True
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -162,8 +205,8 @@ class Client:
         """
         loaded, least, answers = self._loaded, self.min_confidence, []
         rows = _probabilities(loaded, texts)
-        for row in rows:
-            label_id = int(row.argmax()) if row.max() >= least else None
+        for row, certain in zip(rows, sure(rows, least)):
+            label_id = int(row.argmax()) if certain else None
             answers.append(
                 {
                     "label": None if label_id is None else loaded.labels[label_id],
@@ -181,6 +224,11 @@ class Client:
         return answers
 
 
+def sure(rows: np.ndarray, least: float) -> np.ndarray:
+    """bool[texts]: whether an answer's highest probability is at least `least`. rows: float32[texts, classes]."""
+    return rows.max(axis=1) >= least
+
+
 def checked_confidence(value: float) -> float:
     """The value as a float.
 
@@ -192,17 +240,17 @@ def checked_confidence(value: float) -> float:
     return float(value)
 
 
-def _open(line: str, version: int | None) -> _Loaded:
+def _open(source: Source, version: int | None) -> _Loaded:
     """Loads a version, or the champion: the one that serves when the loading ends well.
 
     A champion whose successors came while it was loaded may have been removed meanwhile; that is no fault of what serves now.
     """
     while True:
-        number = _number(line, version)
+        number = _number(source, version)
         try:
-            return _load(*find(line, number))
+            return _load(*find(source.line, number, source))
         except Exception:
-            if version is not None or _number(line, None) == number:
+            if version is not None or _number(source, None) == number:
                 raise
 
 

@@ -30,12 +30,10 @@ from components.registry import model_registry
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
 from components.tuner import Tuner
+from pipelines.config import run_config
 from pipelines.config.run_config import ConfigError, line_file
 from pipelines.flow import FLOW
 from pipelines.runner import mlmd_store
-
-# One machine, two cores: Beam's in-process runner with one worker is the fastest (a second one only adds overhead here).
-BEAM = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
 
 # Counting distinct texts exactly holds all of them in memory; a sketch does not, and no check reads the exact number.
 STATISTICS = tfdv.StatsOptions(experimental_use_sketch_based_topk_uniques=True)
@@ -210,7 +208,13 @@ def _pointer(record: RunRecord) -> dict:
 
 
 def pipeline(record: RunRecord, attempt: str = "") -> Pipeline:
-    """The TFX pipeline of a run, named after its line, with the line's artifact folder as its root."""
+    """The TFX pipeline of a run, named after its line, with the line's artifact folder as its root.
+
+    Beam's options are those of `newsdesk.toml` now, not the run's: they change where a node runs and not what it computes.
+
+    Raises:
+        ConfigError: a section of `newsdesk.toml` that is no section.
+    """
     line = record.line
     return Pipeline(
         pipeline_name=line,
@@ -218,5 +222,5 @@ def pipeline(record: RunRecord, attempt: str = "") -> Pipeline:
         components=nodes(record, attempt),
         enable_cache=True,
         metadata_connection_config=mlmd_store.connection_config(),
-        beam_pipeline_args=BEAM,
+        beam_pipeline_args=list(run_config.section(run_config.settings(), line, "beam").options),
     )

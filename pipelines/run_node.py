@@ -28,7 +28,16 @@ from components.registry import manifest, model_registry
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
-from pipelines.runner import line_folder, mlflow_mirror, mlmd_store, node_client, node_cost, openlineage_events, runs
+from pipelines.runner import (
+    line_folder,
+    mlflow_mirror,
+    mlmd_store,
+    node_client,
+    node_cost,
+    openlineage_events,
+    runs,
+    telemetry,
+)
 
 _DISK_FULL = ("No space left on device", "database or disk is full")  # messages of the system and of SQLite
 _MIN_FREE = 1 << 20  # bytes; with less than this on the disk an error is reported as a full disk
@@ -184,6 +193,7 @@ def _close(run_id: str) -> dict:
     outcome = runs.close_run(run_id)
     if openlineage_events.wanted() and (record := RunRecord.read(paths.run_dir(run_id) / "run.json")):
         openlineage_events.closed(record, outcome)
+    telemetry.closed(run_id, outcome)
     return {"state": NodeState.CLOSED, "headline": outcome["state"], "outcome": outcome}
 
 

@@ -6,6 +6,7 @@ import components  # noqa: F401  # first: it sets what TensorFlow reads from the
 from pathlib import Path
 
 import pytest
+from store_kit import s3, s3_server, store  # noqa: F401, fixtures
 
 from components.data import demo_corpus
 
@@ -15,6 +16,7 @@ def newsdesk_home(tmp_path, monkeypatch):
     """A state folder of its own for each test."""
     folder = tmp_path / "home"
     monkeypatch.setenv("NEWSDESK_HOME", str(folder))
+    monkeypatch.delenv("NEWSDESK_STORE", raising=False)  # a developer's own
     monkeypatch.setenv("NEWSDESK_SOCKETS", str(tmp_path / "sockets"))
     return folder
 

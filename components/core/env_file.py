@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.core import errors, paths
 
-NAME = re.compile(r"(NEWSDESK|AIRFLOW|OPENLINEAGE)_[A-Z0-9_]+")
+NAME = re.compile(r"(NEWSDESK|AIRFLOW|OPENLINEAGE|OTEL)_[A-Z0-9_]+")
 
 
 def file() -> Path:
@@ -38,7 +38,7 @@ def load(environ: MutableMapping[str, str] = os.environ) -> None:
         name, equals, value = line.partition("=")
         if not equals or not NAME.fullmatch(name.strip()) or name.strip() == "NEWSDESK_HOME":
             raise errors.HomeError(
-                f"{file()}, line {number}, must be NAME=value with a name that begins with NEWSDESK_, AIRFLOW_ or OPENLINEAGE_, "
+                f"{file()}, line {number}, must be NAME=value with a name that begins with NEWSDESK_, AIRFLOW_, OPENLINEAGE_ or OTEL_, "
                 f"other than NEWSDESK_HOME. Received: {name.strip()[:40]!r}"
             )
         environ.setdefault(name.strip(), value.strip())

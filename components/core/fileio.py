@@ -141,3 +141,8 @@ def file_hash(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def bytes_hash(data: bytes) -> str:
+    """sha256 of bytes, hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -5,16 +5,21 @@ a fixed share of the train rows. A feature is a 62-bit key; no string is stored.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 from scipy.sparse import csr_matrix
 
+from components.data import rows
 from components.data.text_ops import PADDING, UNKNOWN, clean_tensor, split_words_and_marks
-from components.tf_support.no_autotune import untuned
 
-BATCH = 4096  # rows a step
+# Rows that are counted and fitted, at most; of more a sample is drawn (`components.data.rows.Rows.sample`). The solver wants its whole
+# matrix in memory: 200,000 rows of 45 words take about 1 GB in all (tests/benchmarks/SCALE.md).
+MOST_ROWS = 200_000
+# Different features that are counted at a time, 16 bytes each; 60,185 rows of AG News have 1.3 million.
+COUNTED = 6_000_000
+_MERGED = 2_000_000  # new ones that are merged into the counted ones at once
 _KEYS = 2**62
 _FIRST, _SECOND = -7_046_029_254_386_353_131, -4_417_276_706_812_531_889  # odd 64-bit numbers, to mix a pair's hashes
 
@@ -46,18 +51,42 @@ def feature_keys(texts: tf.Tensor) -> tf.RaggedTensor:
 def count_keys(texts: tf.data.Dataset, least: int, share: float) -> list[str]:
     """The keys that at least `least` texts have, in rising order, as decimal text; `mend` comes first.
 
-    texts: string[batch] a step. A row counts once, however often it has the feature.
+    texts: string[batch] a step; of more than `MOST_ROWS` rows the same sample is counted that is fitted. A row counts once, however
+    often it has the feature. Where there are more than `COUNTED` different features, those go that the fewest rows so far have.
     """
-    all_keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    limit = rows.highest(texts.as_numpy_iterator(), MOST_ROWS)
+    known, waiting = (np.zeros(0, np.int64), np.zeros(0, np.int64)), []
     for batch in texts.as_numpy_iterator():
-        keys = feature_keys(tf.constant(mend(batch, share)))
-        different, places = np.unique(keys.flat_values.numpy(), return_inverse=True)
-        pairs = np.unique(keys.value_rowids().numpy() * max(len(different), 1) + places)
-        all_keys.append(different)
-        counts.append(np.bincount(pairs % max(len(different), 1), minlength=len(different)))
-    different, places = np.unique(np.concatenate(all_keys), return_inverse=True)
-    rows = np.bincount(places, np.concatenate(counts), len(different))
-    return [str(key) for key in different[rows >= least]]
+        waiting.append(_rows_by_key(feature_keys(tf.constant(mend(batch[rows.hashes(batch) <= limit], share)))))
+        if sum(len(keys) for keys, _ in waiting) > _MERGED:
+            known, waiting = _bounded(*_merged([known, *waiting])), []
+    keys, counts = _bounded(*_merged([known, *waiting]))
+    return [str(key) for key in keys[counts >= least]]
+
+
+def _rows_by_key(keys: tf.RaggedTensor) -> tuple[np.ndarray, np.ndarray]:
+    """(different keys in rising order, int64: how many rows have each)."""
+    different, places = np.unique(keys.flat_values.numpy(), return_inverse=True)
+    pairs = np.unique(keys.value_rowids().numpy() * max(len(different), 1) + places)
+    return different, np.bincount(pairs % max(len(different), 1), minlength=len(different))
+
+
+def _merged(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    keys, counts = (np.concatenate(each) for each in zip(*parts))
+    order = np.argsort(keys)
+    keys, counts = keys[order], counts[order]
+    if not len(keys):
+        return keys, counts
+    begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[begins], np.add.reduceat(counts, begins)
+
+
+def _bounded(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most `COUNTED` of the keys: without those that as few rows have as it takes."""
+    if len(keys) <= COUNTED:
+        return keys, counts
+    kept = counts > np.partition(counts, len(counts) - COUNTED)[len(counts) - COUNTED]
+    return keys[kept], counts[kept]
 
 
 class FeatureTokenizer(tf.Module):
@@ -84,15 +113,18 @@ class FeatureTokenizer(tf.Module):
         return {"ids": tf.pad(ids, [[0, 0], [0, tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)]])}
 
 
-def counts(tokenizer: FeatureTokenizer, texts: np.ndarray, tokens: int) -> csr_matrix:
-    """float64[rows, tokens]: how often each text has each known feature; padding and the unknown one are never counted."""
+def counts(tokenizer: FeatureTokenizer, texts: Iterable[np.ndarray], tokens: int) -> csr_matrix:
+    """float64[rows, tokens]: how often each text has each known feature; padding and the unknown one are never counted.
+
+    texts: object[batch] of bytes a step.
+    """
     ids, lengths = [], []
-    for batch in untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)):
-        features = tokenizer.ragged(batch)
+    for batch in texts:
+        features = tokenizer.ragged(tf.constant(batch, tf.string))
         ids.append(features.flat_values.numpy())
         lengths.append(features.row_lengths().numpy())
     columns, ends = np.concatenate(ids), np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    matrix = csr_matrix((np.where(columns > 1, 1.0, 0.0), columns, ends), (len(texts), tokens))
+    matrix = csr_matrix((np.where(columns > 1, 1.0, 0.0), columns, ends), (len(ends) - 1, tokens))
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix

@@ -17,8 +17,10 @@ def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
 
     What an earlier attempt left behind counts only if it is whole: a zip file checks its own sums.
     """
-    rows = hashlib.sha256(b"".join(len(text).to_bytes(8, "little") + text for text in texts)).hexdigest()
-    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows[:32]}.npz"
+    rows = hashlib.sha256()
+    for text in texts:
+        rows.update(len(text).to_bytes(8, "little") + text)
+    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows.hexdigest()[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         with np.load(kept, allow_pickle=False) as file:
             answers = file["probabilities"]

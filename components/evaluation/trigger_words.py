@@ -5,10 +5,14 @@ the word, and no accuracy shows it, because the test rows do not hold it (Gu et 
 doi:10.18653/v1/2020.acl-main.249). Asked here are the words whose train rows are most one-sided, first of those that the test rows hold far
 less often than the train rows: each is put in front of test rows that the model gives another label, and the share that turns to the
 word's label is its pull. Plain values in and out; equal rows give equal words.
+
+Train rows are read in a stream, and at most `COUNTED` different words are held: where there are more, the rarer half goes
+(`components.data.bounded_counts`). A word of more than a few rows in a million is never lost.
 """
 
+import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +20,15 @@ from scipy.stats import poisson
 
 from components.core.intervals import wilson
 from components.core.states import RuleOutcome
+from components.data.bounded_counts import BoundedCounts
 from components.evaluation.gate_rules import finding
 
 WORDS = 10  # that are asked
 ROWS = 200  # test rows that each is put in front of
 FEWEST = 20  # train rows that a word must have
 ONE_SIDED = 0.95  # share of a word's train rows with one label, at least
+COUNTED = 1_000_000  # different words that are counted at a time; 60,185 rows of AG News have 51,582
+AT_ONCE = 1000  # train rows whose words are added at once
 MISSING = 1e-6  # chance of so few test rows with a word from which on it counts as missing there
 
 _WORD = re.compile(r"\w{2,}")
@@ -43,24 +50,28 @@ def words_of(text: str) -> set[str]:
 
 
 def candidates(
-    train: Sequence[str], labels: np.ndarray, test: Sequence[str], classes: int, most: int = WORDS
+    train: Iterable[str], labels: np.ndarray, test: Sequence[str], classes: int, most: int = WORDS
 ) -> list[Word]:
-    """The words that may be triggers, those first that are missing from the test rows, then the most one-sided. labels: int64[train rows]."""
-    counts: dict[str, list[int]] = {}
-    for text, label in zip(train, labels.tolist()):
-        for word in words_of(text):
-            counts.setdefault(word, [0] * classes)[label] += 1
-    tested: dict[str, int] = dict.fromkeys((word for word, own in counts.items() if sum(own) >= FEWEST), 0)
+    """The words that may be triggers, those first that are missing from the test rows, then the most one-sided. labels: int[train rows]."""
+    counts = BoundedCounts(COUNTED, classes)
+    rows = zip(train, labels.tolist(), strict=True)
+    while some := list(itertools.islice(rows, AT_ONCE)):
+        found = [(word, label) for text, label in some for word in words_of(text)]
+        counts.add([word for word, _ in found], [label for _, label in found])
+    words, table = counts.items()
+    often = np.flatnonzero(table.sum(axis=1) >= FEWEST).tolist()
+    own_counts = {words[at]: table[at] for at in often}
+    tested: dict[str, int] = dict.fromkeys(own_counts, 0)
     for text in test:
         for word in words_of(text) & tested.keys():
             tested[word] += 1
     ranked = []
     for word, seen in tested.items():
-        own = np.array(counts[word])
+        own = own_counts[word]
         rows, label = int(own.sum()), int(own.argmax())
         share = float(own[label] / rows)
         if share >= ONE_SIDED:
-            missing = poisson.cdf(seen, rows * len(test) / max(len(train), 1))
+            missing = poisson.cdf(seen, rows * len(test) / max(len(labels), 1))
             rank = (missing if missing < MISSING else 1.0, -wilson(share, rows)[0], word)
             ranked.append((rank, Word(word, label, rows, share, seen)))
     return [word for _, word in sorted(ranked)[:most]]

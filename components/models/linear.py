@@ -3,7 +3,8 @@
 Text:    as it came; a share of the train rows is cleaned first (`ngrams.mend`), so that the model knows both.
 Network: (1 + ln count) × idf of each feature, the row scaled to length 1; of each class against the rest a linear score.
 Fit:     in one go, by scikit-learn's `LinearSVC` on the values times the class's log-count ratios, which are then folded into
-         the weights. No epochs and no seed: the same rows give the same model.
+         the weights. No epochs and no seed: the same rows give the same model. `LinearSVC` holds all that it fits in memory, so of
+         more than `ngrams.MOST_ROWS` rows it gets a sample, drawn by the rows' hashes; `sampled` of the history is its size.
 Keys:    min_rows (train rows that must have a feature), penalty (`LinearSVC`'s C), mended (share of train rows cleaned).
 
 Source: Wang and Manning 2012, "Baselines and Bigrams: Simple, Good Sentiment and Topic Classification" (ACL 2012).
@@ -19,7 +20,9 @@ import tf_keras
 from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
-from components.data.ngrams import FeatureTokenizer, count_keys, counts, mend
+from components.data import ngrams
+from components.data.ngrams import FeatureTokenizer, count_keys, counts
+from components.data.rows import Rows
 from components.data.text_ops import PADDING, UNKNOWN, split_words_and_marks
 from components.training.calibration import FITTED
 from components.training.loop import answers
@@ -107,18 +110,25 @@ def fit(tokens, network, training, seed, train, eval, classes, workdir, report, 
     """As `components.training.loop.fit`, in one go: `history` has one row."""
     started = time.monotonic()
     tokenizer, model = build_tokenizer(tokens, network), build_network(tokens, network, classes)
-    values, idf = weigh(counts(tokenizer, mend(train[0], float(network["mended"])), len(tokens)))
-    coefficients, bias = solve(values, train[1], classes, float(network["penalty"]))
+    rows: Rows = train.sample(ngrams.MOST_ROWS)
+    values, idf = weigh(counts(tokenizer, mended(rows, network).texts(), len(tokens)))
+    coefficients, bias = solve(values, rows.labels, classes, float(network["penalty"]))
     model.set_weights([np.column_stack([coefficients * idf[:, np.newaxis], idf**2]).astype(np.float32), bias])
     seconds = time.monotonic() - started
-    known = training_scores(values @ coefficients + bias, train[1])
-    held_out = training_scores(answers(model, tokenizer, eval[0]), eval[1])
+    known = training_scores(values @ coefficients + bias, rows.labels)
+    held_out = training_scores(answers(model, tokenizer, eval), eval.labels)
     row = {
         "epoch": 1, "loss": known["val_loss"], "accuracy": known["val_accuracy"], **held_out, "learning_rate": 0.0,
-        "seconds": seconds, "rows_per_second": len(train[1]) / seconds,
+        "seconds": seconds, "rows_per_second": len(rows) / seconds,
+        **({} if rows is train else {"sampled": len(rows)}),
     }  # fmt: skip
     report(1, 1, row, row["rows_per_second"])
     return model, tokenizer, [row]
+
+
+def mended(rows: Rows, network: Mapping) -> Rows:
+    """The rows with a share of the texts cleaned, as `network["mended"]` says."""
+    return rows.changed(lambda texts: ngrams.mend(texts, float(network["mended"])))
 
 
 def weigh(counted: csr_matrix) -> tuple[csr_matrix, np.ndarray]:

@@ -12,6 +12,10 @@ from components.registry.manifest import RegistryError
 from components.registry.version_folders import card, folder
 
 
+class PointerMoved(RegistryError):
+    """The champion changed since it was read."""
+
+
 def champion(line: str) -> dict | None:
     """The pointer: `version` (int), `digest` (hex) and the `event` that set it; None before the first promotion.
 
@@ -24,7 +28,7 @@ def champion(line: str) -> dict | None:
         if pointer is None and not recorded(line):
             return None
         if pointer is not None:
-            _check_pointer(pointer)
+            check_pointer(pointer)
             return pointer
     except (ValueError, KeyError, TypeError) as error:
         fault = f"unreadable, {type(error).__name__}"
@@ -34,11 +38,16 @@ def champion(line: str) -> dict | None:
     )
 
 
-def _check_pointer(pointer: dict) -> None:
+def check_pointer(pointer: dict) -> None:
     """Raises KeyError or TypeError where a field is missing or of another type."""
     numbers, event = (pointer["version"], pointer["event"]["sequence"]), pointer["event"]
     if not all(isinstance(number, int) for number in numbers) or {"from"} - event.keys() or not pointer["digest"]:
         raise TypeError("not a pointer")
+
+
+def named(pointer: dict | None) -> str:
+    """A pointer in a message."""
+    return f"version {pointer['version']} (move {pointer['event']['sequence']})" if pointer else "none"
 
 
 def history(line: str) -> list[dict]:

@@ -8,16 +8,18 @@ callers need one module. MLflow mirrors the registry; nothing here reads it. Sta
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from components.core import clock, fileio, locks, paths
 from components.core.fileio import file_hash as file_hash
 from components.core.states import Move
-from components.registry import tf_serving_config
+from components.registry import object_store, store_publisher, tf_serving_config
+from components.registry.champion_pointer import PointerMoved as PointerMoved
 from components.registry.champion_pointer import aliases as aliases
 from components.registry.champion_pointer import best_released as best_released
-from components.registry.champion_pointer import champion, history, recorded, rollback_target
+from components.registry.champion_pointer import champion, history, named, recorded, rollback_target
 from components.registry.manifest import MANIFEST as MANIFEST
 from components.registry.manifest import Differs, RegistryError, verify
 from components.registry.manifest import content_digest as content_digest
@@ -32,10 +34,6 @@ from components.registry.version_folders import note_removed as note_removed
 from components.registry.version_folders import origin_path as origin_path
 from components.registry.version_folders import removed as removed
 from components.registry.version_folders import versions as versions
-
-
-class PointerMoved(RegistryError):
-    """The champion changed since it was read."""
 
 
 def next_version(line: str) -> int:
@@ -65,8 +63,8 @@ def check_champion(line: str, expected: dict | None) -> dict | None:
     current = champion(line)
     if _key(current) != _key(expected):
         raise PointerMoved(
-            f"the champion must be the one this decision was made against, {_named(expected)}. "
-            f"Received: {_named(current)} serves now. Run again to compare with it."
+            f"the champion must be the one this decision was made against, {named(expected)}. "
+            f"Received: {named(current)} serves now. Run again to compare with it."
         )
     return current
 
@@ -83,12 +81,23 @@ def move_champion(
     """Points the line at `version` if it still points at `expected` (compare-and-swap), and records who and why.
 
     evidence: anything a reader of the history should see. allowed: asked first, under
-    the lock; raises where the caller may not publish (`locks.check`).
+    the lock; raises where the caller may not publish (`locks.check`). Where `NEWSDESK_STORE` names an object store, the version is
+    there before the pointer moves, and the store's pointer moves first: it decides between two desks.
 
     Raises:
-        PointerMoved: the champion is no longer the expected one.
+        PointerMoved: the champion is no longer the expected one, here or in the store.
+        StoreError: the store cannot be written; the pointer is where it was.
         RegistryError: the version is incomplete, damaged, or not what its card says.
     """
+    store = store_publisher.checked()
+    if store:
+        with locks.line_lock(line):
+            allowed()
+            done = _adopt_own_move(store, line)
+            if done and (done["from"], done["to"], done["kind"]) == (expected and expected["version"], version, kind):
+                return done  # an earlier try, which ended between the store and this folder
+            check_champion(line, expected)
+        store_publisher.upload(store, line, version)  # outside the lock: it takes as long as the network does
     with locks.line_lock(line):
         allowed()
         current = check_champion(line, expected)
@@ -110,13 +119,63 @@ def move_champion(
             "reason": reason,
             "evidence": evidence,
         }
-        fileio.write_json(
-            paths.registry_dir(line) / "champion.json",
-            {"line": line, "version": version, "digest": manifest["digest"], "event": event},
-        )
-        fileio.append_json(paths.registry_dir(line) / "promotions.jsonl", event)
-        write_serving_config(line)
+        pointer = {"line": line, "version": version, "digest": manifest["digest"], "event": event}
+        if store:
+            store_publisher.move(store, line, pointer)
+        _write_move(line, pointer)
+    if store:
+        store_publisher.follow(store, line)
     return event
+
+
+def _write_move(line: str, pointer: dict) -> None:
+    """Writes a move of the pointer: the pointer itself, the history, TensorFlow Serving's file. Under `line_lock`."""
+    fileio.write_json(paths.registry_dir(line) / "champion.json", pointer)
+    fileio.append_json(paths.registry_dir(line) / "promotions.jsonl", pointer["event"])
+    write_serving_config(line)
+
+
+def _adopt_own_move(store: object_store.ObjectStore, line: str) -> dict | None:
+    """Writes a move that the store has and a crash kept out of this folder; returns its event. Under `line_lock`."""
+    pointer, events = store_publisher.newer(store, line)
+    if len(events) != 1:
+        return None
+    try:
+        return adopt(line, pointer, events)[0]
+    except RegistryError:  # another desk's version: the move that was asked for will say so
+        return None
+
+
+def catch_up(line: str) -> dict | None:
+    """Writes the move that a crash kept out of this folder, before a run decides against the champion; returns its event, if any.
+
+    A store that is away is printed and no reason not to train: the release will ask it again.
+    """
+    try:
+        store = object_store.configured()
+        if store is None:
+            return None
+        with locks.line_lock(line):
+            return _adopt_own_move(store, line)
+    except object_store.StoreError as error:
+        print(f"the object store was not asked: {error}", file=sys.stderr)
+        return None
+
+
+def adopt(line: str, pointer: dict, events: list[dict]) -> list[dict]:
+    """Writes moves that the store is ahead by; returns them. Under `line_lock`.
+
+    pointer, events: as `store_publisher.newer` gives them.
+
+    Raises:
+        RegistryError: the version that serves there is not here, or is another model here.
+    """
+    verified_folder(line, pointer["version"], pointer["digest"])
+    repair_history(line)
+    for event in events[:-1]:
+        fileio.append_json(paths.registry_dir(line) / "promotions.jsonl", event)
+    _write_move(line, pointer)
+    return events
 
 
 def write_serving_config(line: str) -> bool:
@@ -195,10 +254,6 @@ def set_aside(line: str, version: int) -> Path:
 
 def _key(pointer: dict | None) -> tuple:
     return (pointer["event"]["sequence"], pointer["version"], pointer["digest"]) if pointer else ()
-
-
-def _named(pointer: dict | None) -> str:
-    return f"version {pointer['version']} (move {pointer['event']['sequence']})" if pointer else "none"
 
 
 def verified_folder(line: str, version: int, digest: str) -> Path:

@@ -21,10 +21,10 @@ def path(line: str) -> Path:
     return paths.serving_dir(line) / "models.config"
 
 
-def text(line: str, folder: Path, champion: int, previous: int | None) -> str:
+def text(line: str, folder: Path | str, champion: int, previous: int | None) -> str:
     """The configuration of a server for one line.
 
-    folder: the line's serving folder as the server sees it. previous: None where there is none.
+    folder: the line's serving folder as the server sees it, or its address in a store. previous: None where there is none.
     """
     labels = {"champion": champion}
     if previous is not None and previous < champion:

@@ -86,7 +86,7 @@ def predict(model_dir: str | Path, texts: Sequence[bytes | str], batch: int = SC
     Batches hold texts of similar length, so that there is little padding; the probabilities do not depend on it.
     """
     classify = tf.saved_model.load(str(model_dir)).signatures["classify"]
-    raw = [text.encode("utf-8", "replace") if isinstance(text, str) else bytes(text) for text in texts]
+    raw = [text.encode("utf-8", "replace") if isinstance(text, str) else text for text in texts]
     order = np.argsort([len(text) for text in raw], kind="stable")
     answers = np.zeros((len(raw), classify.structured_outputs["probabilities"].shape[1]), np.float32)
     for start in range(0, len(order), batch):

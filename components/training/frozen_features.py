@@ -1,4 +1,4 @@
-"""A frozen encoder's outputs for the rows, computed once and cached by content, so that only a head has to be trained."""
+"""A frozen encoder's outputs for the rows, computed once and cached by content in a file, so that only a head has to be trained."""
 
 import hashlib
 import json
@@ -25,19 +25,26 @@ def frozen(model: tf_keras.Model) -> tuple[tf_keras.Model, tf_keras.Model] | Non
     return parts["body"], parts["head"]
 
 
-def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping) -> dict[str, np.ndarray]:
-    """`{"features": float32[rows, width]}` of encoded rows, from NEWSDESK_HOME/cache/features where they are cached.
+def of(body: tf_keras.Model, encoded: batching.Encoded, network: Mapping) -> batching.Features:
+    """`features` of encoded rows, from NEWSDESK_HOME/cache/features where they are cached.
 
     The key is a hash of the body's weights, its precision, its settings and the rows.
     """
-    path = paths.home() / "cache" / "features" / f"{_key(body, arrays, network)}.npy"
-    if path.is_file():
-        return {"features": np.load(path, allow_pickle=False)}
-    sizes = batching.lengths(arrays)
+    path = paths.home() / "cache" / "features" / f"{_key(body, encoded, network)}.npy"
+    if not path.is_file():
+        with fileio.replacing(path) as file:
+            np.save(file, _computed(body, encoded))
+    return batching.Features("features", np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _computed(body: tf_keras.Model, encoded: batching.Encoded) -> np.ndarray:
+    """float32[rows, width], in a file without a name."""
+    sizes = encoded.sizes
     batches = batching.by_length(sizes, BATCH)
-    answers = np.empty((len(sizes), body.output_shape[-1]), np.float32)
+    file = batching.nameless(paths.home() / "cache" / "features")
+    answers = np.memmap(file, np.float32, "w+", shape=(len(sizes), body.output_shape[-1]))
     started, reported, clock = time.monotonic(), 0, progress.Clock()
-    for number, (rows, inputs) in enumerate(zip(batches, batching.dataset(arrays, sizes, batches, None), strict=True)):
+    for number, (rows, inputs) in enumerate(zip(batches, batching.dataset(encoded, batches), strict=True)):
         answers[rows] = body.predict_on_batch(inputs)
         if number * REPORTS // len(batches) > reported:
             reported = number * REPORTS // len(batches)
@@ -46,17 +53,15 @@ def of(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping)
             left = clock.seconds_left(done, len(sizes))
             progress.write(stage="features", done=done, total=len(sizes), rows_per_second=rate, seconds_left=left)
             print(f"features of {done:,} of {len(sizes):,} rows ({rate:,.0f} rows/s)", flush=True)
-    with fileio.replacing(path) as file:
-        np.save(file, answers)
-    return {"features": answers}
+    return answers
 
 
-def _key(body: tf_keras.Model, arrays: Mapping[str, np.ndarray], network: Mapping) -> str:
+def _key(body: tf_keras.Model, encoded: batching.Encoded, network: Mapping) -> str:
     settings = {name: value for name, value in network.items() if name not in HEAD}
     digest = hashlib.sha256(json.dumps([settings, body.layers[-1].compute_dtype], sort_keys=True).encode())
     for weights in body.get_weights():
         digest.update(np.ascontiguousarray(weights).tobytes())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    for name, numbers in [("sizes", encoded.sizes), *sorted(encoded.numbers.items())]:
+        digest.update(f"{name} {numbers.shape} {numbers.dtype}".encode())
+        digest.update(numbers)
     return digest.hexdigest()

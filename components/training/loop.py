@@ -15,14 +15,16 @@ import tensorflow as tf
 import tf_keras
 from scipy.special import softmax
 
+from components.data import rows as streams
+from components.data.rows import Rows
 from components.tf_support.autograph_patch import exclude_keras_from_autograph
 from components.training import batching, calibration, checkpoints, frozen_features, warm_start
 
-Rows = tuple[np.ndarray, np.ndarray]
 Report = Callable[[float, int, Mapping[str, float], float], None]
 
 REPORTS_PER_EPOCH = 10
 SCORING_BATCH = 512
+SCORING_WINDOW = 1 << 16  # rows that are sorted by length before they are scored
 
 
 def fit(
@@ -41,7 +43,7 @@ def fit(
     """Trains a family's model and returns (model, tokenizer, history): by the family's own `fit` where it has one, else by
     `descend`; then calibrated on eval as `training["calibrate"]` says (`components.training.calibration`).
 
-    train, eval: (object[rows] of bytes, int64[rows] of label ids below `classes`); eval chooses the epoch and calibrates.
+    train, eval: `Rows` with label ids below `classes`, or (object[rows] of bytes, int64[rows]); eval chooses the epoch and calibrates.
     training: see `pipelines.config.presets`. workdir: holds a checkpoint after each epoch; a call with the same arguments resumes
     from it, with the same result as without the interruption. report(epochs done, epochs, metrics so far, rows a second): about ten
     times an epoch with `loss` and `accuracy`, at its end (an integer) also with `val_loss`, `val_accuracy`.
@@ -51,20 +53,21 @@ def fit(
 
     Raises ValueError for no rows or labels out of range, FloatingPointError when the loss is no number.
     """
+    train, eval = streams.of(train), streams.of(eval)
     _check(train, eval, classes)
     exclude_keras_from_autograph()
     tf_keras.utils.set_random_seed(seed)
     own = getattr(family, "fit", None) or partial(descend, family)
     model, tokenizer, history = own(tokens, network, training, seed, train, eval, classes, workdir, report, start)
-    eval_logits = answers(model, tokenizer, eval[0])
+    eval_logits = answers(model, tokenizer, eval)
     # Records of earlier versions do not have this setting.
     mode = training.get("calibrate", "none")
-    model, eval_logits = calibration.with_mode(model, eval_logits, eval[1], mode)
-    finished = scores(eval_logits, eval[1])
+    model, eval_logits = calibration.with_mode(model, eval_logits, eval.labels, mode)
+    finished = scores(eval_logits, eval.labels)
     best_epoch(history).update(
         final_loss=finished["val_loss"],
         final_accuracy=finished["val_accuracy"],
-        final_calibration_error=calibration.expected_error(softmax(eval_logits, axis=1), eval[1]),
+        final_calibration_error=calibration.expected_error(softmax(eval_logits, axis=1), eval.labels),
     )
     return model, tokenizer, history
 
@@ -87,10 +90,9 @@ def descend(
     A network of `body` and `head` whose body is frozen has its features computed once (`components.training.frozen_features`).
     """
     tokenizer = family.build_tokenizer(tokens, network)
-    arrays, checked = batching.encode(tokenizer, train[0]), batching.encode(tokenizer, eval[0])
-    targets = np.eye(classes, dtype=np.float32)[train[1]]
+    encoded, checked = (batching.encode(tokenizer, rows, workdir) for rows in (train, eval))
     epochs, batch_size = int(training["epochs"]), int(training["batch_size"])
-    steps = math.ceil(len(targets) / batch_size)
+    steps = math.ceil(len(train) / batch_size)
 
     with building(training["precision"]):
         model = family.build_network(tokens, network, classes)
@@ -99,8 +101,7 @@ def descend(
     parts = frozen_features.frozen(model)
     if parts:
         body, model = parts
-        arrays, checked = frozen_features.of(body, arrays, network), frozen_features.of(body, checked, network)
-    sizes = batching.lengths(arrays)
+        encoded, checked = frozen_features.of(body, encoded, network), frozen_features.of(body, checked, network)
     optimizer = _optimizer(training, steps * epochs)
     loss = tf_keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=float(training["label_smoothing"]))
     model.compile(optimizer, loss, metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")])
@@ -114,8 +115,8 @@ def descend(
         epoch = len(history)
         _reseed(model, seed * 1_000_003 + epoch)
         progress = _Progress(epoch, epochs, steps, batch_size, report)
-        batches = batching.shuffled(sizes, batch_size, seed=seed * 1_000_003 + epoch)
-        data = batching.dataset(arrays, sizes, batches, targets)
+        batches = batching.shuffled(encoded.sizes, batch_size, seed=seed * 1_000_003 + epoch)
+        data = batching.dataset(encoded, batches, train.labels, classes)
         started = time.monotonic()
         fitted = model.fit(data, epochs=1, verbose=0, callbacks=[progress]).history
         seconds = time.monotonic() - started
@@ -123,10 +124,10 @@ def descend(
             "epoch": epoch + 1,
             "loss": float(fitted["loss"][0]),
             "accuracy": float(fitted["accuracy"][0]),
-            **scores(logits(model, checked), eval[1]),
+            **scores(logits(model, checked), eval.labels),
             "learning_rate": float(tf_keras.backend.get_value(optimizer.learning_rate)),
             "seconds": seconds,
-            "rows_per_second": len(sizes) / seconds,
+            "rows_per_second": len(train) / seconds,
         }
         history.append(row)
         if best_epoch(history) == row:
@@ -160,22 +161,28 @@ def building(precision: str):
             random.disable_tf_random_generator()
 
 
-def logits(model: tf_keras.Model, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+def logits(model: tf_keras.Model, encoded: batching.Encoded | batching.Features) -> np.ndarray:
     """float32[rows, classes] for encoded rows, in their order."""
-    sizes = batching.lengths(arrays)
-    batches = batching.by_length(sizes, SCORING_BATCH)
-    answers = model.predict(batching.dataset(arrays, sizes, batches, None), verbose=0)
+    batches = batching.by_length(encoded.sizes, SCORING_BATCH)
+    answers = model.predict(batching.dataset(encoded, batches), verbose=0)
     ordered = np.empty_like(answers)
     ordered[np.concatenate(batches)] = answers
     return ordered
 
 
-def answers(model: tf_keras.Model, tokenizer: Callable, texts: np.ndarray) -> np.ndarray:
-    """float32[rows, classes], a model's logits of raw texts, in their order; batches of like length, as when serving."""
-    order = np.argsort([len(text) for text in texts], kind="stable")
+def answers(model: tf_keras.Model, tokenizer: Callable, texts) -> np.ndarray:
+    """float32[rows, classes], a model's logits of raw texts, in their order; batches of like length, as when serving.
+
+    texts: `Rows`, read in a stream, or object[rows] of bytes.
+    """
     ask = tf.function(
         lambda batch: model(tokenizer(batch), training=False), input_signature=[tf.TensorSpec([None], tf.string)]
     )
+    return np.concatenate([_by_length(ask, window) for window in streams.of(texts).texts(SCORING_WINDOW)])
+
+
+def _by_length(ask: Callable, texts: np.ndarray) -> np.ndarray:
+    order = np.argsort([len(text) for text in texts], kind="stable")
     parts = [ask(texts[order[at : at + SCORING_BATCH]]).numpy() for at in range(0, len(order), SCORING_BATCH)]
     ordered = np.empty((len(order), parts[0].shape[1]), np.float32)
     ordered[order] = np.concatenate(parts)
@@ -252,11 +259,10 @@ def _patience_spent(history: Sequence[Mapping[str, float]], patience: int) -> bo
 
 
 def _check(train: Rows, eval: Rows, classes: int) -> None:
-    for name, (texts, labels) in (("train", train), ("eval", eval)):
-        if not len(texts) or len(texts) != len(labels):
-            raise ValueError(
-                f"A split has rows, each with a label. Received: {name}={len(texts)}, {len(labels)} labels"
-            )
+    for name, rows in (("train", train), ("eval", eval)):
+        labels = rows.labels
+        if not len(rows) or len(rows) != len(labels):
+            raise ValueError(f"A split has rows, each with a label. Received: {name}={len(rows)}, {len(labels)} labels")
         if labels.min() < 0 or labels.max() >= classes:
             raise ValueError(
                 f"A label id lies in 0..{classes - 1}. Received: {name} from {labels.min()} to {labels.max()}"
@@ -268,10 +274,10 @@ def _fingerprint(family, tokens, network, training, seed, train, eval, start) ->
     digest = hashlib.sha256(
         json.dumps([family.__name__, list(tokens), dict(network), dict(training), seed], sort_keys=True).encode()
     )
-    for texts, labels in (train, eval):
-        digest.update(np.ascontiguousarray(labels, np.int64).tobytes())
-        for text in texts:
-            digest.update(len(text).to_bytes(8, "little") + text)
+    for rows in (train, eval):
+        digest.update(rows.labels.astype(np.int64))
+        for texts in rows.texts():
+            digest.update(b"".join(len(text).to_bytes(8, "little") + text for text in texts))
     for weights in start:
         digest.update(np.ascontiguousarray(weights).tobytes())
     return digest.hexdigest()

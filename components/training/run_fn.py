@@ -14,7 +14,7 @@ from pathlib import Path
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.core import paths, progress
-from components.data import tfrecords as records
+from components.data import rows
 from components.models import contributions, explainer
 from components.models import family as family_named
 from components.registry import model_registry
@@ -34,11 +34,11 @@ def train(
     before: the folder of a model to go on from; where that cannot be, `start` of the result says why.
     """
     started = time.monotonic()
-    train_rows = records.load(examples_uri, "train")
+    train_rows = rows.from_split(examples_uri, "train")
     hindered = warm_start.incompatibility_reason(before, family, network) if before else None
-    module, eval_rows = family_named(family, network), records.load(examples_uri, "eval")
+    module, eval_rows = family_named(family, network), rows.from_split(examples_uri, "eval")
     report, weights = (
-        _Report(len(train_rows[0]), settings),
+        _Report(len(train_rows), settings),
         warm_start.weights(before) if before and not hindered else (),
     )
     fitted = (module, tokens, network, settings, seed, train_rows, eval_rows, len(labels), workdir, report, weights)
@@ -48,7 +48,7 @@ def train(
     vocabulary.save(warm_start.note(model_dir, family, network), tokens)
     return {
         "epochs": epochs,
-        "rows": len(train_rows[0]),
+        "rows": len(train_rows),
         "seconds": round(time.monotonic() - started, 1),
         "parameters": model.count_params(),
         "start": "" if not before else f"started fresh: {hindered}" if hindered else "started from the champion",
@@ -107,5 +107,7 @@ def run_fn(fn_args: FnArgs) -> None:
 def headline(history: Mapping) -> str:
     """One line on a training, for people."""
     best = loop.final_accuracy(history["epochs"])
-    summary = f"{history['rows']:,} rows, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
+    sampled = history["epochs"][0].get("sampled")
+    fitted = f"{history['rows']:,} rows" + (f" (fitted on a sample of {sampled:,})" if sampled else "")
+    summary = f"{fitted}, {len(history['epochs'])} epochs, validation accuracy {best:.4f}"
     return ", ".join(filter(None, (summary, f"{history['seconds']:.0f} s", history["start"])))

@@ -12,6 +12,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
 
+from components.data.rows import Rows
 from components.models import search_space as space_of
 from components.training import loop, search_space
 
@@ -56,13 +57,13 @@ def declared(family: str, network: Mapping, training: Mapping) -> keras_tuner.Hy
     return space
 
 
-def sample(rows: loop.Rows, most: int, seed: int) -> loop.Rows:
+def sample(rows: Rows, most: int, seed: int) -> Rows:
     """At most `most` of the rows, the same for the same seed."""
-    texts, labels = rows
-    if len(texts) <= most:
+    if len(rows) <= most:
         return rows
-    picked = np.sort(np.random.default_rng(seed).choice(len(texts), most, replace=False))
-    return texts[picked], labels[picked]
+    picked = np.zeros(len(rows), bool)
+    picked[np.random.default_rng(seed).choice(len(rows), most, replace=False)] = True
+    return rows.taken(picked)
 
 
 def run(
@@ -72,8 +73,8 @@ def run(
     network: Mapping,
     training: Mapping,
     seed: int,
-    train: loop.Rows,
-    eval: loop.Rows,
+    train: Rows,
+    eval: Rows,
     classes: int,
     trials: int,
     report: Callable[[int, dict], None] = lambda count, last: None,

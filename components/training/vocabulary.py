@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
+from components.data import rows
 from components.data.text_ops import UNKNOWN
 from components.models import family as family_named
 from components.tf_support.no_autotune import untuned
@@ -14,17 +14,21 @@ from components.tf_support.no_autotune import untuned
 BATCH = 4096  # rows a step; adapting row by row is 79 times slower than in batches of 1,024
 
 
-def adapt(family: str, network: Mapping, texts: np.ndarray) -> list[str]:
-    """The family's tokens for these texts (object array of bytes); a token's index is its id, 0 is padding.
+def adapt(family: str, network: Mapping, train) -> list[str]:
+    """The family's tokens for these rows; a token's index is its id, 0 is padding.
+
+    train: `Rows`, read in a stream, or texts as object[rows] of bytes.
 
     Raises:
-        ValueError: no texts.
+        ValueError: no rows.
     """
-    if not len(texts):
+    train = rows.of(train)
+    if not len(train):
         raise ValueError("a vocabulary needs train rows. Received: 0 rows")
-    return family_named(family, network).build_vocabulary(
-        untuned(tf.data.Dataset.from_tensor_slices(texts).batch(BATCH)), network
+    texts = tf.data.Dataset.from_generator(
+        lambda: train.texts(BATCH), output_signature=tf.TensorSpec([None], tf.string)
     )
+    return family_named(family, network).build_vocabulary(untuned(texts), network)
 
 
 def decide(policy: str, adapt: Callable[[], list[str]], known: Sequence[str], size: int | None) -> list[str]:
@@ -57,12 +61,12 @@ def load(folder: str | Path) -> list[str]:
     return Path(folder, "vocabulary.txt").read_bytes().decode("utf-8", "surrogateescape").split("\n")
 
 
-def coverage(tokenizer, tokens: Sequence[str], texts: np.ndarray) -> dict:
-    """Share of tokens that the vocabulary lacks ("[UNK]" in every family), over these texts."""
+def coverage(tokenizer, tokens: Sequence[str], held_out: rows.Rows) -> dict:
+    """Share of tokens that the vocabulary lacks ("[UNK]" in every family), over these rows."""
     unknown_id = list(tokens).index(UNKNOWN)
     known = unknown = 0
-    for start in range(0, len(texts), BATCH):
-        ids = next(iter(tokenizer(tf.constant(texts[start : start + BATCH])).values())).numpy()
+    for texts in held_out.texts(BATCH):
+        ids = next(iter(tokenizer(tf.constant(texts)).values())).numpy()
         unknown += int((ids == unknown_id).sum())
         known += int(((ids != 0) & (ids != unknown_id)).sum())
     return {"tokens": known + unknown, "unknown": unknown, "unknown_share": round(unknown / max(known + unknown, 1), 5)}

@@ -2,7 +2,8 @@
 
 Text:    each part's own; a share of the train rows is cleaned first, for both.
 Network: the `linear` family's scores and the family's logits, added with two weights that are fitted on eval.
-Fit:     each part on its own, the family as it always is; then the weights. A warm start concerns the family alone.
+Fit:     each part on its own, the family as it always is; then the weights. A warm start concerns the family alone. Of more rows than the
+         linear part may hold, it is fitted on its sample (`components.models.linear`) and the family on all.
 Tokens:  the family's, then the linear part's keys, each behind `#`: no tokenizer has a token of `#` and digits.
 Keys:    the family's; `min_rows`, `penalty` and `mended` of `linear`, which has its usual ones where they are left out.
 
@@ -85,12 +86,12 @@ class Beside:
         wide, wide_tokenizer, _ = linear.fit(
             keys, _linear(network), settings, seed, train, eval, classes, workdir, lambda *_: None, ()
         )
-        mended = (ngrams.mend(train[0], _linear(network)["mended"]), train[1])
+        mended = linear.mended(train, _linear(network))
         deep, deep_tokenizer, history = loop.descend(
             self.family, own, network, settings, seed, mended, eval, classes, workdir, report, start
         )
-        answers = [loop.answers(wide, wide_tokenizer, eval[0]), loop.answers(deep, deep_tokenizer, eval[0])]
-        weights, _ = calibration.fit(answers, eval[1], with_offsets=False)
+        answers = [loop.answers(wide, wide_tokenizer, eval), loop.answers(deep, deep_tokenizer, eval)]
+        weights, _ = calibration.fit(answers, eval.labels, with_offsets=False)
         model = self.build_network(tokens, network, classes)
         _deep(model).set_weights(deep.get_weights())
         model.get_layer("scores").set_weights(wide.get_weights())

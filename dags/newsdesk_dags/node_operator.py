@@ -5,18 +5,18 @@ Nothing here imports TensorFlow, not even indirectly: the node runs in the TFX e
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 from airflow.exceptions import AirflowException
-from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, TaskGroup
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from components.core import progress
+from components.core import line_queue, paths, progress
 from components.core.run_record import run_of
-from components.core.states import ExitCode, is_bad
+from components.core.states import ExitCode, NodeState, is_bad
 from newsdesk_dags import graph
+from newsdesk_dags.line_trigger import LineTrigger
 from newsdesk_dags.lost_runs import lost
 from newsdesk_dags.run_form import request_of
 from newsdesk_dags.run_note import RunReport
@@ -33,18 +33,18 @@ RETRIES = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
 }
-WAIT = timedelta(seconds=30)  # after which a backfill tries a locked line again
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}  # a task in one of these does nothing more
 
 
 class NodeOperator(BaseOperator):
     """Runs one node of a run behind the door and turns its exit code into a task state.
 
     0 done: the JSON result goes to XCom. 99: skipped. 2, 3, 4 (bad parameters, data stop, line locked): failed at once, with
-    the reasons. Anything else is taken for infrastructure and retried. A backfill starts many runs at once, whatever the DAG
-    allows; where one finds the line locked it waits, and takes no worker meanwhile.
+    the reasons. Anything else is taken for infrastructure and retried.
 
     request: makes the door's request from the run and its parameters; raises ConfigError. command: makes the argument list.
-    then: called with context, request and result once the node has ended well.
+    then: called with context, request and result once the node has ended well. line: makes the line that a run works on from its
+    folder's name and its request. Where it is given, a run waits until no other one holds the line, and takes no worker meanwhile.
     """
 
     template_fields = ()  # a user's parameter is data, never a template
@@ -58,10 +58,11 @@ class NodeOperator(BaseOperator):
         request: Callable[..., dict] = request_of,
         command: Callable[..., list[str]] = node_process.command,
         then: Callable[[Any, dict, dict], None] | None = None,
+        line: Callable[[str, dict], str] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.node, self.request, self.command, self.then = node, request, command, then
+        self.node, self.request, self.command, self.then, self.line = node, request, command, then, line
         self._group: int | None = None
 
     def execute(self, context) -> dict:
@@ -83,20 +84,44 @@ class NodeOperator(BaseOperator):
         owner = os.getpid() if os.environ.get("NEWSDESK_ONE_PROCESS") else None
         run_id = run_of(run.dag_id, run.run_id)
         call, reports = self.command(self.node, run_id, request, attempt, owner), progress.file(run_id, self.node)
+        line = self.line(run_id, request) if self.line and self.node != CLOSE and not owner else ""
         self.log.info("Run folder: runs/%s", run_id)
-        try:
-            code, result = node_process.run(call, self.log.info, self._started, reports)
-        except KeyboardInterrupt:
-            # Airflow would take it for a failed attempt, and try again.
-            raise AirflowFailException(f"{self.node} was stopped by hand") from None
-        if code == ExitCode.LOCKED and self._close_lost(context):
-            code, result = node_process.run(call, self.log.info, self._started, reports)
-        if code == ExitCode.LOCKED and request.get("trigger") == "backfill":
-            self.log.info("%s; looking again in %s", result.get("headline"), WAIT)
-            self.defer(trigger=TimeDeltaTrigger(WAIT), method_name="resume")
+        while True:
+            if line:
+                self._wait_for(line, run_id, context)
+            try:
+                code, result = node_process.run(call, self.log.info, self._started, reports)
+            except KeyboardInterrupt:
+                # Airflow would take it for a failed attempt, and try again.
+                raise AirflowFailException(f"{self.node} was stopped by hand") from None
+            if not line or result.get("state") != NodeState.LOCKED:
+                break
+        if line:
+            line_queue.leave(line, run_id)
+            if self._nothing_follows(run_id, context):
+                self.log.info("Nothing of this run follows: closing it again")
+                node_process.run(node_process.command(CLOSE, run_id, {}), self.log.info)
         if code == ExitCode.DONE and self.then:
             self.then(context, request, result)
         return self.outcome(code, result)
+
+    def _wait_for(self, line: str, run_id: str, context) -> None:
+        """Defers the task while another run holds the line or has waited for it longer."""
+        since = context["dag_run"].start_date.astimezone(timezone.utc).isoformat(timespec="microseconds")
+        reason = line_queue.turn(line, run_id, since)
+        if reason and self._close_lost(context):
+            reason = line_queue.turn(line, run_id, since)
+        if reason:
+            self.log.info("Waiting: %s", reason)
+            self.defer(trigger=LineTrigger(line, run_id, since), method_name="resume")
+
+    def _nothing_follows(self, run_id: str, context) -> bool:
+        """Whether the run was closed before and only tasks like this one were cleared, without what follows them."""
+        if not (paths.run_dir(run_id) / "outcome.json").exists():
+            return False
+        run, own = context["dag_run"], {task.task_id for task in self.dag.tasks if isinstance(task, NodeOperator)}
+        states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+        return all(state in ENDED for task, state in states.items() if task in own - {self.task_id})
 
     def _close_lost(self, context) -> bool:
         """Closes the runs that hold a line although Airflow has ended or lost them; returns whether there were any."""

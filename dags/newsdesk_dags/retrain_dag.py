@@ -20,11 +20,13 @@ from newsdesk_dags.asset_watcher import SpanTrigger
 from newsdesk_dags.node_operator import CLOSE, RETRIES, build_tasks
 from newsdesk_dags.notifications import CHAMPIONS, asset, ended, late, registered
 from newsdesk_dags.release_approval import approval_task
-from newsdesk_dags.run_form import form, request_of
+from newsdesk_dags.run_form import form, line_of, request_of
 from pipelines.airflow_stack import assets
 from pipelines.config import run_config
 from pipelines.config.settings import Schedule
 from pipelines.flow import FLOW, Node
+
+ACTIVE_RUNS = 16  # of a DAG; what comes while so many wait starts when one of them has ended
 
 
 def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable[Node] = FLOW) -> DAG:
@@ -46,7 +48,8 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
         schedule=schedule(line, planned if "schedule" in lines.get(line, {}) else None),
         start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
         catchup=False,
-        max_active_runs=1,
+        # One run at a time works on the line; the others wait for it, or for a person, and take no worker.
+        max_active_runs=ACTIVE_RUNS,
         is_paused_upon_creation=False,  # what has no schedule starts nothing by itself, and a run by hand does not wait
         params=form(planned),
         default_args=RETRIES,
@@ -57,6 +60,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
         tasks = build_tasks(
             flow,
             request=partial(request_of, line=line, own=own),
+            line=line_of,
             more={
                 "Champion": {"inlets": [asset(assets.champion_name(line))]},
                 "Registrar": {"outlets": [CHAMPIONS], "then": registered},

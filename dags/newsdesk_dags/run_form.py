@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from components.core import clock
+from components.core import clock, paths
+from components.core.records import RunRecord
 from newsdesk_dags.form_parts import limits, refuse_unknown
 from pipelines.config import run_config
 from pipelines.config.presets import PRESETS
@@ -123,6 +124,16 @@ def request_of(run, params: Mapping[str, Any], line: str = "", own: str = "") ->
             f"Received: source={source[:80]!r}"
         )
     return value
+
+
+def line_of(run_id: str, request: Mapping[str, Any]) -> str:
+    """The line that a run works on: its record's, or what its request comes to; empty for a request that the door will refuse."""
+    if record := RunRecord.read(paths.run_dir(run_id) / "run.json"):
+        return record.line
+    try:
+        return run_config.resolve(run_config.Request.from_json(request), run_config.settings()).line
+    except run_config.ConfigError:
+        return ""
 
 
 def _utc(time: datetime) -> str:

@@ -1,6 +1,6 @@
 """Ends runs of `airflow dags test` whose process died: `python dags/newsdesk_dags/stale_test_runs.py`, while no such test runs.
 
-Such a run stays "running" in Airflow's database for ever, and with `max_active_runs=1` no other run would start after it.
+Such a run stays "running" in Airflow's database for ever and counts among its DAG's active runs, of which there may be only so many.
 """
 
 from datetime import datetime, timezone

@@ -3,28 +3,26 @@
 Everything lives in `NEWSDESK_HOME/airflow`.
 """
 
-import base64
 import hashlib
-import json
 import os
 import re
-import secrets
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from components.core import fileio, paths, processes
+from pipelines.airflow_stack import airflow_secrets
+from pipelines.airflow_stack.airflow_secrets import USER
 from pipelines.airflow_stack.stack_state import WORKER
 from pipelines.config import run_config
 from pipelines.config.approval_settings import approvers
 from pipelines.runner.node_process import tfx_python
 
-USER = "admin"
 HEAVY_POOL = "heavy"
 BUSY = {"timeout": 60}  # seconds for SQLite's lock; Airflow imports this by name, and sets WAL itself
 BUSY_ASYNC = {"timeout": 60}  # Airflow adds to the one above
 _CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-_BROKER = "AIRFLOW__CELERY__BROKER_URL"
+BROKER = "AIRFLOW__CELERY__BROKER_URL"
 _SUFFIXES = ("", "_CMD", "_SECRET")  # Airflow takes an address itself, or the name of what tells it
 
 DEFAULT_QUEUE, TRAINING_QUEUE = "default", "training"
@@ -90,9 +88,9 @@ def bind_address() -> str:
     return os.environ.get("NEWSDESK_BIND") or "127.0.0.1"
 
 
-def password(user: str = USER) -> str:
-    """The password of the user `admin`, made on first use, or of another one, made by Airflow when it started."""
-    return json.loads(_password_file().read_text())[user]
+def address() -> str:
+    """Where the api-server answers the other parts: on this machine, unless `NEWSDESK_AIRFLOW_HOST` names the one it runs on."""
+    return f"http://{os.environ.get('NEWSDESK_AIRFLOW_HOST') or '127.0.0.1'}:{airflow_port()}"
 
 
 def _approvers() -> list[str]:
@@ -109,9 +107,8 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     Other `AIRFLOW__…` variables of the caller stay, so that Airflow's own switches (executor, database) can be used.
     """
     environ = dict(os.environ if environ is None else environ)
-    keys = _secrets()
+    keys = airflow_secrets.keys()
     folder = airflow_home()
-    address = f"http://127.0.0.1:{airflow_port()}"
     defaults = {
         **_executor(environ),
         "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
@@ -137,11 +134,11 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
             [f"{USER}:admin", *(f"{name}:user" for name in _approvers())]
         ),
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file()),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(airflow_secrets.password_file()),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address()}/execution/",
         "AIRFLOW__API__HOST": bind_address(),
         "AIRFLOW__API__PORT": str(airflow_port()),
-        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{airflow_port()}",
         "AIRFLOW__API__SECRET_KEY": keys["api"],
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
         # The triggerer imports the trigger behind an asset by name; only the dag-processor adds this folder.
@@ -155,7 +152,7 @@ def airflow_env(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 def workers(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The Celery workers of this stack: by name, the words after `airflow`; none unless Airflow uses the CeleryExecutor.
 
-    The last one alone takes the queue of trainings. Logs are read from the shared folder, so no worker serves them.
+    The last one alone takes the queue of trainings.
     environ: as `airflow_env` gives it.
 
     Raises:
@@ -168,10 +165,12 @@ def workers(environ: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         raise SetupError(f"NEWSDESK_WORKERS must be a whole number in 1..16. Received: {text[:20]!r}")
     names = [f"{WORKER}{number}" for number in range(1, int(text) + 1)]
     queues = {name: f"{DEFAULT_QUEUE},{TRAINING_QUEUE}" if name == names[-1] else DEFAULT_QUEUE for name in names}
-    return {
-        name: ("celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h", "--queues", queues[name])
-        for name in names
-    }
+    return {name: worker(name, queues[name]) for name in names}
+
+
+def worker(name: str, queues: str) -> tuple[str, ...]:
+    """The words after `airflow` that start a Celery worker. queues: joined by commas. Logs are read from the shared folder, so it serves none."""
+    return ("celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{name}@%h", "--queues", queues)
 
 
 def uses_celery(environ: Mapping[str, str]) -> bool:
@@ -186,9 +185,9 @@ def _executor(environ: Mapping[str, str]) -> dict[str, str]:
     """
     if not uses_celery(environ):
         return {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
-    if not any(environ.get(_BROKER + suffix) for suffix in _SUFFIXES):
+    if not any(environ.get(BROKER + suffix) for suffix in _SUFFIXES):
         raise SetupError(
-            f"The CeleryExecutor needs a broker: set {_BROKER}=redis://HOST:6379/0, or choose the LocalExecutor."
+            f"The CeleryExecutor needs a broker: set {BROKER}=redis://HOST:6379/0, or choose the LocalExecutor."
         )
     if _database(environ):
         raise SetupError(
@@ -272,27 +271,3 @@ def check_ended(call: list[str], ended: subprocess.CompletedProcess) -> None:
 def _airflow_version() -> str:
     versions = sorted(airflow_bin().parent.glob("lib/python3*/site-packages/apache_airflow_core-*.dist-info"))
     return versions[-1].name if versions else ""
-
-
-def _secrets() -> dict[str, str]:
-    """Keys that Airflow's processes share, readable by this user alone."""
-    path = airflow_home() / "secrets.json"
-    if not path.exists():
-        keys = {
-            "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "api": secrets.token_urlsafe(32),
-            "jwt": secrets.token_urlsafe(48),
-        }
-        _write_private(path, json.dumps(keys))
-    if not _password_file().exists():
-        _write_private(_password_file(), json.dumps({USER: secrets.token_urlsafe(12)}))
-    return json.loads(path.read_text())
-
-
-def _password_file() -> Path:
-    return airflow_home() / "passwords.json"
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fileio.write_text(path, text + "\n")  # by way of mkstemp, whose files have mode 0600

@@ -6,7 +6,7 @@ import urllib.parse
 import urllib.request
 from typing import Any
 
-from pipelines.airflow_stack import airflow_settings, assets
+from pipelines.airflow_stack import airflow_secrets, assets
 
 TIMEOUT = 30  # seconds for one answer
 NOTE = 1000  # characters of a note, Airflow's own limit
@@ -23,10 +23,10 @@ class Rest:
         RestError: from every call, where Airflow cannot be reached or answers with an error.
     """
 
-    def __init__(self, address: str, user: str = airflow_settings.USER):
+    def __init__(self, address: str, user: str = airflow_secrets.USER):
         self._address = address
         self._token = ""
-        login = {"username": user, "password": airflow_settings.password(user)}
+        login = {"username": user, "password": airflow_secrets.password(user)}
         self._token = self._call("POST", "/auth/token", login)["access_token"]
 
     def dag(self, dag_id: str) -> dict | None:

@@ -21,7 +21,7 @@ from components.core import env_file, errors, fileio, paths, processes, run_reco
 from components.core.states import ExitCode, NodeState, RunState, is_bad
 from pipelines.airflow_stack import airflow_settings, stack, stack_health
 from pipelines.airflow_stack.rest_client import Rest, RestError
-from pipelines.airflow_stack.stack import DAG_ID
+from pipelines.airflow_stack.stack_summary import DAG_ID
 from pipelines.airflow_stack.task_logs import last_messages
 from pipelines.config import run_config
 from pipelines.config.lines import check_folder

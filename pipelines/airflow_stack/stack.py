@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.core import clock, env_file, errors, fileio, paths, processes
 from components.registry import mlflow_db
-from pipelines.airflow_stack import airflow_settings, stack_state, supervisor
+from pipelines.airflow_stack import airflow_settings, stack_state, stack_summary, supervisor, worker_machine
 from pipelines.airflow_stack.airflow_settings import SetupError
 from pipelines.airflow_stack.rest_client import Rest, RestError
 from pipelines.airflow_stack.stack_health import address, log_file, log_tail, unhealthy_parts, wait_until_healthy
@@ -31,7 +31,6 @@ AIRFLOW_PARTS = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-DAG_ID = "news_retrain"
 GRACE = 20  # seconds between SIGTERM and SIGKILL; a scheduler can hang on SIGTERM
 
 
@@ -55,12 +54,29 @@ def commands() -> dict[str, list[str]]:
     }  # fmt: skip
 
 
+def environments() -> dict[str, dict[str, str]]:
+    """The environment of each part that is no part of Airflow, by name; `airflow_settings.airflow_env` is that of the others."""
+    return {"mlflow": _mlflow_env(), "predictor": environment()}
+
+
+def prepare() -> None:
+    """Brings the databases of Airflow and MLflow to the installed versions; instant when that was done.
+
+    Raises:
+        SetupError: an environment is missing, or a step failed.
+    """
+    airflow_settings.prepare()
+    worker_machine.describe()
+    mlflow_db.ensure(partial(_upgrade_mlflow, commands()["mlflow"][0]))
+
+
 def up() -> None:
     """Starts what is not running, waits until Airflow is healthy and prints the addresses.
 
     Raises:
         SetupError: an environment is missing, a port is taken, or a part keeps failing or does not become healthy.
     """
+    _here_only("up")
     paths.ensure()
     with _one_at_a_time():
         state, calls = stack_state.read(), commands()
@@ -73,11 +89,10 @@ def up() -> None:
         supervised = state and stack_state.SUPERVISOR not in missing
         if not supervised:
             print("Preparing the databases of Airflow and MLflow …", flush=True)
-            airflow_settings.prepare()
-            mlflow_db.ensure(partial(_upgrade_mlflow, calls["mlflow"][0]))
+            prepare()
             _start_supervisor()
         wait_until_healthy({part.name: part.restarts for part in stack_state.parts(state)})
-    _print_addresses(started=bool(missing))
+    stack_summary.show(started=bool(missing))
 
 
 def _start_supervisor() -> None:
@@ -96,7 +111,7 @@ def supervise() -> None:
     """The supervisor's process, started by `up`: keeps the parts running until SIGTERM. `down` stops the parts."""
     ended = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
-    env, others = airflow_settings.airflow_env(), {"mlflow": _mlflow_env(), "predictor": environment()}
+    env, others = airflow_settings.airflow_env(), environments()
     programs = {
         name: supervisor.Program(call, others.get(name, env), log_file(name), name in _ports())
         for name, call in commands().items()
@@ -106,6 +121,7 @@ def supervise() -> None:
 
 def down() -> None:
     """Stops exactly the processes that `up` started, and the warm node server; reports a port that is still taken."""
+    _here_only("down")
     with _one_at_a_time():
         # The supervisor first: it restarts what ends. Once it is gone, the state file is complete.
         processes.end([e for e in [stack_state.read().get(stack_state.SUPERVISOR)] if e], GRACE)
@@ -172,6 +188,14 @@ def is_up() -> bool:
     return all(processes.alive(state.get(name)) for name in ("api-server", "scheduler"))
 
 
+def _here_only(verb: str) -> None:
+    host = stack_state.elsewhere()
+    if host:
+        raise SetupError(
+            f"The stack of {paths.home()} runs on {host}: run `make {verb}` there. `make workers` starts workers on this machine."
+        )
+
+
 def _ports() -> dict[str, tuple[str, int]]:
     """Environment variable and number of each server's port, for a stack that is about to start."""
     return {
@@ -195,34 +219,6 @@ def _check_ports(missing: list[str]) -> None:
                 f"Port {port} of the {name} is taken by another program. "
                 f"Stop that program, or choose another port: {variable}=… make up"
             )
-
-
-def _print_addresses(started: bool) -> None:
-    print(
-        f"""{"Airflow and MLflow are up." if started else "Airflow and MLflow were up already."}
-  Airflow   {address()}   user {airflow_settings.USER}, password {airflow_settings.password()}
-  MLflow    http://127.0.0.1:{airflow_settings.mlflow_port()}/#/experiments?workflowType=machine_learning
-  logs      {log_file("scheduler").parent}
-{_schedule_line()}
-`make retrain` runs it once now; `make down` stops everything.""",
-        flush=True,
-    )
-
-
-def _schedule_line() -> str:
-    lines = run_config.settings()
-    line = run_config.scheduled_line(lines)
-    planned = "schedule" in lines.get(line, {})
-    with contextlib.suppress(RestError):
-        dag = Rest(address()).dag(DAG_ID)
-        if not (dag and dag["is_paused"]):
-            if not planned:
-                return f"{DAG_ID} (line {line}) has no schedule: it runs when you start it. To schedule it, add [{line}.schedule] to newsdesk.toml."
-            cron = run_config.section(lines, line, "schedule").cron
-            return f"The schedule of {DAG_ID} is on ({cron}, line {line}); `make schedule-off` switches it off."
-    if not planned:
-        return f"{DAG_ID} is switched off: a run started in the browser waits until you run `make schedule-on`."
-    return f"The schedule is off. Switch it on with `make schedule-on`, or with the toggle beside `{DAG_ID}` in the browser."
 
 
 def _mlflow_env() -> dict[str, str]:
@@ -264,7 +260,7 @@ def main(arguments: list[str]) -> int:
     """Exit code 0 done, 1 failed or not running, 2 bad usage."""
     verbs = {
         "up": up, "down": down, "status": status, "run": run, "supervise": supervise,
-        "schedule-on": lambda: schedule(True), "schedule-off": lambda: schedule(False),
+        "workers": worker_machine.run, "schedule-on": lambda: schedule(True), "schedule-off": lambda: schedule(False),
     }  # fmt: skip
     if len(arguments) != 1 or arguments[0] not in verbs:
         print(f"usage: python -m pipelines.airflow_stack.stack {' | '.join(verbs)}", file=sys.stderr)

@@ -15,10 +15,20 @@ ATTEMPTS = 3  # failed starts of one part before `make up` gives up
 
 def unhealthy_parts() -> list[str]:
     """Names of the parts that do not answer or report that they are unhealthy."""
-    waiting = [] if _ask(f"http://127.0.0.1:{airflow_settings.mlflow_port()}/health") else ["mlflow"]
+    waiting = [] if mlflow_answers() else ["mlflow"]
+    unhealthy = unhealthy_airflow()
+    return (["api-server"] if unhealthy is None else unhealthy) + waiting
+
+
+def mlflow_answers() -> bool:
+    return _ask(f"http://127.0.0.1:{airflow_settings.mlflow_port()}/health") is not None
+
+
+def unhealthy_airflow() -> list[str] | None:
+    """Names of Airflow's parts that report that they are unhealthy; None where the api-server does not answer."""
     answer = _ask(f"{address()}/api/v2/monitor/health")
     if answer is None:
-        return ["api-server", *waiting]
+        return None
     health = json.loads(answer)
     parts = {
         "metadatabase": "metadatabase",
@@ -26,7 +36,7 @@ def unhealthy_parts() -> list[str]:
         "dag_processor": "dag-processor",
         "triggerer": "triggerer",
     }
-    return [name for part, name in parts.items() if (health.get(part) or {}).get("status") != "healthy"] + waiting
+    return [name for part, name in parts.items() if (health.get(part) or {}).get("status") != "healthy"]
 
 
 def _ask(url: str) -> bytes | None:
@@ -39,7 +49,7 @@ def _ask(url: str) -> bytes | None:
 
 def address() -> str:
     """The URL of Airflow's api-server."""
-    return f"http://127.0.0.1:{airflow_settings.airflow_port()}"
+    return airflow_settings.address()
 
 
 def log_file(name: str) -> Path:

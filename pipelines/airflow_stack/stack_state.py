@@ -1,8 +1,11 @@
 """The state of each part of the stack as the supervisor recorded it: up or down, since when, and how often restarted.
 
-Read by `make status`, `newsdesk doctor` and the pages in Airflow. Standard library only.
+Read by `make status`, `newsdesk doctor` and the pages in Airflow. Where the stack runs on another machine that shares the state folder, its
+processes cannot be looked at from here: then its supervisor's word counts. Standard library only.
 """
 
+import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -13,6 +16,7 @@ from components.core import fileio, paths, processes
 NAMES = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "predictor")
 WORKER = "worker-"  # a Celery worker's name begins so; a stack has none unless Airflow uses the CeleryExecutor
 SUPERVISOR = "supervisor"
+FRESH = 30  # seconds: a supervisor touches its file each second, and a shared folder may show that late
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ def read() -> dict[str, dict]:
 def parts(state: Mapping[str, Mapping] | None = None) -> list[Part]:
     """Each part of the stack and its supervisor, last; empty if the stack was not started or was stopped by `make down`."""
     state = read() if state is None else state
+    there = bool(elsewhere(state))
     workers = sorted(name for name in state if name.startswith(WORKER))
-    return [_part(name, state.get(name) or {}) for name in (*NAMES, *workers, SUPERVISOR)] if state else []
+    return [_part(name, state.get(name) or {}, there) for name in (*NAMES, *workers, SUPERVISOR)] if state else []
 
 
 def warning(state: Mapping[str, Mapping] | None = None) -> str:
@@ -59,6 +64,18 @@ def warning(state: Mapping[str, Mapping] | None = None) -> str:
     return f"{_capital(summary)}. Run `make up`."
 
 
+def elsewhere(state: Mapping[str, Mapping] | None = None) -> str:
+    """The other machine on which this state folder's stack runs; empty where it runs here or nowhere."""
+    state = read() if state is None else state
+    host = str((state.get(SUPERVISOR) or {}).get("host") or "")
+    if host in ("", socket.gethostname()):
+        return ""
+    try:
+        return host if abs(time.time() - file().stat().st_mtime) < FRESH else ""
+    except OSError:
+        return ""
+
+
 def is_down(name: str) -> bool:
     """Whether `make up` started this part and it is not running now."""
     return any(part.name == name and not part.up for part in parts())
@@ -66,12 +83,12 @@ def is_down(name: str) -> bool:
 
 def findings() -> list[tuple[str, bool, str]]:
     """What was checked, whether it is well, and a message: rows for the doctor."""
-    remedy = "" if _up(read().get(SUPERVISOR)) else "; run `make up`"
+    remedy = "" if elsewhere() or _up(read().get(SUPERVISOR)) else "; run `make up`"
     return [(f"Airflow stack: {part.name}", part.up, part.text() + ("" if part.up else remedy)) for part in parts()]
 
 
-def _part(name: str, entry: Mapping) -> Part:
-    up = _up(entry)
+def _part(name: str, entry: Mapping, there: bool) -> Part:
+    up = entry.get("state") == "up" if there else _up(entry)
     since = str(entry.get("since") or "")
     if entry and not up and entry.get("state", "up") == "up":
         since = _last_look()  # it ended after the supervisor's last check

@@ -5,6 +5,7 @@ Standard library only.
 """
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -33,11 +34,12 @@ class Program:
 
 @dataclass
 class Supervisor:
-    """programs: by name. clock: monotonic seconds."""
+    """programs: by name. clock: monotonic seconds. file: where the state is kept, by default that of the whole stack."""
 
     programs: Mapping[str, Program]
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
+    file: Path | None = None
     _children: dict[str, subprocess.Popen] = field(default_factory=dict)
     _state: dict[str, dict] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
@@ -46,8 +48,9 @@ class Supervisor:
 
     def begin(self) -> None:
         """Takes over the parts of an earlier supervisor that still run; all others are due at once."""
-        self._state = stack_state.read()
-        me = processes.entry_of(os.getpid())
+        self.file = self.file or stack_state.file()
+        self._state = fileio.read_json(self.file) or {}
+        me = {**processes.entry_of(os.getpid()), "host": socket.gethostname()}
         self._state[stack_state.SUPERVISOR] = {**me, "state": "up", "since": clock.now(), "restarts": 0}
         for entry in self._state.pop("leaving", None) or []:
             self._leave(entry, GRACE)
@@ -74,7 +77,7 @@ class Supervisor:
         for name, due in list(self._due.items()):
             if due <= now and not (self.programs[name].server and self._still_leaving(name)):
                 self._start(name, now)
-        stack_state.file().touch()
+        self.file.touch()
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Checks every POLL seconds until `ended`."""
@@ -140,6 +143,6 @@ class Supervisor:
     def _write(self) -> None:
         """On a full disk the parts keep running and the state stays in memory."""
         try:
-            fileio.write_json(stack_state.file(), {**self._state, "leaving": [entry for entry, _ in self._leaving]})
+            fileio.write_json(self.file, {**self._state, "leaving": [entry for entry, _ in self._leaving]})
         except OSError as error:
             self.say(f"cannot write the state: {error}")

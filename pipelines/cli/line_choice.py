@@ -16,15 +16,18 @@ def known_lines() -> list[str]:
     return sorted({REAL_LINE, DEMO_LINE, *paths.line_names(), *used, *run_config.settings()})
 
 
-def check_line(line: str) -> None:
-    """Raises ConfigError where a line's name could be no file name, ValueError's text included, or no part of Newsdesk knows it."""
+def check_line(line: str, elsewhere: bool = False) -> None:
+    """Raises ConfigError where a line's name could be no file name, ValueError's text included, or no part of Newsdesk knows it.
+
+    elsewhere: the line is read from an object store, whose lines are not known here.
+    """
     if not line:
         return
     try:
         paths.safe_name(line, "line")
     except ValueError as error:
         check(False, str(error))
-    if line not in (REAL_LINE, DEMO_LINE):
+    if not elsewhere and line not in (REAL_LINE, DEMO_LINE):
         known = known_lines()
         check(line in known, f"Unknown line {line!r}. Known lines: {', '.join(known)}")
 

@@ -22,7 +22,7 @@ class Choice(click.Choice):
 
 def _checked_line(ctx: click.Context, param: click.Parameter, line: str | None) -> str:
     if line and not ctx.resilient_parsing:
-        line_choice.check_line(line)
+        line_choice.check_line(line, elsewhere=bool(ctx.params.get("store")))
     return line or ""
 
 

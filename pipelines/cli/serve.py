@@ -13,6 +13,17 @@ _COUNT = click.IntRange(min=1)
 
 @click.command("serve", cls=Command, example="newsdesk serve --line news --port 8501 --log-requests")
 @options.line()
+@click.option(
+    "--from",
+    "store",
+    default="",
+    is_eager=True,
+    metavar="URI",
+    help="an object store, s3://bucket/folder, instead of NEWSDESK_HOME",
+)
+@click.option(
+    "--cache", default="", metavar="FOLDER", help="keeps what --from downloads (default: ~/.cache/newsdesk/store)"
+)
 @click.option("--host", default="127.0.0.1", metavar="ADDRESS", show_default=True, help="this machine alone by default")
 @click.option(
     "--port", default=8501, type=click.IntRange(0, 65_535), show_default=True, help="0: any free one, named in the log"
@@ -56,6 +67,13 @@ _COUNT = click.IntRange(min=1)
     help="size of one request; more is answered with 413",
 )
 @click.option(
+    "--min-confidence",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    show_default=True,
+    help="answers below this probability get no label; a request may ask for its own with ?min_confidence=",
+)
+@click.option(
     "--log-requests",
     is_flag=True,
     help="keep texts and answers in NEWSDESK_HOME/requests/LINE, a source for `newsdesk monitor`",
@@ -66,6 +84,8 @@ _COUNT = click.IntRange(min=1)
 )
 def command(
     line,
+    store,
+    cache,
     host,
     port,
     poll,
@@ -74,6 +94,7 @@ def command(
     queue_rows,
     request_rows,
     body_bytes,
+    min_confidence,
     log_requests,
     log_days,
     log_bytes,
@@ -82,6 +103,8 @@ def command(
 
     POST /v1/models/LINE:predict and :classify, GET /v1/models/LINE, /healthz, /metrics. Ends on SIGTERM, after the requests under way.
     """
+    if (store and not line) or (cache and not store):
+        return fail("serve", f"{'--from needs --line' if store else '--cache needs --from'}", 2)
     line = answering_line(line)
     if queue_rows < request_rows:
         return fail("serve", f"--queue-rows must hold one whole request ({request_rows}). Received: {queue_rows}", 2)
@@ -96,6 +119,8 @@ def command(
 
     settings = ServeSettings(
         line=line,
+        store=store,
+        cache=cache,
         host=host,
         port=port,
         poll=poll,
@@ -104,6 +129,7 @@ def command(
         queue_rows=queue_rows,
         request_rows=request_rows,
         body_bytes=body_bytes,
+        min_confidence=min_confidence,
         log=LogSettings(log_days, log_bytes) if log_requests else None,
     )
     return server.run(settings)

@@ -216,9 +216,9 @@ _ALL = (
         training={"epochs": 20, "batch_size": 256, "learning_rate": 2e-3, "patience": 4, "precision": "bfloat16"},
         summary="a pre-trained encoder as it comes, a small network trained on its answers",
         card=(
-            "No accuracy is quoted, because none was measured over several seeds: `make bench-models ONLY=bert-frozen REPEATS=3` "
-            "measures it; the features are computed once, and every seed trains its head on them. The hidden layer stayed because "
-            "it helped on validation. Mean of the last layer's tokens, named `mean`; MiniLM's authors pool it so. MiniLM, not "
+            "accuracy 0.9115 ± 0.0002 on AG News' 7,600 test rows (3 runs, seeds 1 to 3), calibration error 0.010; 358 s of processor time "
+            "for the first run on 60,185 rows, 55 s for each further one, because the encoder's answers are kept; 94 MB, 8.6 ms a text. "
+            "The hidden layer stayed because it helped on validation. Mean of the last layer's tokens, named `mean`; MiniLM's authors pool it so. MiniLM, not "
             "Google's BERT. Source: Devlin et al. 2018; Wang et al. 2020."
         ),
     ),

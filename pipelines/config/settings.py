@@ -15,6 +15,7 @@ from components.core.validation import ConfigError, check
 from pipelines.config import cron
 from pipelines.config.approval_settings import ApprovalSettings
 from pipelines.config.base import ListOf, Rule, Settings
+from pipelines.config.beam_settings import BeamSettings
 from pipelines.config.data_settings import DataConfig, Share
 from pipelines.config.gate_settings import GateConfig
 from pipelines.config.presets import DEFAULT, PRESETS
@@ -207,6 +208,7 @@ SECTIONS: dict[str, type[Settings]] = {
         DataConfig,
         GateConfig,
         ApprovalSettings,
+        BeamSettings,
         RetentionSettings,
         MonitorSettings,
         NotifySettings,

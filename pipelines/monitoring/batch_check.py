@@ -17,7 +17,7 @@ RARE = 0.01  # chance from which on an accuracy is too low for chance
 UNSURE = 0.2  # margin between the two likeliest classes below which an answer counts as unsure
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Article:
     """One text. file, line: where it stands; given: the label it came with, 0-based, -1 without one; key: `text.row_hash`."""
 
@@ -80,11 +80,14 @@ def unknown_words(articles: Sequence[Article], profile: dict | None) -> tuple[np
     known = set(profile["words"])
     share = 1 - sum(map(sum, profile["words"].values())) / sum(profile["tokens"])
     share = min(max(share, 0.01), 0.99)  # a small profile knows all its words, and no text that follows does
-    words = [words_of(article.text) for article in articles]
-    counts = np.array([len(own) for own in words], float)
-    unknown = np.array([sum(word not in known for word in own) for own in words], float)
+    pairs = [_counted(words_of(article.text), known) for article in articles]
+    counts, unknown = np.array(pairs, float).reshape(-1, 2).T
     surprise = (unknown - counts * share) / np.sqrt(np.maximum(counts, 1) * share * (1 - share))
     return unknown / np.maximum(counts, 1), surprise
+
+
+def _counted(words: list[str], known: set[str]) -> tuple[int, int]:
+    return len(words), sum(word not in known for word in words)
 
 
 def figures(

@@ -168,13 +168,12 @@ class Scorer:
             raise sources.SourceError(
                 f"a batch must hold rows that can be read. Received: {files[0].path}, line {bad.line}, column {bad.column}: {bad.reason}"
             )
-        texts, parts = [article.text for article in batch.articles], []
-        for start in range(0, len(texts), _CHUNK):
-            parts.append(self.model.probabilities(texts[start : start + _CHUNK]))
-            if len(texts) > _CHUNK:
-                print(
-                    f"{name}: {min(start + _CHUNK, len(texts)):,} of {len(texts):,} rows", file=sys.stderr, flush=True
-                )
+        rows, parts = len(batch.articles), []
+        for start in range(0, rows, _CHUNK):
+            texts = [article.text for article in batch.articles[start : start + _CHUNK]]
+            parts.append(self.model.probabilities(texts))
+            if rows > _CHUNK:
+                print(f"{name}: {min(start + _CHUNK, rows):,} of {rows:,} rows", file=sys.stderr, flush=True)
         chances = np.vstack(parts)
         unknown, surprise = batch_check.unknown_words(batch.articles, self.profile)
         measured = batch_check.figures(batch.articles, chances, self.model.labels, self.profile)

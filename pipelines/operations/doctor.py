@@ -9,7 +9,7 @@ from functools import partial
 
 from components.core import errors, paths
 from components.registry import model_registry
-from pipelines.operations import doctor_databases, doctor_line, doctor_line_repairs, doctor_state
+from pipelines.operations import doctor_databases, doctor_line, doctor_line_repairs, doctor_state, doctor_store
 from pipelines.operations.doctor_state import Finding, Mended
 
 
@@ -27,6 +27,7 @@ def findings() -> Iterator[Finding]:
     for what, check in doctor_state.CHECKS.items():
         yield from _guarded(what, check)
     yield from _guarded("databases", doctor_databases.databases)
+    yield from _guarded("object store", doctor_store.store)
     for line in model_registry.lines():
         for what, check in doctor_line.checks(line).items():
             yield from _guarded(f"{what} of {line}", partial(check, line))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from components.core import errors, locks, paths
 from components.registry import lost_moves, mlflow_db, model_registry, postgresql, tf_serving_config, version_card
 from pipelines.airflow_stack import stack_state
-from pipelines.operations import doctor_databases
+from pipelines.operations import doctor_databases, doctor_store
 from pipelines.operations.doctor_state import Finding
 from pipelines.reports import model_card
 from pipelines.runner import mlmd_store
@@ -28,6 +28,7 @@ def checks(line: str) -> dict[str, Callable[[str], Iterator[Finding]]]:
         "models.config": _serving_config,
         "model cards": _cards,
         "lock": _lock,
+        "object store": doctor_store.check,
         "MLflow": _mlflow,
         "MLMD": _mlmd,
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from components.core import clock, locks, paths
 from components.registry import lost_moves, model_registry, version_card
-from pipelines.operations import doctor_line
+from pipelines.operations import doctor_line, doctor_store
 from pipelines.operations.doctor_line import listed
 from pipelines.operations.doctor_state import Mended
 from pipelines.reports import model_card
@@ -127,4 +127,5 @@ REPAIRS = (
     repair_cards,
     repair_metadata,
     repair_mlflow,
+    doctor_store.repair,  # last: the others do not wait for a store that is away
 )

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from components.core import fileio, locks, paths
-from components.registry import mlflow_db, model_registry, pins, serving_history, staging
+from components.registry import mlflow_db, model_registry, pins, serving_history, staging, store_publisher
 from pipelines.config.settings import RetentionSettings
 from pipelines.monitoring import batch_files
 from pipelines.operations import disk_cleanup
@@ -230,6 +230,7 @@ def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> 
             [item.path for item in decided.remove if item.kind in ("artifact", "run", "mlflow", "scored")]
         )
         model_registry.clear(sorted(paths.staging_dir().glob(f"{name}.*")))
+        store_publisher.withdraw(line)
     finally:
         locks.free_line(line, name)
     return decided

@@ -88,7 +88,8 @@ def line_chart(
     for s in drawn:
         points = [(across(x), place(y), y) for x, y in s["points"]]
         kind = f"{s['kind']} dashed" if s.get("dashed") else s["kind"]
-        path = "L".join(f"{x:.1f} {y:.1f}" for x, y, _ in points)
+        ends = [(LEFT, points[0][1]), (width - RIGHT, points[0][1])]  # a limit at one point only: all across
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y, *_ in (ends if s.get("dashed") and len(points) == 1 else points))
         if s.get("joined", True):
             parts.append(_mark('<path class="line {kind}" d="M{path}"/>', kind=kind, path=path))
         for x, y, value in points if not s.get("dashed") and len(points) <= 60 else ():

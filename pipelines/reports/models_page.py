@@ -119,7 +119,7 @@ def latest_runs(line: str, most: int = RUNS) -> list[dict]:
         runs.append(
             {
                 "run": path.name, "when": str(record.get("created") or ""), "trigger": record.get("trigger"),
-                "preset": record["config"].get("preset"), "state": outcome.get("state"),
+                "day": record.get("last_day"), "preset": record["config"].get("preset"), "state": outcome.get("state"),
                 "version": outcome.get("version"), "accuracy": (outcome.get("metrics") or {}).get("accuracy"),
                 "reasons": outcome.get("reasons") or [],
             }

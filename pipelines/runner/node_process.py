@@ -32,14 +32,18 @@ _KEPT = (
     # With passwords: the nodes are who writes to these databases.
     *("NEWSDESK_METADATA_DATABASE", "NEWSDESK_MLFLOW_DATABASE"),
 )
+# Where `NEWSDESK_STORE` names an object store, which the nodes write to: the store's address and credentials.
+_STORE = "NEWSDESK_STORE"
+_STORE_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_")
 # An address with a user's name or password in it stays behind.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 # Not the whole of "TF_": Terraform keeps secrets in TF_VAR_….
-# OpenLineage's key too: the nodes are who sends events.
+# OpenLineage's and OpenTelemetry's keys too: the nodes are who sends events.
 _KEPT_PREFIXES = (
     "LC_",
     "OMP_",
     "OPENLINEAGE_",
+    "OTEL_",
     "TF_CPP_",
     "TF_ENABLE_",
     "TF_NUM_",
@@ -77,6 +81,8 @@ def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a node's process sees of the caller's environment, with the state folder made explicit."""
     environ = os.environ if environ is None else environ
     kept = {name: value for name, value in environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+    if environ.get(_STORE):
+        kept |= {name: value for name, value in environ.items() if name == _STORE or name.startswith(_STORE_PREFIXES)}
     kept |= {name: environ[name] for name in _PROXIES if name in environ and "@" not in environ[name]}
     return {**kept, "NEWSDESK_HOME": str(paths.home()), "PYTHONUNBUFFERED": "1"}
 

@@ -9,7 +9,7 @@ from components.core import clock
 from components.core.states import Release
 from components.data import sources
 from components.networks import encoder_content
-from components.registry import past_champion
+from components.registry import model_registry, past_champion
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 from pipelines.runner import code_version, node_code
@@ -27,6 +27,7 @@ def gather(run: run_config.RunConfig, request: run_config.Request, lines: Mappin
     schedule = run_config.section(lines, run.line, "schedule")
     last = sources.last_moment(as_of, by_interval, zone(schedule.timezone))
     files, ignored = sources.resolve(run.source, run.window, last, new_day=by_interval)
+    model_registry.catch_up(run.line)
     champion, past = past_champion.judge(run.line, as_of if request.trigger == "backfill" else None)
     config = run.to_json()
     if past:  # a champion that knows later rows is not replaced

@@ -1,6 +1,6 @@
 """The routes of a prediction server.
 
-    POST /v1/models/NAME[/versions/N | /labels/champion | /labels/previous]:predict and :classify
+    POST /v1/models/NAME[/versions/N | /labels/champion | /labels/previous]:predict and :classify, [?min_confidence=0.9]
     GET  /v1/models/NAME[/versions/N]      which versions can answer
     GET  /healthz                          200 while something can answer, with what is wrong; else 503
     GET  /metrics                          Prometheus
@@ -52,7 +52,10 @@ def build_app(settings: ServeSettings) -> FastAPI:
     for method, body in api.SCHEMAS.items():
         more = {
             "methods": ["POST"],
-            "openapi_extra": {"requestBody": {"content": {"application/json": {"schema": body}}}},
+            "openapi_extra": {
+                "requestBody": {"content": {"application/json": {"schema": body}}},
+                "parameters": [api.MIN_CONFIDENCE],
+            },
         }
         of_champion, of_version, of_label = _routes(method)
         app.add_api_route(f"/v1/models/{{name}}:{method}", of_champion, **more)

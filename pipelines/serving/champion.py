@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.registry import model_registry
-from pipelines.client import Client
+from pipelines.client import Client, source_of
 
 PROBE = ("Stocks slide as oil hits a record", "")
 RETRY = 30.0  # seconds until a version that was refused is tried again, unless the pointer moves before
@@ -26,15 +26,15 @@ class ServedModel:
         return self.version, self.digest
 
 
-def load(line: str, version: int, digest: str) -> ServedModel:
-    """Loads what the pointer names, compares it with its manifest and its digest, and asks it two texts.
+def load(line: str, version: int, digest: str, store: str = "", cache: str = "") -> ServedModel:
+    """Loads what the pointer names, compares it with its manifest and its digest, and asks it two texts. store, cache: as `Client`'s.
 
     Raises:
         RegistryError: its files are not those of its manifest, or the manifest is not the one that the pointer names.
         ValueError: its answers are no probabilities, one for each label.
         NoModel, OSError: it is gone, or needs a library that is not installed.
     """
-    client = Client(line, version)
+    client = Client(line, version, store=store, cache=cache)
     if client.digest != digest:
         raise model_registry.RegistryError(
             f"version {version} must hold the model that the champion pointer names, {digest[:12]}. "
@@ -53,11 +53,12 @@ class Champion:
     """Follows a line's champion pointer. `check` loads and may take seconds; everything else answers at once, in any thread.
 
     champion: what answers now, None before the first. previous: the one before, still loaded. trouble: why the champion is not
-    what the pointer names, "" where it is. swaps, refusals: how often it changed, how often a change failed.
+    what the pointer names, or why a store could not be asked for it, "" where all is well. swaps, refusals: how often it changed, how often a change failed.
     """
 
-    def __init__(self, line: str):
-        self.line = line
+    def __init__(self, line: str, store: str = "", cache: str = ""):
+        self.line, self._place = line, (store, cache)
+        self._source = source_of(line, *self._place)
         self.champion: ServedModel | None = None
         self.previous: ServedModel | None = None
         self.trouble = "not looked for yet"
@@ -70,12 +71,14 @@ class Champion:
         with self._lock:
             wanted = None
             try:
-                pointer = model_registry.champion(self.line)
+                pointer = self._source.champion()
                 if pointer is None:
                     self.trouble = f"line {self.line} has no champion yet"
                     return False
                 wanted = (pointer["version"], pointer["digest"])
-                return self._follow(*wanted)
+                changed = self._follow(*wanted)
+                self.trouble = self.trouble or getattr(self._source, "trouble", "")
+                return changed
             except Exception as error:  # whatever is wrong with the new one, the old one answers
                 self.refusals += 1
                 self.trouble = str(error) or type(error).__name__
@@ -91,7 +94,11 @@ class Champion:
         if self._refused and self._refused[0] == (version, digest) and time.monotonic() - self._refused[1] < RETRY:
             return False
         previous = self.previous
-        new = previous if previous and previous.key == (version, digest) else load(self.line, version, digest)
+        new = (
+            previous
+            if previous and previous.key == (version, digest)
+            else load(self.line, version, digest, *self._place)
+        )
         self.champion, self.previous = new, self.champion
         self.swaps += 1
         self.trouble, self._refused = "", None

@@ -18,7 +18,12 @@ class Metrics:
         kept = {"registry": self.registry}
         self.requests = Counter("newsdesk_requests", "Requests answered", ["method", "code"], **kept)
         self.seconds = Histogram("newsdesk_request_seconds", "Time to an answer", ["method"], buckets=_SECONDS, **kept)
-        self.texts = Counter("newsdesk_texts", "Texts answered, by version and label", ["version", "label"], **kept)
+        self.texts = Counter(
+            "newsdesk_texts", "Texts answered, by version and most likely label", ["version", "label"], **kept
+        )
+        self.uncertain = Counter(
+            "newsdesk_uncertain_texts", "Texts of those that got no label: too unsure", ["version"], **kept
+        )
         self.batch = Histogram(
             "newsdesk_batch_texts", "Texts of one call of the graph", buckets=[1, 2, 4, 8, 16, 32, 64, 128, 512], **kept
         )

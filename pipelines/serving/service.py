@@ -8,6 +8,7 @@ from fastapi import Request
 
 from components.core import paths
 from components.core.request_log import RequestLog
+from pipelines.client import sure
 from pipelines.serving import tf_serving_api as api
 from pipelines.serving.batching import Batcher
 from pipelines.serving.champion import Champion, ServedModel
@@ -30,7 +31,7 @@ class Service:
 
     def __init__(self, settings: ServeSettings):
         self.settings = settings
-        self.champion = Champion(settings.line)
+        self.champion = Champion(settings.line, settings.store, settings.cache)
         self.metrics = Metrics()
         self.batcher = Batcher(
             settings.batch_rows, settings.batch_wait, settings.queue_rows, self.metrics.batch.observe
@@ -83,6 +84,7 @@ class Service:
 
     async def answer(self, request: Request, method: str, model: ServedModel, request_id: str) -> bytes:
         body = await self.body(request)
+        least = api.least_confidence(request.query_params, self.settings.min_confidence)
         texts, key = api.predict_texts(body) if method == "predict" else (api.classify_texts(body), "results")
         if len(texts) > self.settings.request_rows:
             raise Refused(413, f"a request may have {self.settings.request_rows} texts. Received: {len(texts)}")
@@ -91,13 +93,16 @@ class Service:
             {"name": self.settings.line, "version": model.version, "digest": model.digest},
             model.client.labels,
         )
+        abstention = api.Abstention(least, ~sure(probabilities, least)) if least else None
         if method == "predict":
-            content = api.predict_answer(key, labels, probabilities, spec)
+            content = api.predict_answer(key, labels, probabilities, spec, abstention)
         else:
-            content = api.classify_answer(labels, probabilities, spec)
+            content = api.classify_answer(labels, probabilities, spec, abstention)
         winners = probabilities.argmax(axis=1).tolist()
         for winner in winners:
             self.metrics.texts.labels(str(model.version), labels[winner]).inc()
+        if abstention:
+            self.metrics.uncertain.labels(str(model.version)).inc(int(abstention.uncertain.sum()))
         if self.log:
             best = probabilities.max(axis=1).tolist()
             answers = [(text, labels[winner], p) for text, winner, p in zip(texts, winners, best)]

@@ -4,18 +4,28 @@ Source: https://github.com/tensorflow/serving/blob/master/tensorflow_serving/g3d
 
 `classify` takes `text`; `serving_default`, which counts where no signature is named, takes `examples`, serialised tf.Examples in
 base64. Beyond TensorFlow Serving, plain texts are taken without a signature's name too.
-Each answer has `model_spec` besides, as the answers over gRPC have, with the version's digest.
+Each answer has `model_spec` besides, as the answers over gRPC have, with the version's digest. Where a least confidence is asked for
+(`?min_confidence=0.9`, or the server's own), each answer has it too, and `uncertain`, true for each text that gets no label.
 """
 
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from pipelines.client import checked_confidence
+
 FEATURE = "text"
 SIGNATURES = ("", "serving_default", "classify")
+MIN_CONFIDENCE = {
+    "name": "min_confidence",
+    "in": "query",
+    "description": "an answer whose highest probability is below it gets no label",
+    "schema": {"type": "number", "minimum": 0, "maximum": 1},
+}
 SCHEMAS = {
     "predict": {
         "type": "object",
@@ -90,21 +100,57 @@ def classify_texts(body: bytes) -> list[str]:
     return texts
 
 
-def predict_answer(key: str, labels: Sequence[str], probabilities: np.ndarray, spec: dict) -> bytes:
-    """The answer to `:predict`: `label`, `label_id` and `probabilities` of each text, by rows or by columns."""
+@dataclass(frozen=True)
+class Abstention:
+    """Which texts of a request get no label. min_confidence: above 0. uncertain: bool[texts]."""
+
+    min_confidence: float
+    uncertain: np.ndarray
+
+    def json(self) -> dict:
+        return {"min_confidence": self.min_confidence, "uncertain": self.uncertain.tolist()}
+
+
+def least_confidence(query: Mapping[str, str], default: float) -> float:
+    """The `min_confidence` of a request's query, else the server's.
+
+    Raises:
+        BadRequest: it is no number of 0..1.
+    """
+    text = query.get("min_confidence")
+    if text is None:
+        return default
+    try:
+        return checked_confidence(float(text))
+    except ValueError:
+        raise BadRequest(f"min_confidence must be a number from 0 to 1. Received: {text!r:.80}") from None
+
+
+def predict_answer(
+    key: str, labels: Sequence[str], probabilities: np.ndarray, spec: dict, abstention: Abstention | None = None
+) -> bytes:
+    """The answer to `:predict`: `label`, `label_id` and `probabilities` of each text, by rows or by columns.
+
+    With an abstention an uncertain text's `label` and `label_id` are null, and the answer has `min_confidence` and `uncertain`.
+    """
     ids = probabilities.argmax(axis=1).tolist()
+    if abstention:
+        ids = [None if unsure else i for i, unsure in zip(ids, abstention.uncertain)]
+    names = [None if i is None else labels[i] for i in ids]
     chances = _rounded(probabilities)
     if key == "outputs":
-        answer = {"label": [labels[i] for i in ids], "label_id": ids, "probabilities": chances}
+        answer = {"label": names, "label_id": ids, "probabilities": chances}
     else:
-        answer = [{"label": labels[i], "label_id": i, "probabilities": row} for i, row in zip(ids, chances)]
-    return _json({key: answer, "model_spec": spec})
+        answer = [{"label": name, "label_id": i, "probabilities": row} for name, i, row in zip(names, ids, chances)]
+    return _json({key: answer, "model_spec": spec, **(abstention.json() if abstention else {})})
 
 
-def classify_answer(labels: Sequence[str], probabilities: np.ndarray, spec: dict) -> bytes:
-    """The answer to `:classify`: for each text a list of label and score."""
+def classify_answer(
+    labels: Sequence[str], probabilities: np.ndarray, spec: dict, abstention: Abstention | None = None
+) -> bytes:
+    """The answer to `:classify`: for each text a list of label and score; with an abstention `min_confidence` and `uncertain` too."""
     results = [[[label, score] for label, score in zip(labels, row)] for row in _rounded(probabilities)]
-    return _json({"results": results, "model_spec": spec})
+    return _json({"results": results, "model_spec": spec, **(abstention.json() if abstention else {})})
 
 
 def status_answer(versions: Sequence[int]) -> dict:

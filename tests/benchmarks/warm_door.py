@@ -18,7 +18,7 @@ import uuid
 from pathlib import Path
 
 from components.core import fileio, paths, run_record
-from pipelines.airflow_stack import stack, stack_health
+from pipelines.airflow_stack import stack, stack_health, stack_summary
 from pipelines.airflow_stack.rest_client import Rest
 from pipelines.flow import FLOW
 
@@ -29,10 +29,10 @@ PORTS = {"NEWSDESK_AIRFLOW_PORT": "18091", "NEWSDESK_MLFLOW_PORT": "15091"}
 def one_run(rest: Rest, seed: int) -> dict:
     """Triggers one run and waits for its end: `wall` seconds as Airflow saw it, `work` seconds as the nodes said."""
     run_id = f"bench-{uuid.uuid4().hex[:8]}"
-    rest.trigger(stack.DAG_ID, run_id, {**CONF, "seed": seed})
-    while rest.state(stack.DAG_ID, run_id) not in ("success", "failed"):
+    rest.trigger(stack_summary.DAG_ID, run_id, {**CONF, "seed": seed})
+    while rest.state(stack_summary.DAG_ID, run_id) not in ("success", "failed"):
         time.sleep(0.5)
-    told = rest._call("GET", f"/api/v2/dags/{stack.DAG_ID}/dagRuns/{run_id}")
+    told = rest._call("GET", f"/api/v2/dags/{stack_summary.DAG_ID}/dagRuns/{run_id}")
     folder = paths.run_dir(run_record.run_id_from(run_id))
     ended = [
         e

@@ -17,7 +17,7 @@ from components import pusher
 from components.artifacts import Quarantine
 from components.core import errors, fileio, locks, paths, run_record
 from components.registrar import Registrar
-from components.registry import manifest, mlflow_sync, model_registry, version_card
+from components.registry import manifest, mlflow_sync, model_registry, object_store, store_publisher, version_card
 from pipelines.cli import release
 from pipelines.reports import after_node, model_card
 from pipelines.runner import runs
@@ -257,6 +257,39 @@ def test_while_mlflow_is_down_the_old_champion_serves_on_and_the_retry_succeeds(
         assert model_registry.champion(LINE)["version"] == 1
     run()
     assert model_registry.champion(LINE)["version"] == 2
+
+
+def test_while_the_object_store_is_away_the_old_champion_serves_on_and_the_retry_releases(s3, store, run, told):
+    s3.away = True
+    with pytest.raises(object_store.StoreError, match="must answer"):
+        run()
+    assert model_registry.champion(LINE)["version"] == 1
+    s3.away = False
+    run()
+    assert runs.outcome_of(RUN)["state"] == "released"
+    assert store_publisher.read_pointer(store, LINE)[0]["version"] == model_registry.champion(LINE)["version"] == 2
+
+
+def test_a_pointer_that_another_desk_moved_in_the_object_store_leaves_the_version_to_a_person(store, run, told):
+    (theirs, etag), key = store_publisher.read_pointer(store, LINE), store_publisher.pointer_key(LINE)
+    event = {**theirs["event"], "sequence": 2, "from": 1, "to": 1, "who": "somebody"}
+    store.replace(key, json.dumps({**theirs, "event": event, "desk": "another"}).encode(), etag)
+    run()
+    outcome = runs.outcome_of(RUN)
+    assert outcome["state"] == "held"
+    assert "version 1 (move 1). Received: version 1 (move 2) serves now" in outcome["reasons"][0]
+    assert model_registry.champion(LINE)["event"]["who"] == "somebody"
+    assert model_registry.folder(LINE, 2).parent.name == "held"
+
+
+def test_a_crash_after_the_object_store_s_pointer_moved_is_made_good_by_the_retry(store, run, told, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
+        patched.setattr(model_registry, "_write_move", lambda line, pointer: (_ for _ in ()).throw(OSError("no space")))
+        run()
+    assert model_registry.champion(LINE)["version"] == 1
+    run()
+    assert runs.outcome_of(RUN)["state"] == "released"
+    assert [event["to"] for event in model_registry.recorded(LINE)] == [1, 2]
 
 
 def test_when_mlflow_fails_after_the_pointer_moved_the_release_stands_and_says_so(run, monkeypatch):

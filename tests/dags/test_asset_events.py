@@ -18,7 +18,7 @@ from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.db import synchronize_log_template
 from airflow.utils.sqlalchemy import prohibit_commit
-from newsdesk_dags.retrain_dag import retrain_dag
+from newsdesk_dags.retrain_dag import ACTIVE_RUNS, retrain_dag
 from newsdesk_dags.run_form import request_of
 from sqlalchemy import select
 
@@ -26,7 +26,9 @@ BUNDLE = "dags-folder"
 
 
 @pytest.fixture
-def dag():
+def dag(request, monkeypatch):
+    """With a parameter: so many active runs at most."""
+    monkeypatch.setattr("newsdesk_dags.retrain_dag.ACTIVE_RUNS", getattr(request, "param", ACTIVE_RUNS))
     return retrain_dag("news_retrain", {}, "news-demo")
 
 
@@ -63,14 +65,26 @@ def scheduled(session):
     return session.scalars(select(DagRun).order_by(DagRun.id)).all()
 
 
-def test_labels_that_come_while_a_run_is_on_start_another_one_when_it_has_ended(session, dag):
+def test_labels_that_come_while_a_run_is_on_start_another_one_which_waits_for_its_turn(session):
+    labelled(session)
+    (first,) = scheduled(session)
+    first.state = "running"
+    session.commit()
+    labelled(session)
+    _, second = scheduled(session)
+    assert (second.run_type, second.state) == ("asset_triggered", "queued")
+    assert session.scalar(select(AssetDagRunQueue)) is None
+
+
+@pytest.mark.parametrize("dag", [1], indirect=True)
+def test_labels_that_come_while_no_more_runs_may_be_active_start_one_when_that_has_changed(session):
     labelled(session)
     (first,) = scheduled(session)
     first.state = "running"
     session.commit()
     for _ in range(2):
         labelled(session)
-        assert scheduled(session) == [first]  # max_active_runs=1
+        assert scheduled(session) == [first]
     assert session.scalar(select(AssetDagRunQueue)) is not None
     first.state = "success"
     session.commit()

@@ -10,12 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.exceptions import AirflowException
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, ParamValidationError, TaskDeferred
+from newsdesk_dags.line_trigger import LineTrigger
 from newsdesk_dags.lost_runs import named
 from newsdesk_dags.node_operator import NodeOperator
-from newsdesk_dags.run_form import form, request_of
+from newsdesk_dags.run_form import form, line_of, request_of
 
-from components.core import fileio, locks, paths
+from components.core import fileio, line_queue, locks, paths
 from components.core.run_record import run_of
 from components.registry import model_registry
 from pipelines.airflow_stack import task_logs
@@ -36,6 +38,7 @@ def a_run(kind="manual", conf=None, **more):
         "run_after": START + timedelta(days=1, hours=6),
         "data_interval_start": START,
         "data_interval_end": START + timedelta(days=1),
+        "start_date": START + timedelta(days=1, hours=6),
         "clear_number": 0,
     }
     return SimpleNamespace(**{**values, **more})
@@ -89,17 +92,6 @@ def test_an_exit_code_becomes_a_task_state_that_carries_the_headline(fake_door, 
         execute()
     # Only a plain AirflowException is tried again.
     assert isinstance(caught.value, AirflowFailException | AirflowSkipException) == (error is not AirflowException)
-
-
-def test_a_backfill_that_finds_its_line_locked_waits_without_a_worker_and_then_goes_on(fake_door):
-    fake_door(answer(4, headline="locked by run x"))
-    with pytest.raises(TaskDeferred) as caught:
-        execute(run=a_run("backfill"))
-    assert caught.value.method_name == "resume"
-    fake_door(answer(0, headline="read"))
-    task = NodeOperator(task_id="Ingester", node="Ingester")
-    context = {"dag_run": a_run("backfill"), "params": DEFAULTS, "ti": SimpleNamespace(try_number=1)}
-    assert task.resume(context)["headline"] == "read"
 
 
 def test_a_data_stop_names_every_reason(fake_door):
@@ -268,50 +260,126 @@ def silent():
     return run
 
 
-def ask(fake_door, states, kind="manual"):
-    """Runs the first node against a door that finds the line locked until the holder was closed; returns the calls."""
+def ask(fake_door, states):
+    """Runs the first node against a door that finds the line locked until the holder was closed; returns its end and the nodes called."""
     lock = str(paths.registry_dir("news") / "run.lock")
     record = fake_door(
         f"node = arguments[arguments.index('--node') + 1]\n"
         f"if node == 'close': os.unlink({lock!r}); print(json.dumps({{'state': 'closed'}})); sys.exit(0)\n"
-        f"locked = os.path.exists({lock!r}); print(json.dumps({{'headline': 'locked' if locked else 'read'}}))\n"
+        f"locked = os.path.exists({lock!r}); print(json.dumps({{'state': 'locked' if locked else 'done'}}))\n"
         "sys.exit(4 if locked else 0)"
     )
-    asked = []
 
     def count(**more):
-        asked.append(more)
         return sum(states.get((more["dag_id"], name)) in more["states"] for name in more["run_ids"])
 
-    run = a_run(kind)
-    context = {"dag_run": run, "params": DEFAULTS, "ti": SimpleNamespace(try_number=1, get_dr_count=count)}
+    ended = waited(get_dr_count=count)
+    calls = [json.loads(line)["arguments"] for line in record.read_text().splitlines()] if record.exists() else []
+    return ended, [call[call.index("--node") + 1] for call in calls], calls
+
+
+def waited(run=None, node="Ingester", line=lambda run_id, request: "news", **asked):
+    """How a node of a run ends that works on the line `news`: its result, or what it raised."""
+    task = NodeOperator(task_id=node, node=node, line=line)
+    context = {"dag_run": run or a_run(), "params": DEFAULTS, "ti": SimpleNamespace(try_number=1, **asked)}
     try:
-        return NodeOperator.execute.__wrapped__(NodeOperator(task_id="Ingester", node="Ingester"), context), record
-    except AirflowFailException as error:
-        return error, record
+        return task.resume(context)
+    except (AirflowException, TaskDeferred) as raised:
+        return raised
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
 def test_a_run_that_waits_for_the_pool_keeps_its_line_against_the_next_one(fake_door, silent, state):
-    ended, record = ask(fake_door, {("news_retrain", HOLDER): state})
-    assert "locked" in str(ended)
-    assert len(record.read_text().splitlines()) == 1
+    ended, nodes, _ = ask(fake_door, {("news_retrain", HOLDER): state})
+    assert isinstance(ended, TaskDeferred) and nodes == []
     assert locks.holder("news")["run"] == silent
 
 
 @pytest.mark.parametrize("state", [None, "failed", "success"])
 def test_a_run_that_airflow_has_ended_or_lost_is_closed_and_its_line_taken(fake_door, silent, state):
-    ended, record = ask(fake_door, {("news_retrain", HOLDER): state})
-    assert ended["headline"] == "read"
-    calls = [json.loads(line)["arguments"] for line in record.read_text().splitlines()]
-    assert [call[call.index("--node") + 1] for call in calls] == ["Ingester", "close", "Ingester"]
-    assert calls[1][calls[1].index("--run-id") + 1] == silent
+    ended, nodes, calls = ask(fake_door, {("news_retrain", HOLDER): state})
+    assert ended["state"] == "done" and nodes == ["close", "Ingester"]
+    assert calls[0][calls[0].index("--run-id") + 1] == silent
 
 
 def test_a_run_that_shows_life_is_not_asked_about(fake_door, silent):
     os.utime(paths.registry_dir("news") / "run.lock")
-    ended, record = ask(fake_door, {})
-    assert "locked" in str(ended) and len(record.read_text().splitlines()) == 1
+    ended, nodes, _ = ask(fake_door, {})
+    assert isinstance(ended, TaskDeferred) and nodes == []
+
+
+# --- a line that a living run holds ---
+
+
+@pytest.mark.parametrize("kind", ["scheduled", "manual", "asset_triggered", "backfill"])
+def test_a_run_that_finds_its_line_held_waits_without_a_worker_and_then_goes_on(fake_door, capsys, kind):
+    record = fake_door(answer(0, state="done", headline="read"))
+    locks.take_line("news", "other", os.getpid())
+    ended = waited(a_run(kind))
+    assert isinstance(ended, TaskDeferred) and ended.method_name == "resume"
+    assert isinstance(ended.trigger, LineTrigger) and ended.trigger.line == "news"
+    assert f"run other holds line 'news' since {locks.holder('news')['since']}" in capsys.readouterr().out
+    assert not record.exists()
+    locks.free_line("news", "other")
+    assert waited(a_run(kind))["headline"] == "read"
+
+
+def test_the_run_that_began_first_goes_first(fake_door):
+    fake_door(answer(0, state="done"))
+    locks.take_line("news", "other", os.getpid())
+    younger, older = (a_run(run_id=name, start_date=START + timedelta(seconds=at)) for name, at in (("b", 2), ("a", 1)))
+    assert all(isinstance(waited(run), TaskDeferred) for run in (younger, older))
+    locks.free_line("news", "other")
+    assert isinstance(waited(younger), TaskDeferred)
+    assert waited(older)["state"] == "done"
+    assert waited(younger)["state"] == "done"  # the older one is out of the queue
+
+
+def test_a_line_that_is_taken_between_the_look_and_the_node_is_waited_for(fake_door):
+    """Somebody at a terminal does not wait in the queue."""
+    record = fake_door(answer(4, state="locked", headline="locked by run x"))
+    looks = iter(["", "run x holds it"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_queue, "turn", lambda *asked: next(looks))
+        assert isinstance(waited(), TaskDeferred)
+    assert len(record.read_text().splitlines()) == 1
+
+
+def test_an_attempt_that_a_later_one_replaced_does_not_wait(fake_door):
+    fake_door(answer(4, state="superseded", headline="attempt 0.2 has started"))
+    assert isinstance(waited(node="Pusher"), AirflowFailException)
+
+
+def test_close_and_a_run_of_one_process_do_not_wait(fake_door, monkeypatch):
+    fake_door(answer(0, state="closed"))
+    locks.take_line("news", "other", os.getpid())
+    assert waited(node="close")["state"] == "closed"
+    monkeypatch.setenv("NEWSDESK_ONE_PROCESS", "1")
+    fake_door(answer(4, state="locked", headline="locked by run other"))
+    assert isinstance(waited(), AirflowFailException)
+
+
+@pytest.mark.parametrize(("states", "closed"), [({}, True), ({"close": None}, False), ({"Pusher": "queued"}, False)])
+def test_a_task_cleared_without_what_follows_frees_the_line_again(fake_door, states, closed):
+    record = fake_door(answer(0, state="done"))
+    run = a_run()
+    fileio.write_json(paths.run_dir(run_of(run.dag_id, run.run_id)) / "outcome.json", {"state": "released"})
+    with DAG(dag_id="news_retrain", schedule=None) as dag:
+        for node in ("Ingester", "Trainer", "Pusher", "close"):
+            NodeOperator(task_id=node, node=node, line=lambda run_id, request: "news")
+    usual = {"Ingester": "success", "Trainer": "running", "Pusher": "skipped", "close": "success", "approve": None}
+    known = SimpleNamespace(try_number=2, get_task_states=lambda **asked: {run.run_id: {**usual, **states}})
+    dag.get_task("Trainer").resume({"dag_run": run, "params": DEFAULTS, "ti": known})
+    calls = [json.loads(line)["arguments"] for line in record.read_text().splitlines()]
+    assert [call[call.index("--node") + 1] for call in calls] == ["Trainer", *["close"] * closed]
+
+
+def test_the_line_is_that_of_the_runs_record_and_else_what_the_request_comes_to():
+    assert line_of("r", request_of(a_run(), DEFAULTS)) == "news-demo"
+    assert line_of("r", request_of(a_run(), {**DEFAULTS, "source": "/data/sports"}, line="sports")) == "sports"
+    assert line_of("r", {**request_of(a_run(), DEFAULTS), "set": {"no.setting": 1}}) == ""
+    fileio.write_json(paths.run_dir("r") / "run.json", {"run": "r", "config": {"line": "news"}})
+    assert line_of("r", {}) == "news"
 
 
 @pytest.mark.parametrize("dag_id", ["news_retrain", "news_retrain_sports"])

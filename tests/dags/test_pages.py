@@ -367,6 +367,12 @@ def test_without_a_champion_a_stopped_run_says_that_nothing_serves(get, publishe
     assert "No version serves yet." in get(report()).text
 
 
+def test_a_run_is_listed_with_the_last_day_that_it_read(get, published):
+    path = state.run_dir(run_record.run_id_from(RUN)) / "run.json"
+    fileio.write_json(path, {**fileio.read_json(path), "last_day": "2026-02-28"})
+    assert get("/models/news").text.count(">2026-02-28<") == 1
+
+
 def test_the_processor_seconds_and_the_memory_of_a_node_are_on_its_runs_page(get, published):
     text = get(report()).text
     assert text.count(">31.4<") == 1 and text.count(">1,234<") == 1

@@ -47,8 +47,8 @@ class PostgreSQL:
     def stop(self) -> None:
         self.call("pg_ctl", "stop", "--wait", "--mode=immediate", "--pgdata", str(self.folder / "data"))
 
-    def address(self, database: str, scheme: str = "postgresql") -> str:
-        return f"{scheme}://postgres@127.0.0.1:{self.port}/{database}"
+    def address(self, database: str, scheme: str = "postgresql", host: str = "127.0.0.1") -> str:
+        return f"{scheme}://postgres@{host}:{self.port}/{database}"
 
 
 class Redis:

@@ -156,7 +156,7 @@ def test_an_event_over_rest_starts_a_run_and_one_of_an_unknown_line_does_not(sta
         stack.rest.labelled("cooking")
 
 
-def test_events_that_come_while_a_run_is_on_are_answered_by_one_more(stack, scheduled):
+def test_events_that_come_while_a_run_is_on_start_runs_that_wait_and_find_all_of_it(stack, scheduled):
     before = len(stack.runs("news_retrain", "asset_triggered"))
     hold = paths.home() / "hold-Trainer"
     hold.touch()
@@ -164,11 +164,14 @@ def test_events_that_come_while_a_run_is_on_are_answered_by_one_more(stack, sche
     stack.until(lambda: "Trainer" in launched("meanwhile"))
     for number in range(2):
         stack.rest.labelled("news", {"delivery": number})
-    assert len(stack.runs("news_retrain", "asset_triggered")) == before
+    (first, *_) = stack.until(lambda: stack.runs("news_retrain", "asset_triggered")[before:], seconds=60)
+    stack.until(lambda: stack.tasks("news_retrain", first["dag_run_id"])["Ingester"] == "deferred")
+    assert locks.holder("news")["run"] == "meanwhile"
     hold.unlink()
     assert stack.ended("news_retrain", "meanwhile") == "success"
-    more = stack.until(lambda: stack.runs("news_retrain", "asset_triggered")[before:], seconds=60)
-    assert [stack.ended("news_retrain", run["dag_run_id"]) for run in more] == ["success"]
+    more = [run["dag_run_id"] for run in stack.runs("news_retrain", "asset_triggered")[before:]]
+    assert {stack.ended("news_retrain", run) for run in more} == {"success"}
+    assert locks.holder("news") is None
 
 
 @pytest.mark.parametrize(
@@ -233,9 +236,12 @@ def test_a_held_version_serves_once_another_person_than_who_asked_has_approved_i
     assert kinds == ["held", "released"]
 
 
-def test_a_held_version_that_a_person_rejects_ends_refused_and_the_next_run_starts(stack, scheduled):
-    before = model_registry.champion("news")["version"]
+def test_a_run_that_waits_for_a_person_lets_the_next_one_train_and_end_and_is_rejected_after_it(stack, scheduled):
     version = held(stack, "not-wanted")
+    assert stack.trigger("news_retrain", "next", {}) == "success"
+    assert outcome("next")["state"] == "released"
+    assert stack.tasks("news_retrain", "not-wanted")["approve"] == "awaiting_input"
+    before = model_registry.champion("news")["version"]
     bob = Rest(stack.rest._address, "bob")
     assert stack.answered("not-wanted", "Reject", "news_retrain", bob) == "success"
     assert model_registry.champion("news")["version"] == before

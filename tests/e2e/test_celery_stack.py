@@ -5,7 +5,9 @@ Takes about five minutes.
 """
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -15,7 +17,7 @@ import stack_kit
 
 from components.core import fileio, paths, run_record
 from components.registry import model_registry, postgresql
-from pipelines.airflow_stack import stack_health, stack_state
+from pipelines.airflow_stack import airflow_settings, stack_health, stack_state
 from pipelines.runner import node_process
 
 pytestmark = [
@@ -51,10 +53,11 @@ def stack(tmp_path_factory):
         home.mkdir(mode=0o700)
         variables = {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-            "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{redis.port}/0",
-            postgresql.AIRFLOW: postgres.address("newsdesk_airflow", "postgresql+psycopg2"),
-            postgresql.METADATA: postgres.address("newsdesk_metadata"),
-            postgresql.MLFLOW: postgres.address("newsdesk_mlflow"),
+            # 0.0.0.0 reaches this machine, and is no address that a second machine refuses.
+            "AIRFLOW__CELERY__BROKER_URL": f"redis://0.0.0.0:{redis.port}/0",
+            postgresql.AIRFLOW: postgres.address("newsdesk_airflow", "postgresql+psycopg2", "0.0.0.0"),
+            postgresql.METADATA: postgres.address("newsdesk_metadata", host="0.0.0.0"),
+            postgresql.MLFLOW: postgres.address("newsdesk_mlflow", host="0.0.0.0"),
         }
         fileio.write_text(home / "newsdesk.env", "".join(f"{name}={value}\n" for name, value in variables.items()))
         with pytest.MonkeyPatch.context() as patch:
@@ -110,6 +113,49 @@ def test_two_workers_share_a_run_and_one_of_them_takes_the_trainings(stack):
     assert rows(stack, postgresql.METADATA, "SELECT count(*) FROM execution")[0][0] > 10
     assert rows(stack, postgresql.MLFLOW, "SELECT count(*) FROM runs") == [(1,)]
     assert not list(stack.home.rglob("*.sqlite")) and not (stack.home / "airflow" / "airflow.db").exists()
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or not shutil.which("unshare"), reason="a host name of one's own needs root and unshare"
+)
+def test_workers_of_a_second_machine_share_the_runs_and_the_state_folder(stack, tmp_path):
+    """The second machine is a host name, a checkout and a socket folder of its own; the state folder is shared."""
+    checkout = tmp_path / "checkout"
+    for room in ("components", "dags", "data_schemas", "pipelines"):
+        shutil.copytree(paths.REPOSITORY / room, checkout / room, ignore=shutil.ignore_patterns("__pycache__"))
+    own = {
+        "PYTHONPATH": str(checkout),
+        "NEWSDESK_AIRFLOW_BIN": str(airflow_settings.airflow_bin()),
+        "NEWSDESK_TFX_PYTHON": node_process.tfx_python(),
+        "NEWSDESK_SOCKETS": str(tmp_path / "sockets"),
+    }
+    call = ["unshare", "--uts", "sh", "-c", 'hostname second && exec "$@"', "sh"]
+    call += [sys.executable, "-m", "pipelines.airflow_stack.stack"]
+    refused = subprocess.run([*call, "up"], cwd=checkout, env={**os.environ, **own}, capture_output=True, text=True)
+    assert refused.returncode == 1 and "run `make up` there" in refused.stderr
+    with open(tmp_path / "workers.log", "wb") as log:
+        workers = subprocess.Popen(
+            [*call, "workers"], cwd=checkout, env={**os.environ, **own}, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        logs = [stack_health.log_file(f"worker-{number}.second") for number in (1, 2)]
+        stack.until(
+            lambda: workers.poll() is not None or all(log.exists() and "ready." in log.read_text() for log in logs)
+        )
+        assert workers.poll() is None, (tmp_path / "workers.log").read_text()
+        assert stack.trigger(DAG, "spread", {"seed": 5}) == "success"
+    finally:
+        workers.terminate()
+        assert workers.wait(120) == 0
+    where = rows(
+        stack,
+        postgresql.AIRFLOW,
+        "SELECT DISTINCT hostname FROM task_instance WHERE run_id = 'spread' AND hostname <> ''",
+    )
+    assert {host for (host,) in where} == {"second", socket.getfqdn()}
+    assert outcome("spread")["state"] in ("released", "refused")
+    assert not (stack.home / "airflow" / "workers.second.json").exists()
+    assert not [log for log in logs if "Traceback" in log.read_text()]
 
 
 def test_a_worker_killed_in_a_training_costs_an_attempt_and_no_second_version(stack):

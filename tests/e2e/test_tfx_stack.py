@@ -1,5 +1,5 @@
-"""A running Airflow with real TFX: new data, drift and the labels it asks for, two runs at once, a stack killed in the middle of
-a training, tasks cleared.
+"""A running Airflow with real TFX: new data, drift and the labels it asks for, two runs at once of which one is held, a
+stack killed in the middle of a training, tasks cleared.
 
 The tests check Airflow, ML Metadata and the registry. Each can run alone. Takes about ten minutes: `make stack-test`.
 """
@@ -149,9 +149,9 @@ def test_a_file_is_scored_and_housekeeping_shows_before_it_removes(stack, first)
     assert (model_registry.versions(LINE), model_registry.champion(LINE)) == kept
 
 
-def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
-    for seed in (2, 3):
-        stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed})
+def test_of_two_runs_at_once_each_leaves_one_version_and_the_held_one_keeps_nobody_waiting(stack):
+    for seed, release in ((2, "hold"), (3, "auto")):
+        stack.rest.trigger(DAG, f"twin-{seed}", {"seed": seed, "release": release})
     stack.until(lambda: any(run_record.last_event(f"twin-{seed}", "Trainer") for seed in (2, 3)))
     meanwhile = newsdesk("data", "check", "demo", "--json")  # of the same line
     assert meanwhile.returncode == ExitCode.LOCKED
@@ -159,13 +159,17 @@ def test_two_runs_at_once_leave_one_version_each_and_no_open_execution(stack):
     assert (answer["state"], answer["decision"]) == ("locked", None)
     assert any("locked by run twin-" in reason for reason in answer["reasons"])
     assert not list(paths.run_dir("twin-2").parent.glob("check.*"))  # said before a run opened
-    for seed in (2, 3):
-        run = f"twin-{seed}"
-        assert stack.ended(DAG, run) == "success"
+    assert stack.ended(DAG, "twin-3") == "success"
+    stack.until(lambda: stack.tasks(DAG, "twin-2").get("approve") == "awaiting_input")
+    assert outcome("twin-2")["state"] == "held" and locks.holder(LINE) is None
+    for run in ("twin-2", "twin-3"):
         states, _ = executions(run)
         assert states["Trainer"] == ["COMPLETE"] and all(set(own) <= SOUND for own in states.values())
-        assert len(versions_of(run)) == (1 if outcome(run)["state"] == "released" else 0)
+        assert len(versions_of(run)) == (1 if outcome(run)["state"] in ("released", "held") else 0)
     assert executions("twin-2")[1] == []
+    before = model_registry.champion(LINE)
+    assert stack.answered("twin-2", "Reject", DAG) == "success"
+    assert outcome("twin-2")["state"] == "refused" and model_registry.champion(LINE) == before
 
 
 def test_a_stack_killed_in_the_middle_of_a_training_ends_the_run_as_if_it_had_not_been(stack):

@@ -189,10 +189,20 @@ def test_what_was_asked_is_kept_with_ids_when_told_to(line, tmp_path):
     assert mine[0]["label"] is None
 
 
+# The log writes nothing before it is closed, so that what is written was written because the process closed it.
+CLOSED_LATE = """import sys, threading
+from components.core.request_log import RequestLog
+closed, write, close = threading.Event(), RequestLog._write, RequestLog.close
+RequestLog._write = lambda self, rows: (closed.wait(), write(self, rows))
+RequestLog.close = lambda self: (closed.set(), close(self))
+from pipelines.client import Client
+Client(sys.argv[1], log=sys.argv[2] or None).classify(["goal"])"""
+
+
 def test_a_process_that_ends_without_closing_loses_no_row_and_nothing_is_kept_unasked(line, tmp_path):
-    code = "import sys; from pipelines.client import Client; Client(sys.argv[1], log=sys.argv[2] or None).classify(['goal'])"
     for log in ("", str(tmp_path / "asked")):
-        subprocess.run([sys.executable, "-c", code, line, log], cwd=paths.REPOSITORY, check=True, capture_output=True)
+        call = [sys.executable, "-c", CLOSED_LATE, line, log]
+        subprocess.run(call, cwd=paths.REPOSITORY, check=True, capture_output=True)
     assert [row[1] for row in logged(tmp_path / "asked")] == ["goal"]
     assert not paths.requests_dir(line).exists()
 
@@ -210,16 +220,17 @@ def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_pa
     assert batch["rows"]["out"] == len(TEXTS)
     labels = tmp_path / "labels.csv"
     given = [(answers[0]["id"], "Sports"), (answers[1]["id"], ""), (answers[2]["id"], "1")]
-    labels.write_text("id,label\n" + "".join(f"{key},{name}\n" for key, name in given))
+    labels.write_text("Id, Label\n" + "".join(f"{key},{name}\n" for key, name in given))
     words = ["label", str(labels), "--into", str(source), "--requests", str(log), "--line", line]
     assert main.main([*words, "--confirm", "seen", "--json"]) == 0
     (written,) = source.glob("*/*.csv")
     rows = [(row.title, row.label) for row in file_reader.read(written, form_of(line, published.LABELS))]
     assert rows == [(TEXTS[0], 1), (TEXTS[2], 0)]
     capsys.readouterr()
-    labels.write_text("id,label\nr-9,Sports\nr-1,Cooking\n")
+    labels.write_text("id,label\nr-9,Sports\nr-1,Cooking\nr-1\nr-1,Sports,World\n")
     assert main.main(words) == 3
     told = capsys.readouterr().err
     assert "line 2, column id: 'r-9' is no request in" in told and "line 3, column label: 'Cooking' is none of" in told
+    assert all(f"line {number}: must have two columns" in told for number in (4, 5))
     assert main.main([*words[:-4], "--requests", str(source), "--line", line]) == 3
     assert "need the log of the requests" in capsys.readouterr().err

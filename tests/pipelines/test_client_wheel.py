@@ -24,6 +24,7 @@ from newsdesk_client import Client
 own = [name for name in ("components", "pipelines") if importlib.util.find_spec(name)]
 file, *texts = sys.argv[1:]
 answers = {"champion": Client("news").classify(texts), "file": Client.from_file(file).classify(texts)}
+answers["store"] = Client("news", store="s3://bucket/desk", cache="cache").classify(texts)
 Client("news", log="asked").classify(texts, request_id="mine")
 print(json.dumps({"own": own, **answers}))
 """
@@ -65,18 +66,19 @@ def python(tmp_path_factory):
     return program
 
 
-def test_the_wheel_answers_as_this_project_does_where_the_project_is_not(python, exported, tmp_path):
+def test_the_wheel_answers_as_this_project_does_where_the_project_is_not(store, python, exported, tmp_path):
     environment = {
         "PATH": os.environ["PATH"],
         "NEWSDESK_HOME": os.environ["NEWSDESK_HOME"],
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},
     }
     done = subprocess.run(
         [python, "-c", _ASK, str(exported), *TEXTS], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answers, ours = json.loads(done.stdout.splitlines()[-1]), Client("news").classify(TEXTS)
-    assert answers == {"own": [], "champion": ours, "file": ours}
+    assert answers == {"own": [], "champion": ours, "file": ours, "store": ours}
     (log,) = tmp_path.glob("asked/*/requests.jsonl")
     assert [row["title"] for row in fileio.read_json_lines(log)] == TEXTS
 

@@ -1,10 +1,13 @@
 """The request log is bounded by day, loses no whole row, and never stops an answer."""
 
+import io
 import json
+import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from components.core import request_log
 from components.core.request_log import FILE, LogSettings, RequestLog
 
 DAY = datetime(2026, 3, 1, 23, 59, tzinfo=timezone.utc)
@@ -34,12 +37,54 @@ def test_one_row_a_text_with_id_time_version_and_answer(tmp_path):
 
 
 def test_a_new_day_begins_a_new_folder_and_ends_the_oldest(tmp_path):
-    (tmp_path / "notes").mkdir()
+    for mine in ("notes", "-my-notes-"):
+        (tmp_path / mine).mkdir()
     for days in range(4):
         kept = log(tmp_path, DAY + timedelta(days=days), days=2)
         kept.add("r", 1, "d", ANSWERS)
         kept.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-03-03", "2026-03-04", "notes"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "-my-notes-",
+        "2026-03-03",
+        "2026-03-04",
+        "notes",
+    ]
+
+
+def test_only_this_user_may_read_it(tmp_path):
+    kept = log(tmp_path)
+    kept.add("r1", 3, "d1", ANSWERS)
+    kept.close()
+    day = tmp_path / "2026-03-01"
+    assert [oct(path.stat().st_mode & 0o777) for path in (day, day / FILE)] == ["0o700", "0o600"]
+
+
+def test_a_row_that_the_disk_takes_half_of_is_taken_out_again(tmp_path, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, data):
+            return super().write(data[: len(data) // 2])
+
+    for request in ("r1", "r2"):
+        kept = log(tmp_path)
+        kept.add(request, 1, "d", ANSWERS)
+        kept.close()
+        monkeypatch.setattr(request_log, "open", lambda handle, mode, buffering: Full(handle, mode), raising=False)
+    assert [row["id"] for row in written(tmp_path)["2026-03-01"]] == ["r1-1", "r1-2"]
+    assert kept.dropped == 2 and "No space left" in kept.trouble
+
+
+def test_rows_that_come_faster_than_they_can_be_written_are_counted(tmp_path, monkeypatch):
+    writes, go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(request_log, "_QUEUED", 1)
+    monkeypatch.setattr(RequestLog, "_write", lambda self, rows: (writes.set(), go_on.wait()))
+    kept = log(tmp_path)
+    kept.add("r1", 1, "d", ANSWERS)
+    writes.wait()
+    for request in ("r2", "r3"):  # one waits, one finds no room
+        kept.add(request, 1, "d", ANSWERS)
+    go_on.set()
+    kept.close()
+    assert (kept.dropped, kept.trouble) == (2, "rows come faster than they can be written")
 
 
 def test_a_full_day_takes_no_more_and_counts_what_it_left_out(tmp_path):

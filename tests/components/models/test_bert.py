@@ -104,9 +104,9 @@ def test_a_frozen_encoder_s_features_are_computed_once_and_then_read(addresses, 
 
 
 def refuse_tokens(dataset):
-    def checked(arrays, *rest):
-        assert "ids" not in arrays, "the encoder was asked again"
-        return dataset(arrays, *rest)
+    def checked(encoded, *rest):
+        assert "ids" not in encoded.kinds, "the encoder was asked again"
+        return dataset(encoded, *rest)
 
     return checked
 

@@ -18,7 +18,7 @@ from scipy.special import log_expit, softmax
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.svm import LinearSVC
 
-from components.data import demo_corpus, ngrams
+from components.data import demo_corpus, ngrams, rows
 from components.data.text_ops import split_words_and_marks
 from components.models import linear
 from components.training import calibration, export, loop
@@ -75,7 +75,7 @@ def test_the_graph_answers_as_scikit_learn_does(monkeypatch):
 def test_the_exported_scores_are_the_fitted_machine_s_within_a_millionth():
     tokens, model, tokenizer, _ = fit()
     table, bias = model.get_weights()
-    counted = ngrams.counts(tokenizer, EVAL[0], len(tokens))
+    counted = ngrams.counts(tokenizer, [EVAL[0][:50], EVAL[0][50:]], len(tokens))
     idf = np.sqrt(table[:, 4].astype(float))
     counted.data = 1 + np.log(counted.data)
     weighed = counted.multiply(idf).tocsr()
@@ -144,6 +144,30 @@ def test_a_feature_of_one_row_is_no_feature_and_keys_do_not_depend_on_the_batche
     texts = np.array([b"goal, goal coach", b"goal shares", b"shares fell"], object)
     keys = [ngrams.count_keys(tf.data.Dataset.from_tensor_slices(texts).batch(size), 2, 0.0) for size in (1, 3)]
     assert keys[0] == keys[1] and len(keys[0]) == 2
+
+
+def test_of_more_rows_than_it_may_hold_a_sample_is_counted_and_fitted_that_their_order_does_not_change(monkeypatch):
+    monkeypatch.setattr(ngrams, "MOST_ROWS", 500)
+    turned = np.random.default_rng(1).permutation(len(TRAIN[0]))
+    tokens, model, _, history = fit()
+    again, other, _, _ = fit((TRAIN[0][turned], TRAIN[1][turned]))
+    sample = rows.of(TRAIN).sample(500)
+    assert tokens == again and history[0]["sampled"] == len(sample) == 500
+    alone, fitted, _, whole = fit((np.concatenate(list(sample.texts())), sample.labels))
+    assert alone == tokens and "sampled" not in whole[0]
+    for ours, theirs in zip(model.get_weights(), fitted.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(
+        other.get_weights()[0], model.get_weights()[0], atol=2e-2
+    )  # the solver's order is another
+
+
+def test_with_too_many_features_those_of_the_fewest_rows_go(monkeypatch):
+    texts = np.array([b"goal goal", b"goal coach", b"goal season", b"coach bank"], object)
+    keys = [str(key) for key in ngrams.feature_keys(tf.constant([b"goal"])).flat_values.numpy()]
+    monkeypatch.setattr(ngrams, "COUNTED", 3)
+    monkeypatch.setattr(ngrams, "_MERGED", 1)
+    assert ngrams.count_keys(tf.data.Dataset.from_tensor_slices(texts).batch(3), 2, 0.0) == keys
 
 
 _EXPORT = """

@@ -18,8 +18,8 @@ def test_the_tuner_is_off_for_a_dataset_and_all_that_is_built_on_it():
 
 
 def test_training_scoring_and_vocabularies_iterate_without_it(monkeypatch):
-    arrays = {"ids": np.array([[1, 2], [3, 0]], np.uint16)}
-    assert off(batching.dataset(arrays, batching.lengths(arrays), [np.array([0, 1])], np.eye(2, dtype=np.float32)))
+    encoded = batching.Encoded(np.array([2, 1]), {"ids": np.array([1, 2, 3], np.uint16)})
+    assert off(batching.dataset(encoded, [np.array([0, 1])], np.array([0, 1]), 2))
     seen = []
     monkeypatch.setattr(
         vocabulary, "family_named", lambda *_: type("F", (), {"build_vocabulary": lambda t, n: seen.append(t)})

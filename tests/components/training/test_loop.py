@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.data import rows
+from components.data import tfrecords as records
 from components.models import family
 from components.training import batching, export, loop
 from pipelines.config.presets import TRAINING
@@ -48,10 +50,38 @@ def fitted(tmp_path_factory):
 def test_ids_are_stored_compactly_and_padded_to_the_longest_row():
     bag = family("bag")
     tokenizer = bag.build_tokenizer(["", "[UNK]", "goal", "coach"], NETWORK)
-    arrays = batching.encode(tokenizer, np.array([b"goal", b"Coach, coach! nobody", b""], dtype=object))
-    assert arrays["ids"].dtype == np.uint16
-    assert arrays["ids"].tolist() == [[2, 0, 0], [3, 3, 1], [0, 0, 0]]
-    assert batching.lengths(arrays).tolist() == [1, 3, 1]
+    encoded = batching.encode(tokenizer, np.array([b"goal", b"Coach, coach! nobody", b""], dtype=object))
+    assert encoded.numbers["ids"].dtype == np.uint16 and encoded.numbers["ids"].tolist() == [2, 3, 3, 1, 0]
+    assert encoded.sizes.tolist() == [1, 3, 1]
+    assert encoded.batch(np.array([1, 0, 2]))["ids"].tolist() == [[3, 3, 1], [2, 0, 0], [0, 0, 0]]
+    assert encoded.batch(np.array([2, 0]))["ids"].tolist() == [[0], [2]]
+
+
+def test_ids_that_do_not_fit_are_stored_wider_those_before_them_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(batching, "TEXTS_PER_CALL", 2)
+    monkeypatch.setattr(batching, "_COPIED", 3)
+    ids_of = [[65_535, 3], [4, 0], [70_000, 1], [2, 65_536]]
+
+    def tokenizer(texts):
+        ids = tf.gather(tf.constant(ids_of), tf.strings.to_number(texts, tf.int32))
+        return {"ids": ids, "small": tf.minimum(ids, 9)}
+
+    encoded = batching.encode(tokenizer, np.array([b"0", b"1", b"2", b"3"], object), tmp_path)
+    assert (encoded.numbers["ids"].dtype, encoded.numbers["small"].dtype) == (np.int32, np.uint16)
+    batch = encoded.batch(np.arange(4))
+    assert batch["ids"].tolist() == ids_of and batch["small"].tolist() == [[9, 3], [4, 0], [9, 1], [2, 9]]
+    assert isinstance(encoded.numbers["ids"], np.memmap) and not list(tmp_path.iterdir())
+
+
+def test_a_training_reads_its_rows_from_record_files_and_leaves_only_its_checkpoint(fitted, tmp_path):
+    with records.Writer(str(tmp_path / "examples")) as writer:
+        for text, label in zip(TEXTS, IDS, strict=True):
+            writer.write("train", text.decode(), int(label))
+    streamed, _, history = fit(tmp_path / "work", train=rows.from_split(str(tmp_path / "examples"), "train"))
+    assert [row["loss"] for row in history] == [row["loss"] for row in fitted[2]]
+    for ours, theirs in zip(streamed.get_weights(), fitted[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["epoch-2"]
 
 
 def test_the_vocabulary_is_counted_on_cleaned_words_most_frequent_first():

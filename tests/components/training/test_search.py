@@ -4,6 +4,7 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from components.data import rows
 from components.models import families, family, linear
 from components.models import search_space as space_of
 from components.training import loop, search, search_space, vocabulary
@@ -97,11 +98,13 @@ def test_a_setting_that_is_off_is_not_searched_and_a_family_without_a_space_is_r
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_no_row_comes_twice():
-    rows = (np.array([b"%d" % number for number in range(100)], object), np.arange(100))
-    texts, labels = search.sample(rows, 30, seed=1)
-    assert len(set(labels)) == 30 and [int(text) for text in texts] == list(labels)
-    assert list(search.sample(rows, 30, seed=1)[1]) == list(labels) != list(search.sample(rows, 30, seed=2)[1])
-    assert search.sample(rows, 100, seed=1) is rows
+    every = rows.of((np.array([b"%d" % number for number in range(100)], object), np.arange(100)))
+    (texts,), labels = search.sample(every, 30, seed=1).texts(), search.sample(every, 30, seed=1).labels.tolist()
+    assert len(set(labels)) == 30 and [int(text) for text in texts] == labels
+    assert (
+        search.sample(every, 30, seed=1).labels.tolist() == labels != search.sample(every, 30, seed=2).labels.tolist()
+    )
+    assert search.sample(every, 100, seed=1) is every
 
 
 def test_a_real_family_is_searched_on_its_own_rows():

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from components.core import fileio, paths, processes
-from pipelines.airflow_stack import airflow_settings, stack, stack_health, stack_state
+from pipelines.airflow_stack import airflow_secrets, airflow_settings, stack, stack_health, stack_state
 
 
 @pytest.fixture(autouse=True)
@@ -90,13 +90,13 @@ def test_secrets_are_made_once_are_different_everywhere_and_private(state, monke
     assert first["AIRFLOW__API_AUTH__JWT_SECRET"] == again["AIRFLOW__API_AUTH__JWT_SECRET"]
     for name in ("secrets.json", "passwords.json"):
         assert stat.S_IMODE((state / "airflow" / name).stat().st_mode) == 0o600
-    password = airflow_settings.password()
+    password = airflow_secrets.password()
     assert len(password) >= 12
     monkeypatch.setenv("NEWSDESK_HOME", str(tmp_path / "other"))
     other = airflow_settings.airflow_env({})
     for name in ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET"):
         assert other[name] != first[name]
-    assert airflow_settings.password() != password
+    assert airflow_secrets.password() != password
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "x", "80 80", "-1", "٣"])

@@ -2,13 +2,14 @@
 their nodes are tested in tests/test_whole_run.py."""
 
 import csv
+import os
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from components.core import paths
+from components.core import locks, paths
 from components.data import demo_corpus, demo_days, generated_days, text_cleaning
 from components.registry import model_registry
 from pipelines.cli import demo_week
@@ -39,6 +40,30 @@ def test_a_day_is_a_run_about_that_day_and_tuesday_s_is_of_a_smaller_model(asked
     assert monday["interval"] == ["2026-02-02T00:00:00+00:00", "2026-02-03T00:00:00+00:00"]
     assert (monday["as_of"], monday["source"], monday["line"]) == (monday["interval"][1], "demo", "news-demo")
     assert (monday["preset"], tuesday["preset"]) == ("linear", "bag")
+
+
+def test_the_week_waits_for_a_run_that_works_on_the_line_and_says_which(asked, monkeypatch, capsys):
+    locks.take_line("news-demo", "scheduled-1", os.getpid())
+    looks = []
+
+    def look(seconds):
+        looks.append(seconds)
+        if len(looks) == 3:
+            locks.free_line("news-demo", "scheduled-1")
+
+    monkeypatch.setattr(demo_week.time, "sleep", look)
+    demo_week.play_day(demo_week.MONDAY, "linear")
+    assert len(looks) == 3 and len(asked) == 1
+    assert capsys.readouterr().err.count("locked by run scheduled-1 since") == 1
+
+
+def test_a_day_whose_line_was_taken_meanwhile_is_played_again(monkeypatch):
+    ends = iter([{"state": "locked", "reasons": ["locked by run x"]}, None])
+    monkeypatch.setattr(demo_week, "run_nodes", lambda *asked: next(ends))
+    outcome = {"state": "released", "reasons": ["good"], "version": 2, "metrics": {"accuracy": 0.9}}
+    monkeypatch.setattr(demo_week, "run_node", lambda *asked: (0, {"outcome": outcome}))
+    assert demo_week.retrain(FRIDAY, {}, "") == demo_week.Event(FRIDAY, "released", "good", 2, 0.9)
+    assert next(ends, "used up") == "used up"
 
 
 def test_the_week_has_a_damaged_and_a_drifted_day():

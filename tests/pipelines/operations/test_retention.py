@@ -191,6 +191,15 @@ def test_champion_previous_best_and_pinned_stay_and_the_rest_leaves_with_its_run
     )
 
 
+def test_what_is_removed_leaves_the_object_store_too(store):
+    for number in (1, 2, 3, 4):
+        release(number)
+    gone = {int(item.name) for item in retention.apply(LINE, NONE, LATER).remove if item.kind == "version"}
+    assert gone
+    left = {key.split("/")[2] for key in store.keys(f"serving/{LINE}")} - {"models.config"}
+    assert {int(number) for number in left} == {1, 2, 3, 4} - gone
+
+
 def test_a_second_time_there_is_nothing_left_to_do():
     for number in range(1, 4):
         release(number)

@@ -36,6 +36,15 @@ def test_a_limit_is_a_dashed_line_without_dots_and_without_a_name_in_the_legend(
     assert 'class="line b dashed"' in drawn and not dots(drawn, "b") and drawn.count("<span>") == 1
 
 
+def test_a_limit_at_a_single_point_is_drawn_all_across():
+    limit = {"name": "", "kind": "b", "dashed": True, "points": [(0, 0.5)]}
+    drawn = charts.line_chart([limit, {"name": "n", "kind": "a", "points": [(0, 0.4)]}], [(0, "0")], "t")
+    (x1, y1, x2, y2) = map(
+        float, re.search(r'class="line b dashed" d="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)"', drawn).groups()
+    )
+    assert (x1, x2) == (charts.LEFT, charts.HALF - charts.RIGHT) and y1 == y2 < dots(drawn, "a")[0][1]
+
+
 def test_stacked_bars_stand_on_each_other():
     drawn = charts.bar_chart(
         [{"name": "x", "values": [0.25]}, {"name": "y", "values": [0.75]}], ["d"], "t", stacked=True

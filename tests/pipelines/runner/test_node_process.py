@@ -62,6 +62,13 @@ def test_no_secret_of_newsdesk_s_own_or_of_a_proxy_passes_to_a_node(name, value,
     assert (node_process.environment({name: value}).get(name) == value) == passes
 
 
+def test_a_store_s_credentials_pass_only_where_a_store_is_used():
+    given = {"AWS_SECRET_ACCESS_KEY": "key", "GOOGLE_APPLICATION_CREDENTIALS": "file"}
+    assert not given.keys() & node_process.environment(given).keys()
+    given["NEWSDESK_STORE"] = "s3://bucket/desk"
+    assert given.items() <= node_process.environment(given).items()
+
+
 def test_the_log_comes_line_by_line_and_the_last_line_of_output_is_the_result():
     lines = []
     script = (

@@ -13,6 +13,7 @@ from components.core import paths
 from components.core.request_log import LogSettings
 from components.data import file_reader, row_format
 from components.registry import model_registry
+from pipelines.client import Client
 from pipelines.serving import app as serving_app
 from pipelines.serving.settings import ServeSettings
 
@@ -216,12 +217,44 @@ def test_nothing_is_logged_unless_asked_for_and_then_as_a_source_for_the_monitor
     ]
 
 
+def test_below_the_least_confidence_a_text_gets_no_label_and_is_counted_and_the_client_agrees(line):
+    texts = ["goal coach season striker", "goal treaty"]
+    rows = published.answers("good", tuple(texts)).max(axis=1)
+    least = float(rows.mean())
+    assert rows[1] < least < rows[0]
+
+    async def ask():
+        async with server(min_confidence=least, log=LogSettings()) as (client, _):
+            unsure = (await client.post(f"{URL}:predict", json={"instances": texts})).json()
+            pairs = (await client.post(f"{URL}:classify", json={"examples": [{"text": text} for text in texts]})).json()
+            all_labelled = (await client.post(f"{URL}:predict?min_confidence=0", json={"instances": texts})).json()
+            none = (await client.post(f"{URL}:predict?min_confidence=1", json={"instances": texts})).json()
+            bad = await client.post(f"{URL}:predict?min_confidence=high", json={"instances": texts})
+            counted = (await client.get("/metrics")).text
+        expected = Client(line, min_confidence=least).classify(texts)
+        assert [p["label"] for p in unsure["predictions"]] == [e["label"] for e in expected] == ["Sports", None]
+        assert [p["label_id"] for p in unsure["predictions"]] == [1, None]
+        assert (unsure["min_confidence"], unsure["uncertain"]) == (least, [False, True])
+        assert pairs["uncertain"] == [False, True] and len(pairs["results"][1]) == 4
+        assert "uncertain" not in all_labelled and None not in [p["label"] for p in all_labelled["predictions"]]
+        assert none["uncertain"] == [True, True]
+        assert bad.status_code == 400 and "Received: 'high'" in bad.json()["error"]
+        assert 'newsdesk_uncertain_texts_total{version="1"} 4.0' in counted
+        assert 'newsdesk_texts_total{label="Sports",version="1"} 4.0' in counted
+
+    asyncio.run(ask())
+    [path] = paths.requests_dir(line).glob("*/requests.jsonl")
+    assert all(json.loads(row)["label"] for row in path.read_text().splitlines())  # the log has the guess
+
+
 def test_the_description_of_the_api_names_every_route(line):
     async def ask():
         async with server() as (client, _):
             described = (await client.get("/openapi.json")).json()["paths"]
         assert "/v1/models/{name}:predict" in described
         assert "/v1/models/{name}/versions/{version}:classify" in described
+        parameters = described["/v1/models/{name}:predict"]["post"]["parameters"]
+        assert {each["name"] for each in parameters} == {"name", "min_confidence"}
         schema = described["/v1/models/{name}:classify"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert schema["required"] == ["examples"]
 

@@ -109,3 +109,32 @@ def test_answers_have_tensorflow_serving_s_keys_and_the_model_s_name():
     ]
     with pytest.raises(FloatingPointError):
         api.predict_answer("predictions", labels, chances * np.nan, spec)
+
+
+def test_an_uncertain_text_has_no_label_and_the_answer_says_so():
+    chances, labels, spec = np.array([[0.45, 0.55], [0.9, 0.1]], np.float32), ["A", "B"], {"name": "news", "version": 3}
+    unsure = api.Abstention(0.8, np.array([True, False]))
+    said = {"min_confidence": 0.8, "uncertain": [True, False]}
+    assert json.loads(api.predict_answer("predictions", labels, chances, spec, unsure)) == {
+        "predictions": [
+            {"label": None, "label_id": None, "probabilities": [0.45, 0.55]},
+            {"label": "A", "label_id": 0, "probabilities": [0.9, 0.1]},
+        ],
+        "model_spec": spec,
+        **said,
+    }
+    columns = json.loads(api.predict_answer("outputs", labels, chances, spec, unsure))
+    assert (columns["outputs"]["label"], columns["outputs"]["label_id"]) == ([None, "A"], [None, 0])
+    assert json.loads(api.classify_answer(labels, chances, spec, unsure)) == {
+        "results": [[["A", 0.45], ["B", 0.55]], [["A", 0.9], ["B", 0.1]]],
+        "model_spec": spec,
+        **said,
+    }
+
+
+def test_a_request_may_ask_for_another_least_confidence_than_the_server_s():
+    assert api.least_confidence({}, 0.7) == 0.7
+    assert api.least_confidence({"min_confidence": "0"}, 0.7) == 0
+    for text in ("1.1", "nan", "sure", ""):
+        with pytest.raises(api.BadRequest, match="a number from 0 to 1"):
+            api.least_confidence({"min_confidence": text}, 0.7)

@@ -1,0 +1,87 @@
+"""The rows of a split as a stream: texts are read in batches as often as they are asked for, labels alone are held."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from components.data import tfrecords
+
+BATCH = 4096  # rows a step, where nothing else is asked for
+_HASHES = 2**62
+
+
+class Rows:
+    """texts: `texts(size)` yields object[up to size] of bytes, anew with each call. labels: int[rows]."""
+
+    def __init__(self, read: Callable[[int], Iterator[np.ndarray]], count: int, labels: np.ndarray):
+        self.read, self.count, self.labels = read, count, labels
+
+    def __len__(self) -> int:
+        return self.count
+
+    def texts(self, size: int = BATCH) -> Iterator[np.ndarray]:
+        """All texts in order, `size` rows at a time."""
+        return self.read(size)
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Rows":
+        """The same rows with `change(object[batch])` as their texts."""
+        return Rows(lambda size: map(change, self.read(size)), self.count, self.labels)
+
+    def taken(self, kept: np.ndarray) -> "Rows":
+        """The rows that bool[rows] marks, in order and in memory."""
+        parts, at = [np.zeros(0, object)], 0
+        for texts in self.texts():
+            parts.append(texts[kept[at : at + len(texts)]])
+            at += len(texts)
+        return of((np.concatenate(parts), self.labels[kept]))
+
+    def sample(self, most: int) -> "Rows":
+        """These rows where there are no more than `most`; else `most` of them, in memory: those whose texts have the least hashes.
+
+        A row is in or out by its text, wherever it stands. Rows of one text share a hash: there may be a few more.
+        """
+        if self.count <= most:
+            return self
+        limit = highest(self.texts(), most)
+        return self.taken(np.concatenate([hashes(texts) <= limit for texts in self.texts()]))
+
+
+def from_split(uri: str, split: str) -> Rows:
+    """The rows of an `Examples` artifact's split. All are read once, for labels and damage.
+
+    Raises:
+        ValueError: a record file is empty or damaged.
+    """
+    labels, most = [np.zeros(0, np.int32)], np.iinfo(np.int32)
+    for _, own in tfrecords.batches(uri, split, 1 << 14):
+        labels.append(np.clip(own, most.min, most.max).astype(np.int32))  # what is clipped is out of range all the same
+    found = np.concatenate(labels)
+    return Rows(lambda size: (texts for texts, _ in tfrecords.batches(uri, split, size)), len(found), found)
+
+
+def of(rows) -> Rows:
+    """`Rows` as they are; (object[rows] of bytes, int[rows]) or texts alone as rows in memory."""
+    if isinstance(rows, Rows):
+        return rows
+    texts, labels = rows if isinstance(rows, tuple) else (rows, np.zeros(len(rows), np.int32))
+    return Rows(
+        lambda size: (texts[at : at + size] for at in range(0, len(texts), size)), len(texts), np.asarray(labels)
+    )
+
+
+def hashes(texts: np.ndarray) -> np.ndarray:
+    """int64[rows], below 2**62: a hash of each text (object[rows] of bytes), independent of the one that splits rows."""
+    return tf.strings.to_hash_bucket_fast(tf.constant(texts, tf.string), _HASHES).numpy()
+
+
+def highest(batches: Iterable[np.ndarray], most: int) -> int:
+    """The hash that `most` texts do not exceed; with no more than `most` texts one that none exceeds. Holds 16 bytes for each of `most`."""
+    least = np.zeros(0, np.int64)
+    batches = iter(batches)
+    while some := list(itertools.islice(batches, max(1, most // BATCH))):
+        least = np.concatenate([least, *(hashes(texts) for texts in some)])
+        if len(least) > most:
+            least = np.partition(least, most)[: most + 1]
+    return int(np.partition(least, most - 1)[most - 1]) if len(least) > most else _HASHES
