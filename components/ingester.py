@@ -19,7 +19,6 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from components.artifacts import Quarantine
-from components.core import paths
 from components.data import fresh_rows, listed_files, row_decisions, row_store, text_cleaning
 from components.data import tfrecords as records
 from components.data.row_account import Account
@@ -105,7 +104,8 @@ def ingest(
         return fresh_rows.drawn(keys, share)
 
     kept_out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.staging_dir(), prefix="rows.", ignore_cleanup_errors=True) as aside:
+    # In the artifact that is being made: whatever clears it after a crash clears this too, and nothing does before.
+    with tempfile.TemporaryDirectory(dir=kept_out, prefix=".rows.", ignore_cleanup_errors=True) as aside:
         rows = Path(aside, "rows.parquet")
         with open(kept_out / "rows.csv", "w", newline="", encoding="utf-8") as out, row_store.Store(rows) as store:
             log = csv.writer(out)

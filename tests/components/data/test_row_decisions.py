@@ -1,6 +1,7 @@
 """Which rows stay: DuckDB's answer is the one that going through the rows one by one gives."""
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ FILE = st.tuples(
     st.sampled_from(["train", "labelled"]), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=12)
 )
 FILES = st.tuples(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=6), st.lists(FILE, max_size=5))
-LARGE = 2**64 - 10  # keys use all 64 bits
+STEP = 2**64 // 10  # keys use all 64 bits
 
 
 def place_of(key):
@@ -38,7 +39,7 @@ def one_by_one(files):
             conflicts += key in seen
             seen.setdefault(key, set()).add(label)
             kept.append((n, place_of(key)))
-    return kept, leaked, conflicts, sorted(LARGE + key for key in seen if place_of(key) != DRAWN_TEST)
+    return kept, leaked, conflicts, sorted(STEP * key for key in seen if place_of(key) != DRAWN_TEST)
 
 
 def stored(path, files):
@@ -46,7 +47,7 @@ def stored(path, files):
         for file, (kind, own) in enumerate(files):
             keys = np.array([key for key, _ in own], np.uint64)
             store.add({
-                "file": np.full(len(own), file), "key": keys + np.uint64(LARGE), "label": np.array([label for _, label in own], int),
+                "file": np.full(len(own), file), "key": keys * np.uint64(STEP), "label": np.array([label for _, label in own], int),
                 "place": np.array([GIVEN if kind == "test" else place_of(key) for key, _ in own], int),
                 "drawn": (keys % 2 == 1) & (kind == "labelled"), "length": np.ones(len(own), int),
                 "shouted": np.zeros(len(own), bool), "text": [b"text %d" % key for key, _ in own],
@@ -54,11 +55,13 @@ def stored(path, files):
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
-@given(sources=FILES)
-def test_the_rows_that_stay_are_those_of_a_walk_through_all(tmp_path_factory, sources):
+@given(sources=FILES, part=st.sampled_from([row_decisions._PART, 5]))
+def test_the_rows_that_stay_are_those_of_a_walk_through_all(tmp_path_factory, sources, part):
     folder, files = tmp_path_factory.mktemp("rows"), [("test", sources[0]), *sources[1]]
     stored(folder / "rows.parquet", files)
-    decided = row_decisions.decide(folder / "rows.parquet", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_decisions, "_PART", part)
+        decided = row_decisions.decide(folder / "rows.parquet", folder)
     kept, leaked, conflicts, learned = one_by_one(files)
     parts = list(row_store.kept(folder / "rows.parquet", decided.kept))
     texts = [b"text %d" % key for _, own in files for key, _ in own]
