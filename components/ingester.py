@@ -42,7 +42,7 @@ def columns(block: Block) -> dict:
     texts = list(map(text_cleaning.join, block.titles, block.descriptions))
     return {
         "key": np.fromiter(map(text_cleaning.row_key, texts), np.uint64, len(texts)),
-        "label": np.array(block.labels, np.int8),
+        "label": np.array(block.labels, np.int16),
         "length": np.fromiter(map(length_of, texts), np.int16, len(texts)),
         "shouted": np.fromiter(map(shouted, block.titles), bool, len(texts)),
         "text": [text.encode() for text in texts],

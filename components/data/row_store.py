@@ -1,7 +1,7 @@
 """All rows of a run on disk, while the Ingester decides where each belongs: one Parquet file, written and read in order.
 
 Columns: n (int64, the row's number from 0), file (int32, its place in the order of reading), key (uint64, `text_cleaning.row_key`),
-label (int8), place (int8, an index of `PLACES`: where the row belongs if no other row takes precedence), drawn (bool, whether it may
+label (int16), place (int8, an index of `PLACES`: where the row belongs if no other row takes precedence), drawn (bool, whether it may
 be a fresh row), length (int16, words between blanks), shouted (bool), text (the joined text).
 """
 
@@ -29,7 +29,7 @@ _BATCH = 1 << 13  # rows that are read together
 
 SCHEMA = pa.schema(
     [
-        ("n", pa.int64()), ("file", pa.int32()), ("key", pa.uint64()), ("label", pa.int8()), ("place", pa.int8()),
+        ("n", pa.int64()), ("file", pa.int32()), ("key", pa.uint64()), ("label", pa.int16()), ("place", pa.int8()),
         ("drawn", pa.bool_()), ("length", pa.int16()), ("shouted", pa.bool_()), ("text", pa.binary()),
     ]
 )  # fmt: skip

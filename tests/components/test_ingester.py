@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from components import ingester
 from components.core.fileio import file_hash
-from components.data import listed_files, text_cleaning
+from components.data import listed_files, row_store, text_cleaning
 from components.data import tfrecords as records
+from components.data.row_format import Block
 from components.data.row_store import PLACES
 from components.data.sources import SourceError
 from components.data_quality.profile import EDGES, Profile, words_of
@@ -246,6 +247,11 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     assert gzip.decompress(first.read_bytes()) == gzip.decompress(second.read_bytes())
     raw = next(iter(tf.data.TFRecordDataset(str(first), compression_type="GZIP"))).numpy()
     assert raw.index(b"label") < raw.index(b"text")  # a map's order is chance unless it is asked for
+
+
+def test_a_label_of_many_is_stored_as_it_is():
+    block = Block([1, 2], [199, 30_000], ["a", "b"], ["", ""])
+    assert pa.array(ingester.columns(block)["label"], row_store.SCHEMA.field("label").type).to_pylist() == [199, 30_000]
 
 
 def test_a_span_of_many_files_is_summed_up_once(tmp_path, monkeypatch):
