@@ -15,7 +15,7 @@ from components.data import rows
 from components.data.text_ops import PADDING, UNKNOWN, clean_tensor, split_words_and_marks
 
 # Rows that are counted and fitted, at most; of more a sample is drawn (`components.data.rows.Rows.sample`). The solver wants its whole
-# matrix in memory: 60,000 rows add 281 MiB to the imports' 396 (tests/benchmarks/SCALE.md), so by arithmetic 200,000 need 1.3 GiB in all.
+# matrix in memory: fitted on the sample of 600,000 rows, the whole node peaks at 1,113 MiB (tests/benchmarks/SCALE.md).
 MOST_ROWS = 200_000
 # Different features that are counted at a time, 16 bytes each; 63,455 rows of AG News have 814,760.
 COUNTED = 6_000_000
