@@ -4,7 +4,7 @@ A stray quote would make one field of all rows after it. So quoting is strict, a
 line becomes the bad row; reading continues with the next line.
 
 Rows are parsed many at a time for as long as nothing is wrong with them (`_clean`). The first that is odd in any way is left to the
-loop in `rows`, which knows what is to be said of it. Both use the same parser and the same limits, so both read the same rows.
+loop in `_rows`, which knows what is to be said of it. Both use the same parser and the same limits, so both read the same rows.
 """
 
 import csv
@@ -71,12 +71,21 @@ class _Feed:
         return self.row[0] if self.row else ""
 
 
-def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow | Block]]:
-    """(line, fields by column) of a row, (line, BadRow), or (line, Block) for many rows without a fault.
+def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
+    """(line, fields by column, those that no form knows among them) of a row, or (line, BadRow).
 
     Raises:
         SourceError: columns are missing, or the last row is cut off.
     """
+    return _rows(path, form, in_blocks=False)
+
+
+def blocks(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow | Block]]:
+    """As `rows`, with (line, Block) for many rows without a fault."""
+    return _rows(path, form, in_blocks=True)
+
+
+def _rows(path: Path, form: Form, in_blocks: bool) -> Iterator[tuple[int, dict | BadRow | Block]]:
     csv.field_size_limit(MAX_FIELD)
     with open_lines(path, form.encoding) as lines:
         feed = _Feed(lines)
@@ -88,7 +97,7 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow | Block]]:
         reader = csv.reader(feed, delimiter=delimiter, strict=True)
         size, labels = BLOCK, {}
         while True:
-            if not header:
+            if in_blocks and not header:
                 block, whole = _clean(feed, size, delimiter, names, form, labels)
                 if block:
                     yield block.lines[0], block

@@ -29,7 +29,7 @@ def read(path: Path, form: Form, least: int = 1) -> Iterator[Row | BadRow]:
 def blocks(path: Path, form: Form, least: int = 1) -> Iterator[Block | BadRow]:
     """As `read`, good rows many at a time: the same rows at a third of the cost."""
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
-    reader = {".jsonl": _jsonl, ".parquet": _parquet}.get(Path(name).suffix, csv_reader.rows)
+    reader = {".jsonl": _jsonl, ".parquet": _parquet}.get(Path(name).suffix, csv_reader.blocks)
     any_row, block = False, Block()
     try:
         for line, fields in reader(path, form):

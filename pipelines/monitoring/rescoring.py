@@ -79,13 +79,13 @@ def labelled_rows(line: str, now: datetime) -> tuple[list[str], np.ndarray, list
     return texts, np.array(labels, np.int64), spans
 
 
-def _fresh(path: Path, form: Form, fraction: float) -> dict[str, tuple[str, int]]:
-    """(text, label) of a file's fresh rows, by the hash of the text."""
+def _fresh(path: Path, form: Form, fraction: float) -> dict[int, tuple[str, int]]:
+    """(text, label) of a file's fresh rows, by the key of the text."""
     rows = {}
     for row in file_reader.read(path, form):
         if isinstance(row, Row):
             text = text_cleaning.join(row.title, row.description)
-            key = text_cleaning.row_hash(text)
+            key = text_cleaning.row_key(text)
             if fresh_rows.drawn(key, fraction):
                 rows[key] = (text, row.label)
     return rows

@@ -34,7 +34,7 @@ def toy(count, seed, shift=0):
 
 
 def fresh(rows):
-    return {text for _, text in rows if fresh_rows.drawn(text_cleaning.row_hash(text), 0.2)}
+    return {text for _, text in rows if fresh_rows.drawn(text_cleaning.row_key(text), 0.2)}
 
 
 @pytest.fixture
