@@ -70,7 +70,8 @@ class Store:
 def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """The rows of a Parquet file, in order, some at a time."""
     with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(_BATCH, columns=columns)
+        if file.metadata.num_row_groups:  # newer versions of pyarrow refuse to read a file without rows
+            yield from file.iter_batches(_BATCH, columns=columns)
 
 
 def kept(rows: Path, decided: Path) -> Iterator[dict]:
