@@ -129,7 +129,8 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
                     f"column {', '.join(missing)} is missing (found: {', '.join(file.schema_arrow.names)})"
                 )
             number = 0
-            for batch in file.iter_batches(8192, columns=[names[name] for name in read]):
+            groups = range(file.metadata.num_row_groups)  # newer versions of pyarrow refuse to read none
+            for batch in file.iter_batches(8192, groups, [names[name] for name in read]) if groups else ():
                 cells = [_values(pa, batch.column(batch.schema.get_field_index(names[name]))) for name in read]
                 for values in zip(*cells):
                     number += 1
