@@ -226,7 +226,15 @@ def test_close_is_red_exactly_when_the_run_came_to_nothing(fake_door, state, goo
             execute("close")
 
 
-def test_ctrl_c_stops_the_node_and_is_not_tried_again(fake_door):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C interrupts, also under a shell that starts its background jobs without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_stops_the_node_and_is_not_tried_again(fake_door, interruptible):
     fake_door("time.sleep(60)")
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(AirflowFailException, match="Trainer was stopped by hand"):
