@@ -17,9 +17,8 @@ from components.data.row_store import DRAWN_TEST, batches
 
 _MEMORY = "96MB"  # what is larger goes to a temporary file
 _THREADS = 2
-_PART = (
-    4_000_000  # rows that are decided about together: what a statement must hold at once does not grow with all rows
-)
+# Rows that are decided about together: what a statement must hold at once does not grow with all rows.
+_PART = 4_000_000
 
 # place: 0 train, 1 eval, 2 test drawn by hash, 3 fresh, 4 row of a test file (`row_store.PLACES`).
 # Rows of test files all stay. No other row may have the text of one (a leak).

@@ -15,7 +15,8 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from components.core import paths, run_record
@@ -108,11 +109,8 @@ def _send_trace(record: RunRecord, outcome: Mapping, done: list[run_measurements
     spans = kept.get_finished_spans()
     if not spans:  # OTEL_SDK_DISABLED, or a sampler that left the run out
         return True
-    exporter = OTLPSpanExporter(timeout=_timeout())
-    try:
+    with _exporter(OTLPSpanExporter) as exporter:
         return exporter.export(spans) is SpanExportResult.SUCCESS
-    finally:
-        exporter.shutdown()
 
 
 def _send_metrics(record: RunRecord, outcome: Mapping, done: list[run_measurements.Attempt]) -> bool:
@@ -134,9 +132,16 @@ def _send_metrics(record: RunRecord, outcome: Mapping, done: list[run_measuremen
     data = reader.get_metrics_data()
     if data is None:
         return True
-    exporter = OTLPMetricExporter(timeout=_timeout())
-    try:
+    with _exporter(OTLPMetricExporter) as exporter:
         return exporter.export(data) is MetricExportResult.SUCCESS
+
+
+@contextmanager
+def _exporter(kind: Callable) -> Iterator:
+    """An exporter of this kind, shut down at the end."""
+    exporter = kind(timeout=_timeout())
+    try:
+        yield exporter
     finally:
         exporter.shutdown()
 
