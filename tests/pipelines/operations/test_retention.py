@@ -5,6 +5,7 @@ import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import published_files
 import pytest
 from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -34,17 +35,8 @@ def state(versions=range(1, 8), **more):
 
 def make(number, accuracy=0.9, held=False):
     """A version of 4 kB with a card, and its run."""
-    folder = (model_registry.held_dir(LINE) if held else paths.serving_dir(LINE)) / str(number)
-    folder.mkdir(parents=True)
-    (folder / "saved_model.pb").write_text(f"model {number}".ljust(4096))
-    files = model_registry.folder_hashes(folder)
-    manifest = {
-        "version": number,
-        "run": f"run-{number}",
-        "digest": model_registry.content_digest(files),
-        "files": files,
-    }
-    fileio.write_json(folder / model_registry.MANIFEST, manifest)
+    folder = published_files.make(number, f"model {number}".ljust(4096), held)
+    manifest = fileio.read_json(folder / model_registry.MANIFEST)
     card = {
         "version": number, "digest": manifest["digest"], "folder": str(folder), "run": f"run-{number}",
         "metrics": {"accuracy": accuracy},
