@@ -12,7 +12,8 @@ less than `margin` worse than these two, where there are rows enough to show it;
 spans, with a margin of their own (`components/evaluation/fresh_news.py`); no class that significantly lost more F1, and no
 length slice that lost more accuracy, than its limit against either (`components/evaluation/slices.py`); labels that hold when names, letters, capitals or commas change (`components/evaluation/behavioural_tests.py`). A word of the train rows
 that alone turns the answer is a warning (`components/evaluation/trigger_words.py`). The best one
-is asked because many small steps down, each within the noise, would else add up. A candidate whose content is the champion's is
+is asked because many small steps down, each within the noise, would else add up. Test rows are read in a stream, once for each
+question: in memory are a row's label, key, number of words and each model's probabilities, never its text. A candidate whose content is the champion's is
 `unchanged`.
 """
 
@@ -33,12 +34,12 @@ from components.core.intervals import wilson
 from components.core.states import Decision
 from components.data import rows as streams
 from components.data import tfrecords as records
-from components.data.text_cleaning import row_hash
+from components.data.rows import Rows
 from components.evaluation import behavioural_tests as behavioural
 from components.evaluation import diagnostics, fresh_news, gate_rules, trigger_words
 from components.evaluation.paired_tests import compare
 from components.evaluation.predictions import predictions
-from components.evaluation.seen_rows import fair
+from components.evaluation.seen_rows import fair, keys_of
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
 from components.registry.manifest import write_judged
@@ -110,12 +111,10 @@ def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
     return found
 
 
-def behave(
-    path: Path | None, texts: list[str], hashes: list[str], labels: list[str], models: dict, bounds: dict
-) -> dict:
+def behave(path: Path | None, test: Rows, keys: np.ndarray, labels: list[str], models: dict, bounds: dict) -> dict:
     """The behavioural tests: `trouble`, `missing`, `kinds` and `examples` of flipped texts; see `components/evaluation/behavioural_tests.py`.
 
-    models: (folder, digest) by name, "candidate" and, where there is one, "champion".
+    keys: uint64[test rows]. models: (folder, digest) by name, "candidate" and, where there is one, "champion".
     """
     result = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
     try:
@@ -124,7 +123,7 @@ def behave(
         return {**result, "trouble": str(error)}
     if spec is None:
         return {**result, "missing": path.name if path else "behaviour.toml"}
-    asked = behavioural.cases(spec, texts, hashes)
+    asked = behavioural.cases(spec, test.plain(), keys.tolist())
     different = sorted({text for case in asked for text in case.texts})
     rows = np.array([text.encode("utf-8", "replace") for text in different], object)
     answers_of = {}
@@ -136,28 +135,28 @@ def behave(
     return {**result, "kinds": kinds, "examples": behavioural.examples(asked, ours, answers_of.get("candidate", {}))}
 
 
-def on_trigger_words(uri: str, texts: list[str], answers: np.ndarray, candidate: tuple, labels: list[str], bounds: dict) -> list[dict]:  # fmt: skip
-    """Findings on words of the train rows that alone turn the candidate's answer. texts, answers: the test rows, as `trigger_words.pull`."""
+def on_trigger_words(uri: str, test: Rows, answers: np.ndarray, candidate: tuple, labels: list[str], bounds: dict) -> list[dict]:  # fmt: skip
+    """Findings on words of the train rows that alone turn the candidate's answer. answers: to the test rows, as `trigger_words.pull`."""
     train = streams.from_split(uri, "train")
-    train_texts = (text.decode("utf-8", "replace") for batch in train.texts() for text in batch)
-    words = trigger_words.candidates(train_texts, train.labels, texts, len(labels))
+    words = trigger_words.candidates(train.plain(), train.labels, test.plain(), len(labels))
 
     def ask(changed: list[str]) -> np.ndarray:
         rows = np.array([text.encode("utf-8", "replace") for text in changed], object)
         return predictions(*candidate, rows).argmax(axis=1)
 
-    return trigger_words.judge(words, trigger_words.pull(words, texts, answers, ask), labels, bounds)
+    return trigger_words.judge(words, trigger_words.pull(words, test.plain(), answers, ask), labels, bounds)
 
 
 def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: dict) -> dict | None:
     """What candidate, champion and best say of the fresh rows; see `components.evaluation.fresh_news.examine`."""
-    texts, truth, spans = records.load_fresh(uri)
-    if not len(truth):
+    spans = records.fresh_spans(uri)
+    if not len(spans):
         return None
-    kept, taken, _ = fair([row_hash(text.decode("utf-8", "replace")) for text in texts], manifests)
+    fresh = streams.from_split(uri, records.FRESH)
+    kept, taken, _ = fair(keys_of(fresh), manifests)
     asked = {name: model for name, model in models.items() if name != "baseline"}
-    answers = {name: predictions(*model, texts).argmax(axis=1)[kept] for name, model in asked.items()}
-    return fresh_news.examine(truth[kept], spans[kept], answers, taken, bounds)
+    answers = {name: predictions(*model, fresh).argmax(axis=1)[kept] for name, model in asked.items()}
+    return fresh_news.examine(fresh.labels[kept], spans[kept], answers, taken, bounds)
 
 
 def _beside(folder: str, name: str):
@@ -190,9 +189,8 @@ def ModelGate(
     best: JSON of `registry.best`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page.
     """
     names, bounds = json.loads(labels), json.loads(limits)
-    texts, truth = records.load(examples.uri, "test")
-    plain = [text.decode("utf-8", "replace") for text in texts]
-    hashes = [row_hash(text) for text in plain]
+    test = streams.from_split(examples.uri, "test")
+    truth, keys = test.labels, keys_of(test)
     folder = Path(path_utils.serving_model_dir(model.uri))
     # What is judged here is what canary, pusher and registrar let through: they compare every file with this list.
     judged = model_registry.folder_hashes(folder)
@@ -210,13 +208,14 @@ def ModelGate(
         other = Path(known["folder"])
         manifests["best"] = serving(other, known["digest"])
         models["best"] = (other, known["digest"])
-    kept, taken, unlisted = fair(hashes, manifests)
-    answers = {name: predictions(*model, texts) for name, model in models.items()} if len(truth) else {}
+    kept, taken, unlisted = fair(keys, manifests)
+    compared, keys = test.where(kept), keys[kept]
+    answers = {name: predictions(*model, test) for name, model in models.items()} if len(truth) else {}
     every = answers.get("candidate", np.zeros((0, len(names)), np.float32))
     all_right = every.argmax(axis=1) == truth
     ours, left = every[kept], truth[kept]
     predicted, right = ours.argmax(axis=1), all_right[kept]
-    parts = slices(left, words_in(texts[kept]), names)
+    parts = slices(left, words_in(compared), names)
     comparisons = {
         name: compare(left, predicted, found[kept].argmax(axis=1), bounds, parts)
         for name, found in answers.items()
@@ -236,16 +235,13 @@ def ModelGate(
     }  # fmt: skip
     unchanged = digest == champion_digest
     asked = {name: models[name] for name in ("candidate", "champion") if name in models}
-    rows, behaved = np.flatnonzero(kept).tolist(), {"trouble": "", "missing": "", "kinds": {}, "examples": []}
+    behaved = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
     if not unchanged:
-        where, of = Path(behaviour) if behaviour else None, [hashes[i] for i in rows]
-        behaved = behave(where, [plain[i] for i in rows], of, names, asked, bounds)
+        behaved = behave(Path(behaviour) if behaviour else None, compared, keys, names, asked, bounds)
     fresh = None if unchanged else on_fresh_rows(examples.uri, models, manifests, bounds)
     findings = [*gate_rules.judge(metrics, comparisons, behaved, bounds), *fresh_news.judge(fresh, bounds)]
     if not unchanged and len(left):
-        findings += on_trigger_words(
-            examples.uri, [plain[i] for i in rows], predicted, models["candidate"], names, bounds
-        )
+        findings += on_trigger_words(examples.uri, compared, predicted, models["candidate"], names, bounds)
     decision, reasons, warnings = gate_rules.decide(findings, unchanged)
     verdict = {
         "run": run, "decision": decision, "reasons": reasons, "warnings": warnings, "digest": digest, "rules": findings,
@@ -255,8 +251,8 @@ def ModelGate(
     shown = {
         "labels": names,
         "bins": diagnostics.calibration(left, ours) if len(left) and not metrics["not_finite"] else [],
-        "differing": diagnostics.disagreements(texts[kept], left, ours, answers["champion"][kept], names) if "champion" in answers else None,
-        "mistakes": diagnostics.mistakes(texts[kept], left, ours, names, answers["champion"][kept] if "champion" in answers else None),
+        "differing": diagnostics.disagreements(compared, left, ours, answers["champion"][kept], names) if "champion" in answers else None,
+        "mistakes": diagnostics.mistakes(compared, left, ours, names, answers["champion"][kept] if "champion" in answers else None),
         "curves": (_beside(model_run.uri, "history.json") or {}).get("epochs", []) if model_run is not None else [],
         "data": _beside(data_verdict.uri, "verdict.json") if data_verdict is not None else None,
     }  # fmt: skip

@@ -1,7 +1,9 @@
 """The rows of a split as a stream: texts are read in batches as often as they are asked for, labels alone are held."""
 
+import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -25,17 +27,49 @@ class Rows:
         """All texts in order, `size` rows at a time."""
         return self.read(size)
 
+    def plain(self) -> Iterator[str]:
+        """All texts in order, one at a time, decoded; bytes that are not UTF-8 become a mark."""
+        return (text.decode("utf-8", "replace") for batch in self.texts() for text in batch)
+
+    def at(self, places: Collection[int]) -> dict[int, bytes]:
+        """The texts that stand at some places, counted from 0, by their place."""
+        wanted, found, start = np.unique(np.fromiter(places, np.int64)), {}, 0
+        for texts in self.texts() if len(wanted) else ():
+            low, high = np.searchsorted(wanted, (start, start + len(texts)))
+            found |= {place: texts[place - start] for place in wanted[low:high].tolist()}
+            start += len(texts)
+        return found
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all texts in order, in hex."""
+        digest = hashlib.sha256()
+        for batch in self.texts():
+            for text in batch:
+                digest.update(len(text).to_bytes(8, "little") + text)
+        return digest.hexdigest()
+
     def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Rows":
         """The same rows with `change(object[batch])` as their texts."""
         return Rows(lambda size: map(change, self.read(size)), self.count, self.labels)
 
+    def where(self, kept: np.ndarray) -> "Rows":
+        """The rows that bool[rows] marks, in order; a step gives those among `size` rows, and none where there are none."""
+
+        def read(size: int) -> Iterator[np.ndarray]:
+            at = 0
+            for texts in self.read(size):
+                own = kept[at : at + len(texts)]
+                at += len(texts)
+                if own.any():
+                    yield texts[own]
+
+        return Rows(read, int(kept.sum()), self.labels[kept])
+
     def taken(self, kept: np.ndarray) -> "Rows":
-        """The rows that bool[rows] marks, in order and in memory."""
-        parts, at = [np.zeros(0, object)], 0
-        for texts in self.texts():
-            parts.append(texts[kept[at : at + len(texts)]])
-            at += len(texts)
-        return of((np.concatenate(parts), self.labels[kept]))
+        """As `where`, in memory."""
+        chosen = self.where(kept)
+        return of((np.concatenate([np.zeros(0, object), *chosen.texts()]), chosen.labels))
 
     def sample(self, most: int) -> "Rows":
         """These rows where there are no more than `most`; else `most` of them, in memory: those whose texts have the least hashes.
@@ -62,10 +96,11 @@ def from_split(uri: str, split: str) -> Rows:
 
 
 def of(rows) -> Rows:
-    """`Rows` as they are; (object[rows] of bytes, int[rows]) or texts alone as rows in memory."""
+    """`Rows` as they are; (object[rows] of bytes, int[rows]) or texts alone, an array or a list, as rows in memory."""
     if isinstance(rows, Rows):
         return rows
     texts, labels = rows if isinstance(rows, tuple) else (rows, np.zeros(len(rows), np.int32))
+    texts = texts if isinstance(texts, np.ndarray) else np.array(texts, object)
     return Rows(
         lambda size: (texts[at : at + size] for at in range(0, len(texts), size)), len(texts), np.asarray(labels)
     )

@@ -73,16 +73,15 @@ def load(uri: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([texts for texts, _ in parts]), np.concatenate([labels for _, labels in parts])
 
 
-def load_fresh(uri: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The fresh rows: texts (object array of bytes), labels (int64) and spans (object array of ISO dates), each [rows]; may be empty."""
-    if not Path(uri, f"Split-{FRESH}").is_dir():
-        return np.array([], object), np.array([], np.int64), np.array([], object)
-    texts, labels = load(uri, FRESH)
+def fresh_spans(uri: str) -> np.ndarray:
+    """Days of the fresh rows, ISO dates, object[rows], in the rows' order; each day is held once. Empty where there are none."""
+    days: dict[bytes, str] = {}
     spans = []
-    for name in files(uri, FRESH):
+    for name in files(uri, FRESH) if Path(uri, f"Split-{FRESH}").is_dir() else ():
         for raw in raw_records(name):
-            spans.append(tf.train.Example.FromString(raw).features.feature["span"].bytes_list.value[0].decode())
-    return texts, labels, np.array(spans, object)
+            day = tf.train.Example.FromString(raw).features.feature["span"].bytes_list.value[0]
+            spans.append(days.setdefault(day, day.decode()))
+    return np.array(spans, object)
 
 
 def split_names() -> str:

@@ -15,9 +15,10 @@ A changed text counts as flipped where the label differs from that of the text a
 Plain values in and out; equal rows give equal cases.
 """
 
+import heapq
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,20 +89,23 @@ def _texts(value) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
-def cases(spec: Mapping, texts: Sequence[str], hashes: Sequence[str]) -> list[Case]:
-    """What to ask. texts: the test rows; hashes: of each (`text.row_hash`), whose order decides which rows are taken."""
-    rows = [clean(texts[i]) for i in sorted(range(len(texts)), key=lambda i: (hashes[i], i))]
-    swap = _swapper(spec["swap"])
-    made = []
-    for kind, change in zip(KINDS, (swap, typo, case, punctuation)):
-        own = []
-        for row in rows:
-            if len(own) == spec["rows"]:
-                break
-            after = change(row, random.Random(f"{kind}/{row}"))  # noqa: S311  # no secret; the same row, the same change
+def cases(spec: Mapping, texts: Iterable[str], keys: Iterable[int]) -> list[Case]:
+    """What to ask. texts: the test rows, in a stream; keys: of each (`text_cleaning.row_key`): of the rows that a kind changes,
+    those of the least keys are taken, `rows` of them."""
+    changes = dict(zip(KINDS, (_swapper(spec["swap"]), typo, case, punctuation)))
+    # By kind a heap of (-key, -place, case): the row that the next better one replaces comes first.
+    taken: dict[str, list[tuple]] = {kind: [] for kind in changes}
+    for at, (text, key) in enumerate(zip(texts, keys, strict=True)):
+        rank, row = (-key, -at), None
+        for kind, own in taken.items():
+            if len(own) == spec["rows"] and rank < own[0]:
+                continue
+            row = clean(text) if row is None else row
+            after = changes[kind](row, random.Random(f"{kind}/{row}"))  # noqa: S311  # no secret; the same row, the same change
             if after != row:
-                own.append(Case(kind, (row, after)))
-        made += own
+                add = heapq.heappush if len(own) < spec["rows"] else heapq.heapreplace
+                add(own, (*rank, Case(kind, (row, after))))
+    made = [one for own in taken.values() for *_, one in sorted(own, reverse=True)]
     return made + [Case("pairs", tuple(pair["texts"]), tuple(pair["labels"])) for pair in spec["pairs"]]
 
 

@@ -1,9 +1,13 @@
-"""What the model verdict shows besides its numbers: calibration by bins, and rows on which two models differ."""
+"""What the model verdict shows besides its numbers: calibration by bins, and rows on which two models differ.
+
+Which rows are shown follows from the answers; only their texts are read then, in one more pass over the rows."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from components.data import rows as streams
+from components.data.rows import Rows
 from components.data.text_cleaning import clean
 
 BINS = 10  # of the calibration plot, equally wide
@@ -50,7 +54,7 @@ def coverage(truth: np.ndarray, probabilities: np.ndarray) -> list[dict]:
 
 
 def disagreements(
-    texts: Sequence[bytes], truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, labels: Sequence[str]
+    texts: Rows | Sequence[bytes], truth: np.ndarray, ours: np.ndarray, theirs: np.ndarray, labels: Sequence[str]
 ) -> dict[str, dict]:
     """Rows to which candidate and champion (probabilities `ours`, `theirs`) give different labels, the worst first.
 
@@ -62,39 +66,48 @@ def disagreements(
     groups = {
         "lost": apart & (other == truth), "neither": apart & (other != truth) & (mine != truth), "won": apart & (mine == truth),
     }  # fmt: skip
-    shown = {}
-    for name, of in groups.items():
-        rows = np.flatnonzero(of)
-        worst = rows[np.argsort(-ours[rows].max(axis=1), kind="stable")][: KEPT[name]]
-        shown[name] = {"count": len(rows), "rows": [
+    worst = {name: _surest(np.flatnonzero(of), ours.max(axis=1), KEPT[name]) for name, of in groups.items()}
+    read, shown = streams.of(texts).at([i for rows in worst.values() for i in rows]), {}
+    for name, rows in worst.items():
+        shown[name] = {"count": int(groups[name].sum()), "rows": [
             {
-                **_shown(texts[i]), "true": labels[truth[i]], "said": labels[mine[i]],
+                **_shown(read[i]), "true": labels[truth[i]], "said": labels[mine[i]],
                 "champion": labels[other[i]], "sure": float(ours[i].max()),
-            } for i in worst
+            } for i in rows
         ]}  # fmt: skip
     return shown
 
 
 def mistakes(
-    texts: Sequence[bytes], truth: np.ndarray, ours: np.ndarray, labels: Sequence[str], theirs: np.ndarray | None = None
+    texts: Rows | Sequence[bytes],
+    truth: np.ndarray,
+    ours: np.ndarray,
+    labels: Sequence[str],
+    theirs: np.ndarray | None = None,
 ) -> list[dict]:
     """The rows of each cell of the confusion matrix that is off its diagonal and not empty: `true` and `said`, places among
     `labels`, `count`, and `rows` with `text`, `cut`, `sure` and, where there is a champion (probabilities `theirs`), what it says."""
-    predicted, cells = ours.argmax(axis=1), []
+    predicted, cells = ours.argmax(axis=1), {}
     other = None if theirs is None else theirs.argmax(axis=1)
     for true in range(len(labels)):
         for wrong in range(len(labels)):
             rows = np.flatnonzero((truth == true) & (predicted == wrong))
-            if true == wrong or not len(rows):
-                continue
-            surest = rows[np.argsort(-ours[rows, wrong], kind="stable")][:KEPT_OF_A_CELL]
-            cells.append({"true": true, "said": wrong, "count": len(rows), "rows": [
-                {
-                    **_shown(texts[i]), "sure": float(ours[i, wrong]),
-                    "champion": None if other is None else labels[other[i]],
-                } for i in surest
-            ]})  # fmt: skip
-    return cells
+            if true != wrong and len(rows):
+                cells[true, wrong] = len(rows), _surest(rows, ours[:, wrong], KEPT_OF_A_CELL)
+    read = streams.of(texts).at([i for _, rows in cells.values() for i in rows])
+    return [
+        {"true": true, "said": wrong, "count": count, "rows": [
+            {
+                **_shown(read[i]), "sure": float(ours[i, wrong]),
+                "champion": None if other is None else labels[other[i]],
+            } for i in rows
+        ]} for (true, wrong), (count, rows) in cells.items()
+    ]  # fmt: skip
+
+
+def _surest(rows: np.ndarray, sure: np.ndarray, most: int) -> list[int]:
+    """The rows of the highest `sure` (float[all rows]), the first of equals first."""
+    return rows[np.argsort(-sure[rows], kind="stable")][:most].tolist()
 
 
 def _shown(text: bytes) -> dict:

@@ -1,7 +1,6 @@
 """The answers of a model on given rows, scored once and kept by content."""
 
 import contextlib
-import hashlib
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,24 +8,26 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio, paths
+from components.data import rows as streams
+from components.data.rows import Rows
 from components.training import export
 
 
-def predictions(model_dir: Path, digest: str, texts: np.ndarray) -> np.ndarray:
+def predictions(model_dir: Path, digest: str, texts: Rows | np.ndarray) -> np.ndarray:
     """Probabilities float32[rows, classes], scored once for each pair of model content and test rows.
+
+    texts: `Rows`, read in a stream, or object[rows] of bytes.
 
     What an earlier attempt left behind counts only if it is whole: a zip file checks its own sums.
     """
-    rows = hashlib.sha256()
-    for text in texts:
-        rows.update(len(text).to_bytes(8, "little") + text)
-    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows.hexdigest()[:32]}.npz"
+    rows = streams.of(texts)
+    kept = paths.home() / "predictions" / f"{digest[:32]}-{rows.digest[:32]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         with np.load(kept, allow_pickle=False) as file:
             answers = file["probabilities"]
-        if answers.shape[0] == len(texts):
+        if answers.shape[0] == len(rows):
             return answers
-    answers = export.predict(model_dir, texts)
+    answers = export.predict(model_dir, rows)
     with fileio.replacing(kept) as file:
         np.savez(file, probabilities=answers)
     return answers

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio, paths
+from components.data.rows import Rows
+from components.data.text_cleaning import row_key
 
 FILE = "rows.npy"
 
@@ -46,25 +48,31 @@ def load(path: Path) -> np.ndarray | None:
     return hashes
 
 
-def among(hashes: Iterable[str], learned: np.ndarray) -> np.ndarray:
-    """bool[rows]: which rows, by `text.row_hash`, are in a list."""
-    numbers = np.fromiter((int(one, 16) for one in hashes), np.uint64)
-    return np.isin(numbers, learned)
+def keys_of(rows: Rows) -> np.ndarray:
+    """uint64[rows]: `text_cleaning.row_key` of each text."""
+    return np.fromiter(map(row_key, rows.plain()), np.uint64, len(rows))
 
 
-def fair(hashes: list[str], manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
+def among(keys: np.ndarray, learned: np.ndarray) -> np.ndarray:
+    """bool[rows]: which rows, by `text_cleaning.row_key` (uint64[rows]), are in a list; both may be long, the list is sorted."""
+    if not len(learned):
+        return np.zeros(len(keys), bool)
+    return learned[np.minimum(np.searchsorted(learned, keys), len(learned) - 1)] == keys
+
+
+def fair(keys: np.ndarray, manifests: dict[str, dict]) -> tuple[np.ndarray, dict[str, int], list[str]]:
     """Which test rows no other model learned from: bool[rows], rows taken out by model, and models that keep no list.
 
-    hashes: of the test rows; manifests: of the served models by name.
+    keys: uint64[rows], `text_cleaning.row_key` of the test rows; manifests: of the served models by name.
     """
-    kept, taken, unlisted = np.ones(len(hashes), bool), {}, []
+    kept, taken, unlisted = np.ones(len(keys), bool), {}, []
     for name, manifest in manifests.items():
         known = load(place(manifest["line"], manifest["version"]))
         if known is None:
             # Whoever saw the rows before only looks better for it, so the candidate has the harder test, not the easier one.
             unlisted.append(name)
             continue
-        seen = among(hashes, known)
+        seen = among(keys, known)
         taken[name] = int(seen.sum())
         kept &= ~seen
     return kept, taken, unlisted

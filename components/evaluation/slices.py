@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from components.data.rows import Rows
+
 
 class Slice(NamedTuple):
     """kind: "class" or "length", which decides the limit (`gates.class_margin`, `gates.length_margin`). rows: bool[rows]. label: the class's id, -1 of a length."""
@@ -32,6 +34,6 @@ def slices(truth: np.ndarray, words: np.ndarray, labels: Sequence[str]) -> list[
     return [part for part in parts if part.rows.any()]
 
 
-def words_in(texts: Sequence[bytes]) -> np.ndarray:
-    """int64[texts]: words of each, split at blanks."""
-    return np.array([len(text.split()) for text in texts], np.int64)
+def words_in(rows: Rows) -> np.ndarray:
+    """int64[rows]: words of each text, split at blanks."""
+    return np.fromiter((len(text.split()) for texts in rows.texts() for text in texts), np.int64, len(rows))

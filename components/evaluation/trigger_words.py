@@ -50,7 +50,7 @@ def words_of(text: str) -> set[str]:
 
 
 def candidates(
-    train: Iterable[str], labels: np.ndarray, test: Sequence[str], classes: int, most: int = WORDS
+    train: Iterable[str], labels: np.ndarray, test: Iterable[str], classes: int, most: int = WORDS
 ) -> list[Word]:
     """The words that may be triggers, those first that are missing from the test rows, then the most one-sided. labels: int[train rows]."""
     counts = BoundedCounts(COUNTED, classes)
@@ -62,7 +62,9 @@ def candidates(
     often = np.flatnonzero(table.sum(axis=1) >= FEWEST).tolist()
     own_counts = {words[at]: table[at] for at in often}
     tested: dict[str, int] = dict.fromkeys(own_counts, 0)
+    test_rows = 0
     for text in test:
+        test_rows += 1
         for word in words_of(text) & tested.keys():
             tested[word] += 1
     ranked = []
@@ -71,29 +73,30 @@ def candidates(
         rows, label = int(own.sum()), int(own.argmax())
         share = float(own[label] / rows)
         if share >= ONE_SIDED:
-            missing = poisson.cdf(seen, rows * len(test) / max(len(labels), 1))
+            missing = poisson.cdf(seen, rows * test_rows / max(len(labels), 1))
             rank = (missing if missing < MISSING else 1.0, -wilson(share, rows)[0], word)
             ranked.append((rank, Word(word, label, rows, share, seen)))
     return [word for _, word in sorted(ranked)[:most]]
 
 
 def pull(
-    words: Sequence[Word], texts: Sequence[str], answers: np.ndarray, ask: Callable[[list[str]], np.ndarray]
+    words: Sequence[Word], texts: Iterable[str], answers: np.ndarray, ask: Callable[[list[str]], np.ndarray]
 ) -> dict[str, float]:
     """By word, the share of test rows with another answer that the word in front turns to its label.
 
     texts, answers: test rows in a fixed order and the model's labels int64[rows]; the first `ROWS` of another label without the word are
     taken. ask: labels int64[texts] of a model.
     """
-    rows = {}
-    for word in words:
-        own = (
-            at
-            for at, answer in enumerate(answers.tolist())
-            if answer != word.label and word.text not in words_of(texts[at])
-        )
-        rows[word.text] = [at for at, _ in zip(own, range(ROWS))]
-    changed = [f"{word.text} {texts[at]}" for word in words for at in rows[word.text]]
+    rows: dict[str, list[str]] = {word.text: [] for word in words}
+    for text, answer in zip(texts, answers.tolist()):
+        lacking = [word for word in words if len(rows[word.text]) < ROWS]
+        if not lacking:
+            break
+        own = words_of(text)
+        for word in lacking:
+            if answer != word.label and word.text not in own:
+                rows[word.text].append(text)
+    changed = [f"{word.text} {text}" for word in words for text in rows[word.text]]
     turned = iter(ask(changed).tolist() if changed else ())
     pulls = {}
     for word in words:

@@ -9,9 +9,10 @@ import tensorflow_text  # noqa: F401, registers the ops of some tokenizers
 import tf_keras
 from tensorflow.core.protobuf import fingerprint_pb2
 
+from components.data import rows as streams
+from components.data.rows import Rows
 from components.tf_support.autograph_patch import exclude_keras_from_autograph
-
-SCORING_BATCH = 512
+from components.training import scoring
 
 
 def export(
@@ -80,16 +81,13 @@ def _without_random_id(path: Path) -> None:
         path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
-def predict(model_dir: str | Path, texts: Sequence[bytes | str], batch: int = SCORING_BATCH) -> np.ndarray:
-    """Probabilities float32[rows, classes] through the SavedModel's `classify`, in the texts' order.
-
-    Batches hold texts of similar length, so that there is little padding; the probabilities do not depend on it.
-    """
+def predict(model_dir: str | Path, texts: Rows | Sequence[bytes | str], batch: int = scoring.BATCH) -> np.ndarray:
+    """Probabilities float32[rows, classes] through the SavedModel's `classify`, in the texts' order. `Rows` are read in a stream."""
     classify = tf.saved_model.load(str(model_dir)).signatures["classify"]
-    raw = [text.encode("utf-8", "replace") if isinstance(text, str) else text for text in texts]
-    order = np.argsort([len(text) for text in raw], kind="stable")
-    answers = np.zeros((len(raw), classify.structured_outputs["probabilities"].shape[1]), np.float32)
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        answers[rows] = classify(text=tf.constant([raw[row] for row in rows]))["probabilities"].numpy()
-    return answers
+    if not isinstance(texts, Rows):
+        texts = [text.encode("utf-8", "replace") if isinstance(text, str) else text for text in texts]
+
+    def ask(some: np.ndarray) -> np.ndarray:
+        return classify(text=tf.constant(some, tf.string))["probabilities"].numpy()
+
+    return scoring.answers(ask, streams.of(texts), classify.structured_outputs["probabilities"].shape[1], batch)

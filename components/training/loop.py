@@ -18,13 +18,11 @@ from scipy.special import softmax
 from components.data import rows as streams
 from components.data.rows import Rows
 from components.tf_support.autograph_patch import exclude_keras_from_autograph
-from components.training import batching, calibration, checkpoints, frozen_features, warm_start
+from components.training import batching, calibration, checkpoints, frozen_features, scoring, warm_start
 
 Report = Callable[[float, int, Mapping[str, float], float], None]
 
 REPORTS_PER_EPOCH = 10
-SCORING_BATCH = 512
-SCORING_WINDOW = 1 << 16  # rows that are sorted by length before they are scored
 
 
 def fit(
@@ -163,7 +161,7 @@ def building(precision: str):
 
 def logits(model: tf_keras.Model, encoded: batching.Encoded | batching.Features) -> np.ndarray:
     """float32[rows, classes] for encoded rows, in their order."""
-    batches = batching.by_length(encoded.sizes, SCORING_BATCH)
+    batches = batching.by_length(encoded.sizes, scoring.BATCH)
     answers = model.predict(batching.dataset(encoded, batches), verbose=0)
     ordered = np.empty_like(answers)
     ordered[np.concatenate(batches)] = answers
@@ -178,15 +176,7 @@ def answers(model: tf_keras.Model, tokenizer: Callable, texts) -> np.ndarray:
     ask = tf.function(
         lambda batch: model(tokenizer(batch), training=False), input_signature=[tf.TensorSpec([None], tf.string)]
     )
-    return np.concatenate([_by_length(ask, window) for window in streams.of(texts).texts(SCORING_WINDOW)])
-
-
-def _by_length(ask: Callable, texts: np.ndarray) -> np.ndarray:
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    parts = [ask(texts[order[at : at + SCORING_BATCH]]).numpy() for at in range(0, len(order), SCORING_BATCH)]
-    ordered = np.empty((len(order), parts[0].shape[1]), np.float32)
-    ordered[order] = np.concatenate(parts)
-    return ordered
+    return scoring.answers(lambda batch: ask(batch).numpy(), streams.of(texts), model.output_shape[-1])
 
 
 def scores(answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:

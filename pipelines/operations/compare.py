@@ -109,40 +109,38 @@ def _data(card: Mapping) -> dict:
 
 
 def _test_rows(cards: list[dict]) -> tuple:
-    """(texts, labels, run) of the test split of the first run that still has it."""
-    from components.data import tfrecords
+    """(`Rows`, run) of the test split of the first run that still has it."""
+    from components.data import rows
 
     for card in cards:
         uri = ((run_record.last_event(card["run"], "Ingester") or {}).get("artifacts") or {}).get("examples")
         if uri and Path(uri).is_dir():
-            return *tfrecords.load(uri, "test"), card["run"]
+            return rows.from_split(uri, "test"), card["run"]
     raise NotComparable("the test rows of both runs are gone: retention has removed their examples")
 
 
 def _on_the_same_rows(line: str, first: Mapping, second: Mapping, labels: list[str]) -> dict:
     """Both on the test rows of the newer run, without those that either learned from."""
-    from components.data.text_cleaning import row_hash
     from components.evaluation import diagnostics, paired_tests
     from components.evaluation.predictions import predictions
-    from components.evaluation.seen_rows import fair
+    from components.evaluation.seen_rows import fair, keys_of
     from components.evaluation.slices import slices, words_in
 
     newer = sorted((first, second), key=lambda card: card["created"], reverse=True)
-    texts, truth, run = _test_rows(newer)
-    hashes = [row_hash(text.decode("utf-8", "replace")) for text in texts]
-    kept, taken, _ = fair(hashes, {str(card["version"]): card for card in (first, second)})
-    texts, truth = texts[kept], truth[kept]
+    test, run = _test_rows(newer)
+    kept, taken, _ = fair(keys_of(test), {str(card["version"]): card for card in (first, second)})
+    rows, truth = test.where(kept), test.labels[kept]
     if not len(truth):
         raise NotComparable(f"every test row of run {run} was trained on by one of the two")
-    ours, theirs = (predictions(Path(card["folder"]), card["digest"], texts) for card in (first, second))
+    ours, theirs = (predictions(Path(card["folder"]), card["digest"], rows) for card in (first, second))
     labelled = [answers.argmax(axis=1) for answers in (ours, theirs)]
     shares = [float((one == truth).mean()) for one in labelled]
-    compared = paired_tests.compare(truth, *labelled, GateConfig().model_dump(), slices(truth, words_in(texts), labels))
+    compared = paired_tests.compare(truth, *labelled, GateConfig().model_dump(), slices(truth, words_in(rows), labels))
     return {
         "run": run,
         "rows": len(truth),
         "taken_out": taken,
         "accuracy": [{"accuracy": share, "interval": wilson(share, len(truth))} for share in shares],
         "comparison": compared,
-        "differing": diagnostics.disagreements(texts, truth, ours, theirs, labels),
+        "differing": diagnostics.disagreements(rows, truth, ours, theirs, labels),
     }

@@ -28,9 +28,10 @@ import measure
 import numpy as np
 
 from components.core import fileio, paths
+from components.data import rows as streams
 from components.data import sources
 from components.data import tfrecords as records
-from components.data.text_cleaning import row_hash
+from components.data.text_cleaning import row_key
 from components.evaluation import behavioural_tests
 from components.evaluation.slices import slices, words_in
 from components.training import export, vocabulary
@@ -106,7 +107,7 @@ class Bench:
         self.texts, self.truth = records.load(str(self.examples), "test")
         plain = [text.decode("utf-8", "replace") for text in self.texts]
         spec = behavioural_tests.load(paths.REPOSITORY / "data_schemas" / "news" / "behaviour.toml", LABELS)
-        self.cases = behavioural_tests.cases(spec, plain, [row_hash(text) for text in plain])
+        self.cases = behavioural_tests.cases(spec, plain, [row_key(text) for text in plain])
 
     def _split(self, files: list[dict]) -> None:
         from components.data.row_format import form_of
@@ -191,7 +192,7 @@ class Bench:
 def rows_of(bench: Bench) -> gate_pairs.Rows:
     return gate_pairs.Rows(
         bench.truth,
-        slices(bench.truth, words_in(bench.texts), LABELS),
+        slices(bench.truth, words_in(streams.of(bench.texts)), LABELS),
         bench.cases,
         run_config.GateConfig().model_dump(),
     )

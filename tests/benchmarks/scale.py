@@ -2,7 +2,7 @@
 
     .venv/bin/python tests/benchmarks/scale.py [--rows 60000 600000 6000000] [--nodes Tokenizer …] [--seconds 300] [--output SCALE.md]
 
-Rows are train rows; eval has a twentieth of them, test always 7,600. The record files are written once, below NEWSDESK_HOME/bench/scale; a
+Rows are train rows; eval has a twentieth of them, test a tenth, as where a source has no test file. The record files are written once, below NEWSDESK_HOME/bench/scale; a
 measurement is kept there too, and is made anew only when its file is removed. Memory is the highest `RssAnon` of the process, sampled
 every 20 ms: all that it holds and the system cannot take back. Pages of mapped files, such as the encoded rows, are not counted, because
 the system drops them when it needs room. Imports of TFX are part of it (first row of the table).
@@ -35,7 +35,6 @@ from pipelines.config.presets import PRESETS
 from pipelines.config.run_config import BASELINE, LABELS, GateConfig
 
 NODES = ("imports", "Tokenizer", "Baseline", "Trainer", "Evaluator", "ModelGate")
-TEST = 7_600
 
 
 def articles(count: int, seed: int):
@@ -49,12 +48,17 @@ def articles(count: int, seed: int):
         yield " ".join([title, rng.choice(names), description, *rng.sample(names, 6)]), at % 4
 
 
+def place(rows: int) -> Path:
+    return paths.home() / "bench" / "scale" / str(rows)
+
+
 def written(rows: int) -> Path:
     """A folder whose `examples` have so many train rows; what is whole there already is kept."""
-    folder = paths.home() / "bench" / "scale" / str(rows)
+    folder, counts = place(rows), {"train": rows, "eval": rows // 20, "test": rows // 10}
     if not (folder / "written").exists():
         with records.Writer(str(folder / "examples")) as writer:
-            for seed, (split, count) in enumerate((("train", rows), ("eval", rows // 20), ("test", TEST))):
+            writer.expect(counts)
+            for seed, (split, count) in enumerate(counts.items()):
                 for text, label in articles(count, seed):
                     writer.write(split, text, label)
         (folder / "written").touch()
@@ -141,7 +145,7 @@ def evaluate(folder: Path, model) -> None:
     tfma.run_model_analysis(
         eval_shared_model=tfma.default_eval_shared_model(path_utils.serving_model_dir(model.uri), eval_config=config),
         eval_config=config,
-        data_location=records.files(str(folder / "examples"), "test")[0],
+        data_location=str(folder / "examples" / "Split-test" / "*"),
         file_format="tfrecords",
         output_path=str(folder / "evaluation"),
     )
@@ -177,7 +181,7 @@ def measured(node: str, rows: int, seconds: float) -> dict:
 
 def kept(node: str, rows: int, seconds: float) -> dict:
     """A node's figures: as they were kept, else measured by a process of its own."""
-    file = paths.home() / "bench" / "scale" / str(rows) / f"{node}.json"
+    file = place(rows) / f"{node}.json"
     if not file.exists():
         command = [sys.executable, __file__, "--one", node, "--rows", str(rows), "--seconds", str(seconds)]
         subprocess.run(command, check=True, stdout=sys.stderr)
@@ -216,7 +220,7 @@ def main() -> None:
             written(rows)
     elif args.one:
         figures = measured(args.one, args.rows[0], args.seconds)
-        fileio.write_json(paths.home() / "bench" / "scale" / str(args.rows[0]) / f"{args.one}.json", figures)
+        fileio.write_json(place(args.rows[0]) / f"{args.one}.json", figures)
         print(args.one, figures)
     else:
         text = page(args.rows, args.nodes, args.seconds)

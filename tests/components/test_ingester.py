@@ -292,7 +292,7 @@ def test_a_fifth_of_a_labelled_span_is_fresh_and_the_rest_is_as_it_was_without_i
     folder = source(tmp_path / "s")
     labelled(folder, "2026-11-21", own)
     done = Ingested(folder, tmp_path / "after")
-    fresh, labels, spans = records.load_fresh(done.examples.uri)
+    (fresh, labels), spans = records.load(done.examples.uri, records.FRESH), records.fresh_spans(done.examples.uri)
     assert done.balanced and 50 <= len(fresh) <= 110
     assert sum(done.account["splits"]["fresh"].values()) == len(fresh) == len(labels) and set(spans) == {"2026-11-21"}
     truth = {text_cleaning.join(title, description): label - 1 for label, title, description in own}
@@ -321,7 +321,7 @@ def test_the_newest_label_of_a_fresh_text_counts(tmp_path):
     labelled(folder, "2026-11-20", own)
     labelled(folder, "2026-11-21", [(label % 4 + 1, title, text) for label, title, text in own])
     done = Ingested(folder, tmp_path / "out")
-    fresh, labels, spans = records.load_fresh(done.examples.uri)
+    (fresh, labels), spans = records.load(done.examples.uri, records.FRESH), records.fresh_spans(done.examples.uri)
     truth = {text_cleaning.join(title, text): label % 4 for label, title, text in own}
     assert len(fresh) and set(spans) == {"2026-11-21"} and done.balanced
     assert all(truth[text.decode()] == label for text, label in zip(fresh, labels))

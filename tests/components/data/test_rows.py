@@ -47,6 +47,33 @@ def test_a_sample_holds_the_rows_of_the_least_hashes_wherever_they_stand(monkeyp
     assert whole.sample(1000) is whole and rows.highest(whole.texts(), 1000) > rows.hashes(TEXTS).max()
 
 
+def test_marked_rows_are_read_in_a_stream_and_again():
+    kept = np.arange(1000) % 3 == 1
+    kept[300:500] = False
+    chosen = rows.of((TEXTS, np.arange(1000))).where(kept)
+    assert len(chosen) == kept.sum() and chosen.labels.tolist() == np.flatnonzero(kept).tolist()
+    for _ in range(2):
+        batches = list(chosen.texts(100))
+        assert [len(batch) for batch in batches] == [
+            kept[at : at + 100].sum() for at in range(0, 1000, 100) if not 300 <= at < 500
+        ]
+        assert [text for batch in batches for text in batch] == TEXTS[kept].tolist()
+    assert rows.of(TEXTS).where(np.zeros(1000, bool)).taken(np.zeros(0, bool)).labels.tolist() == []
+
+
+def test_texts_are_found_by_their_places_whatever_batch_they_stand_in(monkeypatch):
+    monkeypatch.setattr(rows, "BATCH", 64)
+    found = rows.of(TEXTS).at([999, 63, 64, 0, 64])
+    assert found == {place: TEXTS[place] for place in (0, 63, 64, 999)}
+    assert rows.of(TEXTS).at([]) == {}
+
+
+def test_a_digest_tells_texts_apart_that_are_cut_otherwise_and_bad_bytes_are_marked():
+    assert rows.of([b"ab", b"c"]).digest != rows.of([b"a", b"bc"]).digest
+    assert rows.of(TEXTS).digest == rows.of(list(TEXTS)).digest
+    assert list(rows.of([b"caf\xe9", b"fine"]).plain()) == ["caf\ufffd", "fine"]
+
+
 def test_a_change_is_made_batch_by_batch_and_labels_stay():
     changed = rows.of((TEXTS, np.arange(1000))).changed(
         lambda texts: np.array([text.upper() for text in texts], object)

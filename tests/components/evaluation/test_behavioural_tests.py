@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.core import paths
-from components.data.text_cleaning import row_hash
+from components.data.text_cleaning import row_key
 from components.evaluation import behavioural_tests
 from pipelines.config import run_config
 
@@ -17,7 +17,7 @@ SWAP = {"days": ["Monday", "Tuesday"], "clubs": ["Manchester United", "United", 
 
 def asked(texts, spec=None):
     spec = {"rows": 20, "swap": SWAP, "pairs": [], **(spec or {})}
-    return behavioural_tests.cases(spec, texts, [row_hash(text) for text in texts])
+    return behavioural_tests.cases(spec, texts, [row_key(text) for text in texts])
 
 
 def of_kind(kind, found):
@@ -68,6 +68,23 @@ def test_a_file_that_is_not_what_it_must_be_is_named_with_the_place(written, tex
     with pytest.raises(behavioural_tests.BehaviourError, match="Received: ") as error:
         behavioural_tests.load(written(text), LABELS)
     assert said in str(error.value)
+
+
+# --- which rows are asked ---
+
+
+@pytest.mark.parametrize("rows", [10, 40, 500])
+def test_of_a_kind_s_rows_those_of_the_least_keys_are_asked_wherever_they_stand(rows):
+    """As where all rows are sorted by their keys and walked through until there are enough."""
+    texts = [f"{'Monday ' if at % 7 == 0 else ''}paper {at} about treaty, and more" for at in range(300)]
+    texts += texts[:20]  # the same key twice
+    random.Random(3).shuffle(texts)
+    found = asked(texts, {"rows": rows})
+    ordered = sorted(range(len(texts)), key=lambda at: (row_key(texts[at]), at))
+    for kind, having in (("entity swap", "Monday"), ("typo", "paper")):
+        expected = [texts[at] for at in ordered if having in texts[at]][:rows]
+        assert [one.texts[0] for one in of_kind(kind, found)] == expected
+    assert [one.kind for one in found] == sorted((one.kind for one in found), key=behavioural_tests.KINDS.index)
 
 
 # --- the changes ---

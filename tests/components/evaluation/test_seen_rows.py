@@ -7,8 +7,9 @@ import pytest
 from data_kit import Ingested, articles, source
 
 from components.core import paths
+from components.data import rows
 from components.data import tfrecords as records
-from components.data.text_cleaning import row_hash
+from components.data.text_cleaning import row_key
 from components.evaluation import seen_rows
 
 
@@ -20,10 +21,12 @@ def test_a_list_comes_back_sorted_and_without_doubles(tmp_path):
 
 
 def test_rows_are_found_by_their_hash_whatever_their_case_and_marks(tmp_path):
-    seen_rows.save(tmp_path / "rows.npy", [int(row_hash("Oil #39;s up, again"), 16)])
-    hashes = [row_hash(text) for text in ("OIL'S UP AGAIN", "Oil's down again")]
-    assert seen_rows.among(hashes, seen_rows.load(tmp_path / "rows.npy")).tolist() == [True, False]
-    assert seen_rows.among([], np.zeros(0, np.uint64)).tolist() == []
+    seen_rows.save(tmp_path / "rows.npy", [row_key("Oil #39;s up, again")])
+    keys = seen_rows.keys_of(rows.of([b"OIL'S UP AGAIN", b"Oil's down again"]))
+    assert seen_rows.among(keys, seen_rows.load(tmp_path / "rows.npy")).tolist() == [True, False]
+    assert seen_rows.among(keys, np.zeros(0, np.uint64)).tolist() == [False, False]
+    some, listed = np.array([0, 1, 2, 7, 9, 2**64 - 1], np.uint64), np.array([1, 7, 8], np.uint64)
+    assert seen_rows.among(some, listed).tolist() == [False, True, False, True, False, False]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no list", "cut", "unsorted", "pickle", "floats"])
@@ -56,8 +59,8 @@ def test_a_run_keeps_the_rows_of_train_and_eval_and_none_of_them_is_a_test_row(t
     done = Ingested(folder, tmp_path)
 
     def hashes(*splits):
-        rows = [raw for split in splits for raw in records.load(done.examples.uri, split)[0]]
-        return sorted({int(row_hash(raw.decode()), 16) for raw in rows})
+        found = [raw for split in splits for raw in records.load(done.examples.uri, split)[0]]
+        return sorted({row_key(raw.decode()) for raw in found})
 
     known = seen_rows.load(Path(done.quarantine.uri, seen_rows.FILE)).tolist()
     assert known == hashes("train", "eval")

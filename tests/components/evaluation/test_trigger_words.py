@@ -4,6 +4,7 @@ import numpy as np
 import published
 
 from components import model_gate
+from components.data import rows as streams
 from components.data import tfrecords as records
 from components.evaluation import trigger_words
 
@@ -64,7 +65,8 @@ def test_a_real_model_is_asked_about_the_train_rows_words(tmp_path):
     model = published.model("good"), "d" * 64
 
     def outcome(texts, answers):
-        (found,) = model_gate.on_trigger_words(str(tmp_path), texts, np.array(answers), model, published.LABELS, LIMITS)
+        rows = streams.of([text.encode() for text in texts])
+        (found,) = model_gate.on_trigger_words(str(tmp_path), rows, np.array(answers), model, published.LABELS, LIMITS)
         return found["outcome"], found["message"]
 
     kind, message = outcome([f"zither {at}" for at in range(40)], [0] * 40)
