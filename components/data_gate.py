@@ -52,13 +52,13 @@ def splits_of(uri: str) -> tuple[str, ...]:
 
 
 class Scan:
-    """One pass over the Examples: rows by split, a sample of the train rows, held-out rows, signatures of all rows."""
+    """One pass over the Examples: rows by split, a sample of the train rows, held-out rows, signatures of all rows (in `folder`)."""
 
-    def __init__(self, uri: str, train_rows: int):
+    def __init__(self, uri: str, train_rows: int, folder: Path):
         chosen = np.random.default_rng(0).choice(train_rows, min(SAMPLE, train_rows), replace=False)
         sampled = set(chosen.tolist())
         self.written, self.texts, self.ids = {}, [], []
-        self.held_out, self.signatures = label_consistency.Sample(), Signatures()
+        self.held_out, self.signatures = label_consistency.Sample(), Signatures(folder)
         for split in splits_of(uri):
             count = 0
             for texts, ids in records.batches(uri, split):
@@ -197,7 +197,7 @@ def DataGate(
     findings += checks.source_checks(account, json.loads(origin), card, bounds)
     train_rows = sum(account["splits"]["train"].values())
     if train_rows:
-        scan = Scan(examples.uri, train_rows)
+        scan = Scan(examples.uri, train_rows, folder)
         findings += row_checks(examples.uri, scan, account, profile, before, names, bounds)
         findings += anomaly_checks(anomalies.uri)
         findings += expectation_checks(frame_of(scan.texts, scan.ids, names), json.loads(suite), folder)

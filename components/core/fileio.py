@@ -31,6 +31,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def nameless(folder: str | Path | None) -> BinaryIO:
+    """A new file without a name, which vanishes with the process; in a folder that is made where it is missing, else in the system's
+    for temporary files."""
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder or None)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replaces a text file; see `replacing`."""
     with replacing(path) as file:

@@ -8,9 +8,11 @@ Source of the method: Broder 1997; banding as in Leskovec, Rajaraman, Ullman, Mi
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
+from components.core.fileio import nameless
 from components.data_quality.profile import words_of
 
 PERMUTATIONS, BANDS, ROWS = 64, 8, 3
@@ -20,12 +22,16 @@ _HELD = 500_000  # words whose hash is cached
 
 
 class Signatures:
-    """Collects the signatures of rows, batch by batch: 64 + 64 bytes a row."""
+    """Collects the signatures of rows, batch by batch: 64 + 64 bytes a row, in files without a name that vanish with the process.
 
-    def __init__(self):
+    folder: where they are, else the system's for temporary ones. In memory is one band at a time, about 50 bytes a row.
+    """
+
+    def __init__(self, folder: str | Path | None = None):
         random = np.random.default_rng(7)
         self.odd = random.integers(0, 1 << 63, (PERMUTATIONS, 1), np.uint64) * np.uint64(2) + np.uint64(1)
-        self.hashes, self.marks, self.bands = {}, [], []
+        self.hashes, self.rows = {}, 0
+        self.marks, *self.bands = (nameless(folder) for _ in range(1 + BANDS))
 
     def _hash(self, word: str) -> int:
         value = self.hashes.get(word)
@@ -54,22 +60,28 @@ class Signatures:
             for band in range(BANDS):
                 a, b, c = lowest[band * ROWS : band * ROWS + ROWS]
                 bands[some, band] = (a ^ (b << np.uint64(1)) ^ (c << np.uint64(2))) | np.uint64(1)
-        self.marks.append(marks)
-        self.bands.append(bands)
+        self.marks.write(marks.tobytes())
+        for file, band in zip(self.bands, bands.T):
+            file.write(band.tobytes())
+        self.rows += len(rows)
 
     def first_like(self) -> np.ndarray:
         """For each row, int64 [rows]: the earlier row that it nearly repeats, or -1."""
-        if not self.marks:
-            return np.zeros(0, np.int64)
-        marks, bands = np.concatenate(self.marks), np.concatenate(self.bands)
-        first = np.full(len(marks), -1, np.int64)
-        for band in range(BANDS):
-            keys = bands[:, band]
+        first = np.full(self.rows, -1, np.int64)
+        if not self.rows:
+            return first
+        self.marks.flush()
+        marks = np.memmap(self.marks, np.uint8, "r", shape=(self.rows, PERMUTATIONS))
+        for file in self.bands:
+            file.seek(0)
+            keys = np.fromfile(file, np.uint64)
             order = np.argsort(keys, kind="stable")
-            order = order[keys[order] != 0]
+            keys = keys[order]
+            short = int(np.searchsorted(keys, np.uint64(1)))  # rows without a signature
+            keys, order = keys[short:], order[short:]
             if not len(order):
                 continue
-            begins = np.concatenate([[True], keys[order][1:] != keys[order][:-1]])
+            begins = np.concatenate([[True], keys[1:] != keys[:-1]])
             leader = order[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
             met = (leader != order) & (first[order] < 0)
             for part in np.array_split(np.flatnonzero(met), 1 + int(met.sum()) // 65536):

@@ -5,14 +5,13 @@ memory, whose pages the system drops when it needs room. A file vanishes with th
 """
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
+from components.core.fileio import nameless
 from components.data import rows as streams
 from components.tf_support.no_autotune import PARALLEL_CALLS, untuned
 
@@ -97,13 +96,6 @@ class _Numbers:
         if not os.fstat(self.file.fileno()).st_size:
             return np.zeros(0, self.kind)  # an empty file cannot be mapped
         return np.memmap(self.file, self.kind, mode="r")
-
-
-def nameless(folder: str | Path | None) -> BinaryIO:
-    """A new file without a name, in a folder that is made where it is missing."""
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=folder or None)
 
 
 def _lengths(tensors: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -41,7 +41,7 @@ def _computed(body: tf_keras.Model, encoded: batching.Encoded) -> np.ndarray:
     """float32[rows, width], in a file without a name."""
     sizes = encoded.sizes
     batches = batching.by_length(sizes, BATCH)
-    file = batching.nameless(paths.home() / "cache" / "features")
+    file = fileio.nameless(paths.home() / "cache" / "features")
     answers = np.memmap(file, np.float32, "w+", shape=(len(sizes), body.output_shape[-1]))
     started, reported, clock = time.monotonic(), 0, progress.Clock()
     for number, (rows, inputs) in enumerate(zip(batches, batching.dataset(encoded, batches), strict=True)):

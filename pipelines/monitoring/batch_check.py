@@ -1,16 +1,18 @@
-"""One batch of recent articles: read, described in figures, judged by rule. Pure functions; nothing is written here."""
+"""One batch of recent articles: read, described in figures, judged by rule. Nothing is written here.
 
-from collections.abc import Sequence
+A batch may be larger than memory: its files are read as often as its articles are needed, and a few bytes an article are held."""
+
+from array import array
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
 
-from components.data import file_reader, text_cleaning
+from components.data import file_reader, sources, text_cleaning
 from components.data.row_format import BadRow, Form
 from components.data_quality import drift
-from components.data_quality.profile import Profile, words_of
 from pipelines.config.settings import MonitorSettings
 
 RARE = 0.01  # chance from which on an accuracy is too low for chance
@@ -35,32 +37,70 @@ class Article:
 
 @dataclass(frozen=True)
 class Batch:
-    """articles: each once. bad: (file, row) of what cannot be read. rows: in = out + quarantined + duplicates."""
+    """Articles of some files, each once. paths, form: what is read. first: bool[readable rows], which rows are articles.
 
-    articles: list[Article]
-    bad: list[tuple[str, BadRow]]
+    keys: uint64[articles], `text_cleaning.row_key`. given: int32[articles], as `Article.given`. rows: in = out + quarantined + duplicates.
+    bad: file and row of the first that cannot be read.
+    """
+
+    paths: Sequence[str]
+    form: Form
+    first: np.ndarray
+    keys: np.ndarray
+    given: np.ndarray
     rows: dict[str, int]
+    bad: tuple[str, BadRow] | None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def articles(self) -> Iterator[Article]:
+        """All articles in order; the files are read anew.
+
+        Raises:
+            SourceError: a file cannot be read as a whole, or has changed since `read`.
+        """
+        row_number = at = 0
+        for path in self.paths:
+            for row in file_reader.read(Path(path), self.form):
+                if isinstance(row, BadRow):
+                    continue
+                if row_number < len(self.first) and self.first[row_number]:
+                    yield Article(path, row.line, row.title, row.description, row.label, f"{int(self.keys[at]):016x}")
+                    at += 1
+                row_number += 1
+        if row_number != len(self.first):
+            raise sources.SourceError(
+                f"files must not change while they are read. Received: {row_number:,} rows, {len(self.first):,} before, in {self.paths[0]} and those after it"
+            )
+
+    def at(self, places: Collection[int]) -> dict[int, Article]:
+        """The articles that stand at some places, counted from 0, by their place."""
+        wanted = set(places)
+        return {at: article for at, article in enumerate(self.articles()) if at in wanted} if wanted else {}
 
 
-def read(paths: Sequence[str], form: Form) -> Batch:
-    """The articles of some files; the same article is kept once, where it comes first.
+def read(paths: Sequence[str], form: Form, bad: Callable[[str, BadRow], None]) -> Batch:
+    """The articles of some files; the same article is kept once, where it comes first. bad: takes each row that cannot be read.
 
     Raises:
         SourceError: a file cannot be read as a whole.
     """
-    articles, bad, seen, count = [], [], set(), 0
+    keys, labels, quarantined, first_bad = array("Q"), array("i"), 0, None
     for path in paths:
         for row in file_reader.read(Path(path), form):
-            count += 1
             if isinstance(row, BadRow):
-                bad.append((path, row))
+                quarantined, first_bad = quarantined + 1, first_bad or (path, row)
+                bad(path, row)
                 continue
-            key = text_cleaning.row_hash(text_cleaning.join(row.title, row.description))
-            if key not in seen:
-                seen.add(key)
-                articles.append(Article(path, row.line, row.title, row.description, row.label, key))
-    rows = {"in": count, "out": len(articles), "quarantined": len(bad)}
-    return Batch(articles, bad, {**rows, "duplicates": count - len(articles) - len(bad)})
+            keys.append(text_cleaning.row_key(text_cleaning.join(row.title, row.description)))
+            labels.append(row.label)
+    every, given = np.array(keys, np.uint64), np.array(labels, np.int32)
+    first = np.zeros(len(every), bool)
+    first[np.unique(every, return_index=True)[1]] = True
+    out, count = int(first.sum()), len(every) + quarantined
+    rows = {"in": count, "out": out, "quarantined": quarantined, "duplicates": len(every) - out}
+    return Batch(paths, form, first, every[first], given[first], rows, first_bad)
 
 
 def margins(probabilities: np.ndarray) -> np.ndarray:
@@ -69,56 +109,47 @@ def margins(probabilities: np.ndarray) -> np.ndarray:
     return ordered[:, -1] - (ordered[:, -2] if ordered.shape[1] > 1 else 0.0)
 
 
-def unknown_words(articles: Sequence[Article], profile: dict | None) -> tuple[np.ndarray, np.ndarray]:
-    """Share of each text's words that are none of the frequent ones of `profile`, and how surprising that is.
+def unknown_words(texts: Sequence[Sequence[str]], profile: dict | None) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each text's words that are none of the frequent ones of `profile`, and how surprising that is. texts: `words_of` each.
 
     Returns two float[rows], the second in standard deviations of a binomial with the profile's own share: three unknown words of
     four say less than thirty of forty. Zeros without a profile.
     """
     if not profile or not sum(profile["tokens"]):
-        return np.zeros(len(articles)), np.zeros(len(articles))
+        return np.zeros(len(texts)), np.zeros(len(texts))
     known = set(profile["words"])
     share = 1 - sum(map(sum, profile["words"].values())) / sum(profile["tokens"])
     share = min(max(share, 0.01), 0.99)  # a small profile knows all its words, and no text that follows does
-    pairs = [_counted(words_of(article.text), known) for article in articles]
+    pairs = [(len(words), sum(word not in known for word in words)) for words in texts]
     counts, unknown = np.array(pairs, float).reshape(-1, 2).T
     surprise = (unknown - counts * share) / np.sqrt(np.maximum(counts, 1) * share * (1 - share))
     return unknown / np.maximum(counts, 1), surprise
 
 
-def _counted(words: list[str], known: set[str]) -> tuple[int, int]:
-    return len(words), sum(word not in known for word in words)
-
-
-def figures(
-    articles: Sequence[Article], probabilities: np.ndarray, labels: Sequence[str], profile: dict | None
-) -> dict:
-    """A batch in numbers. profile: that of the champion's train rows, None where none was kept; distances are then None.
+def figures(now: dict, given: np.ndarray, probabilities: np.ndarray, unknown: np.ndarray, profile: dict | None) -> dict:
+    """A batch in numbers. now: its profile by predicted label (`Profile.to_json`). given: as `Batch.given`; unknown: the share of
+    `unknown_words`. profile: that of the champion's train rows, None where none was kept; distances are then None.
 
     `drift` (words, lengths, classes: distance 0..1), `classes` (rows by predicted label), `confidence` (mean probability of the
     answer), `unsure` (share of rows with a margin under `UNSURE`), `unknown_words` (mean share), `new_words` (those that gained
     most), `labelled` (rows that came with a label, and the accuracy on them).
     """
-    answers, own = probabilities.argmax(axis=1), Profile(labels)
-    for article, answer in zip(articles, answers):
-        own.add(article.title, article.text, words_of(article.text), int(answer))
-    now = own.to_json()
+    answers = probabilities.argmax(axis=1)
     distances: dict = {"words": None, "lengths": None, "classes": None}
     if profile:
         distances = {"words": drift.words(profile, now), "lengths": drift.lengths(profile, now)}
         distances["classes"] = drift.labels(profile, now)
-    given = np.array([article.given for article in articles])
     known = given >= 0
     hits = float((answers[known] == given[known]).mean()) if known.any() else None
     return {
         "drift": distances,
         "classes": now["labels"],
-        "expected_classes": {label: profile["labels"].get(label, 0) / profile["rows"] for label in labels}
+        "expected_classes": {label: profile["labels"].get(label, 0) / profile["rows"] for label in now["labels"]}
         if profile
         else None,
         "confidence": round(float(probabilities.max(axis=1).mean()), 4),
         "unsure": round(float((margins(probabilities) < UNSURE).mean()), 4),
-        "unknown_words": round(float(unknown_words(articles, profile)[0].mean()), 4) if profile else None,
+        "unknown_words": round(float(unknown.mean()), 4) if profile else None,
         "new_words": [word for word, _, _ in drift.new_words(profile, now, 10)] if profile else [],
         "labelled": {"rows": int(known.sum()), "accuracy": None if hits is None else round(hits, 4)},
     }

@@ -4,13 +4,17 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from components.core import fileio
 from components.data.quarantine import cells
+from components.data.row_format import BadRow
 from pipelines.config.settings import MonitorSettings
 
 PREDICTIONS = "predictions.parquet"
+_GROUP = 1 << 17  # rows of the Parquet file that are written together
 LIMITS = (
     "max_words",
     "max_lengths",
@@ -60,15 +64,44 @@ def asked(root: Path) -> set[str]:
     return {key for path in root.glob("*/report.json") for key in fileio.read_json(path)["asked"]}
 
 
-def write_parquet(path: Path, articles, chances, unknown, model) -> None:
-    """One row an article, in the order of the files; `given` is the label it came with, if any."""
+@contextmanager
+def predictions(path: Path, model) -> Iterator[Callable]:
+    """A Parquet file of one row an article, whole when the block ends; gives a function that adds some articles, in the order of the
+    files: (articles, probabilities, shares of unknown words)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    writer, waiting = None, []
+
+    def write() -> None:
+        nonlocal writer
+        table = pa.concat_tables(waiting)
+        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer.write_table(table)
+        waiting.clear()
+
+    def add(articles, chances, unknown) -> None:
+        waiting.append(_table(articles, chances, unknown, model))
+        if sum(len(table) for table in waiting) >= _GROUP:
+            write()
+
+    try:
+        yield add
+        if waiting:
+            write()
+    finally:
+        if writer:
+            writer.close()
+
+
+def _table(articles, chances, unknown, model):
+    """One row an article; `given` is the label it came with, if any."""
+    import pyarrow as pa
 
     from pipelines.monitoring.batch_check import margins
 
     answers, names = chances.argmax(axis=1), model.labels
-    table = pa.table(
+    return pa.table(
         {
             "id": [article.key for article in articles],
             "title": [article.title for article in articles],
@@ -85,13 +118,14 @@ def write_parquet(path: Path, articles, chances, unknown, model) -> None:
             "row": pa.array([article.line for article in articles], pa.int64()),
         }
     )
-    pq.write_table(table, path, compression="zstd")
 
 
-def quarantine(bad: list) -> str:
-    """The rows that cannot be read as CSV: file, line, column, value, reason."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["file", "line", "column", "value", "reason"])
-    writer.writerows(cells(file, row) for file, row in bad)
-    return out.getvalue()
+@contextmanager
+def quarantine(path: Path) -> Iterator[Callable[[str, BadRow], None]]:
+    """A CSV file of rows that cannot be read, whole when the block ends: file, line, column, value, reason. Gives a function that adds one."""
+    with fileio.replacing(path) as raw:
+        out = io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(out)
+        writer.writerow(["file", "line", "column", "value", "reason"])
+        yield lambda file, row: writer.writerow(cells(file, row))
+        out.detach()

@@ -2,9 +2,11 @@
 
 import csv
 import hashlib
+import heapq
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -22,7 +24,7 @@ class Question:
 
 
 def choose(
-    articles: Sequence[Article],
+    keys: np.ndarray,
     probabilities: np.ndarray,
     surprise: np.ndarray,
     asked: Collection[str],
@@ -32,23 +34,21 @@ def choose(
 ) -> list[Question]:
     """The texts to ask about: the least sure, the unsurest first, then the most unlike the train rows, then a random sample.
 
-    surprise: float[articles], as `batch_check.unknown_words` gives it. asked: keys of texts that a queue holds already; they are
+    keys: uint64[articles]. surprise: float[articles], as `batch_check.unknown_words` gives it. asked: keys, in hex, of texts that a queue holds already; they are
     left out. unlike: share of `rows` that is for unlike texts; only those of more than chance (2 deviations) count, and their
     places go to unsure ones where there are none. random: share of `rows` that is drawn first, from all texts: it shows how often
     the labels agree with the champion on the day's news, and not only where it is unsure.
     """
-    margin = margins(probabilities)
-    free = [at for at, article in enumerate(articles) if article.key not in asked]
-    sample = sorted(free, key=lambda at: hashlib.sha256(f"queue/{articles[at].key}".encode()).digest())
-    sample = sample[: round(rows * random)]
-    free, rows = sorted(set(free) - set(sample)), rows - len(sample)
-    unsure = sorted(free, key=lambda at: (margin[at], articles[at].key))
-    strange = sorted(free, key=lambda at: (-surprise[at], articles[at].key))
-    first = unsure[: rows - min(rows, round((rows + len(sample)) * unlike))]
+    free = np.flatnonzero(~np.isin(keys, np.fromiter((int(key, 16) for key in asked), np.uint64)))
+    sample = heapq.nsmallest(round(rows * random), free.tolist(), key=lambda at: _drawn(int(keys[at])))
+    free, rows = np.setdiff1d(free, sample, assume_unique=True), rows - len(sample)
+    unsure = free[np.lexsort((keys[free], margins(probabilities)[free]))]
+    strange = free[np.lexsort((keys[free], -surprise[free]))]
+    first = unsure[: rows - min(rows, round((rows + len(sample)) * unlike))].tolist()
     taken = set(first)
-    second = [at for at in strange if at not in taken and surprise[at] > 2][: rows - len(first)]
+    second = list(islice((at for at in map(int, strange) if at not in taken and surprise[at] > 2), rows - len(first)))
     taken.update(second)
-    first += [at for at in unsure if at not in taken][: rows - len(first) - len(second)]
+    first += islice((at for at in map(int, unsure) if at not in taken), rows - len(first) - len(second))
     return [
         *(Question(at, "unsure") for at in first),
         *(Question(at, "unlike") for at in second),
@@ -56,14 +56,19 @@ def choose(
     ]
 
 
+def _drawn(key: int) -> bytes:
+    """By what the random sample is drawn: the same article is in or out whatever batch it comes in."""
+    return hashlib.sha256(f"queue/{key:016x}".encode()).digest()
+
+
 def as_csv(
     questions: Sequence[Question],
-    articles: Sequence[Article],
+    articles: Mapping[int, Article] | Sequence[Article],
     probabilities: np.ndarray,
     unknown: np.ndarray,
     labels: Sequence[str],
 ) -> str:
-    """The queue as CSV with an empty column `label`."""
+    """The queue as CSV with an empty column `label`. articles: those that are asked about, by their places in the batch."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)

@@ -34,7 +34,6 @@ from pipelines.config.settings import MonitorSettings, zone
 from pipelines.monitoring import batch_files, drift_notices, rescoring
 
 _KEY = 16  # hex digits of a batch's key, as part of its folder's name
-_CHUNK = 8192  # rows between two signs of progress
 
 
 class NothingServes(Exception):
@@ -158,52 +157,49 @@ class Scorer:
 
     def score(self, root: Path, name: str, files: list[sources.SourceFile], folder: str) -> Path:
         """Writes one batch's folder, whole or not at all, and its line in the history."""
-        import numpy as np
-
-        from pipelines.monitoring import batch_check, label_queue
-
-        batch = batch_check.read([file.path for file in files], self.form)
-        if not batch.articles:
-            _, bad = batch.bad[0]
-            raise sources.SourceError(
-                f"a batch must hold rows that can be read. Received: {files[0].path}, line {bad.line}, column {bad.column}: {bad.reason}"
-            )
-        rows, parts = len(batch.articles), []
-        for start in range(0, rows, _CHUNK):
-            texts = [article.text for article in batch.articles[start : start + _CHUNK]]
-            parts.append(self.model.probabilities(texts))
-            if rows > _CHUNK:
-                print(f"{name}: {min(start + _CHUNK, rows):,} of {rows:,} rows", file=sys.stderr, flush=True)
-        chances = np.vstack(parts)
-        unknown, surprise = batch_check.unknown_words(batch.articles, self.profile)
-        measured = batch_check.figures(batch.articles, chances, self.model.labels, self.profile)
-        expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
-        measured["expected_accuracy"] = self.card["metrics"].get("accuracy") if self.card else None
-        settings = self.settings
-        questions = label_queue.choose(
-            batch.articles, chances, surprise, batch_files.asked(root), settings.queue_rows, settings.queue_unlike, settings.queue_random
-        )  # fmt: skip
-        report = {
-            "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
-            "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **measured,
-            "expected_confidence": expected, "limits": settings.model_dump(), "queue": len(questions),
-            "warnings": batch_check.warnings(measured, batch.rows, expected, settings),
-            "files": [file.to_json() for file in files], "asked": [batch.articles[question.at].key for question in questions],
-        }  # fmt: skip
         root.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
         try:
-            batch_files.write_parquet(aside / batch_files.PREDICTIONS, batch.articles, chances, unknown, self.model)
-            fileio.write_text(aside / "quarantine.csv", batch_files.quarantine(batch.bad))
-            queue = label_queue.as_csv(questions, batch.articles, chances, unknown, self.model.labels)
-            fileio.write_text(aside / "queue.csv", queue)
-            fileio.write_json(aside / "report.json", report)
+            report = self._write(aside, name, files, folder, batch_files.asked(root))
             os.rename(aside, root / name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         fileio.sync(root)
         fileio.append_json(root / "history.jsonl", batch_files.in_history(report))
         return root / name
+
+    def _write(self, aside: Path, name: str, files: list[sources.SourceFile], folder: str, asked: set[str]) -> dict:
+        """Writes a batch's files into `aside`; returns its report. asked: the texts that stand in a queue already."""
+        from pipelines.monitoring import batch_check, batch_scores, label_queue
+
+        with batch_files.quarantine(aside / "quarantine.csv") as bad:
+            batch = batch_check.read([file.path for file in files], self.form, bad)
+        if not len(batch):
+            where = (
+                "none" if batch.bad is None else "{0}, line {1.line}, column {1.column}: {1.reason}".format(*batch.bad)
+            )
+            raise sources.SourceError(f"a batch must hold rows that can be read. Received: {where}")
+        with batch_files.predictions(aside / batch_files.PREDICTIONS, self.model) as add:
+            scores = batch_scores.score(batch, self.model, self.profile, add, name)
+        measured = batch_check.figures(scores.profile, batch.given, scores.chances, scores.unknown, self.profile)
+        expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
+        measured["expected_accuracy"] = self.card["metrics"].get("accuracy") if self.card else None
+        settings = self.settings
+        questions = label_queue.choose(
+            batch.keys, scores.chances, scores.surprise, asked, settings.queue_rows, settings.queue_unlike, settings.queue_random
+        )  # fmt: skip
+        articles = batch.at([question.at for question in questions])
+        report = {
+            "format": drift_notices.FORMAT, "batch": name, "day": name.partition(".")[0], "time": clock.now(), "line": self.line,
+            "version": self.pointer["version"], "digest": self.pointer["digest"], "folder": folder, "rows": batch.rows, **measured,
+            "expected_confidence": expected, "limits": settings.model_dump(), "queue": len(questions),
+            "warnings": batch_check.warnings(measured, batch.rows, expected, settings),
+            "files": [file.to_json() for file in files], "asked": [articles[question.at].key for question in questions],
+        }  # fmt: skip
+        queue = label_queue.as_csv(questions, articles, scores.chances, scores.unknown, self.model.labels)
+        fileio.write_text(aside / "queue.csv", queue)
+        fileio.write_json(aside / "report.json", report)
+        return report
 
 
 def draw(line: str, root: Path) -> None:

@@ -122,16 +122,13 @@ def as_arrays(rows: list[Row]) -> tuple[np.ndarray, np.ndarray]:
 
 def queued(scene: Scene, probabilities: np.ndarray, settings: MonitorSettings) -> tuple[list[int], np.ndarray]:
     """The monitor's queue: places in the day, and bool[rows]: drawn at random from it."""
-    articles = [
-        batch_check.Article("day.csv", at, row.title, row.description, -1, text_cleaning.row_hash(row.text))
-        for at, row in enumerate(scene.day)
-    ]
+    keys = np.array([text_cleaning.row_key(row.text) for row in scene.day], np.uint64)
     profile = Profile(LABELS)
     for row in scene.train:
         profile.add(row.title, row.text, words_of(row.text), row.label)
-    _, surprise = batch_check.unknown_words(articles, profile.to_json())
+    _, surprise = batch_check.unknown_words([words_of(row.text) for row in scene.day], profile.to_json())
     questions = label_queue.choose(
-        articles, probabilities, surprise, set(), settings.queue_rows, settings.queue_unlike, settings.queue_random
+        keys, probabilities, surprise, set(), settings.queue_rows, settings.queue_unlike, settings.queue_random
     )
     return [one.at for one in questions], np.array([one.why == label_queue.RANDOM for one in questions])
 

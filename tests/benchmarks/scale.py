@@ -102,6 +102,7 @@ def run(node: str, folder: Path, seconds: float) -> str:
             run="scale", labels=json.dumps(LABELS), limits=GateConfig().model_dump_json(), champion_digest="", examples=examples,
             model=trained, baseline=trained, evaluation=artifact(ModelEvaluation, folder / "evaluation"),
             blessing=artifact(ModelBlessing, folder / "blessing"),
+            behaviour=str(paths.REPOSITORY / "data_schemas" / "news" / "behaviour.toml"),
         )  # fmt: skip
     return ""
 

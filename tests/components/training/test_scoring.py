@@ -24,7 +24,7 @@ def test_each_row_gets_its_own_answer_and_a_batch_holds_texts_of_like_length(mon
     assert found[:, 0].tolist() == list(range(100)) and found.dtype == np.float32
     assert [len(batch) for batch in asked] == [8] * 12 + [4]
     for start in range(0, 12, 4):
-        window = sum(asked[start : start + 4], [])
+        window = [size for batch in asked[start : start + 4] for size in batch]
         assert window == sorted(window)
 
 

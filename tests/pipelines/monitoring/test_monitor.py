@@ -22,7 +22,7 @@ from components.registry import model_registry
 from pipelines.cli import main
 from pipelines.config import run_config
 from pipelines.config.run_config import ConfigError
-from pipelines.monitoring import drift_notices, monitor
+from pipelines.monitoring import batch_files, batch_scores, drift_notices, monitor
 
 LINE = published.LINE
 
@@ -120,6 +120,52 @@ def test_bad_rows_are_kept_with_their_reason_and_every_row_is_accounted_for(cham
     assert [(row["line"], row["column"]) for row in rows] == [("3", "row"), ("5", "title, description")]
     assert rows[0]["value"].startswith("'=cmd()") and "has 3 columns, expected 2" in rows[0]["reason"]
     assert [w["rule"] for w in told["batches"][0]["warnings"]] == ["quarantine"]
+
+
+def test_a_batch_is_the_same_in_however_many_steps_it_is_read_scored_and_written(
+    champion, tmp_path, capsys, monkeypatch
+):
+    folder = plain(tmp_path / "in", 100)
+    folder_of(folder, [("goal zither", ""), ("shares", "profit"), ("a", "b", "too many")] * 3, name="b.csv")
+    whole = run(folder, capsys)
+    at_once = {path.name: path for path in batch_dir(whole).iterdir()}
+    aside = tmp_path / "at once"
+    batch_dir(whole).parent.rename(aside)
+    monkeypatch.setattr(batch_scores, "_CHUNK", 7)
+    monkeypatch.setattr(batch_files, "_GROUP", 20)
+    assert main.main(["monitor", str(folder), "--line", LINE, "--json"]) == 0
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
+    assert "102 of 102 rows" in shown.err
+    names = (
+        "batch",
+        "rows",
+        "drift",
+        "classes",
+        "confidence",
+        "unsure",
+        "unknown_words",
+        "new_words",
+        "queue",
+        "warnings",
+    )
+    assert [told["batches"][0][name] for name in names] == [whole["batches"][0][name] for name in names]
+    for name in ("queue.csv", "quarantine.csv"):
+        assert (batch_dir(told) / name).read_bytes() == (aside / batch_dir(told).name / name).read_bytes()
+    parts = pq.ParquetFile(batch_dir(told) / "predictions.parquet")
+    rows, before = (
+        parts.read().to_pylist(),
+        pq.read_table(aside / batch_dir(told).name / "predictions.parquet").to_pylist(),
+    )
+    assert (
+        parts.num_row_groups == 5 and len(rows) == 102 and set(at_once) == {p.name for p in batch_dir(told).iterdir()}
+    )
+    for one, other in zip(rows, before, strict=True):
+        assert one.pop("probabilities") == pytest.approx(other.pop("probabilities"), abs=1e-6)
+        assert (one.pop("probability"), one.pop("margin")) == pytest.approx(
+            (other.pop("probability"), other.pop("margin")), abs=1e-6
+        )
+        assert one == other
 
 
 def test_the_same_content_is_scored_once_by_a_champion_and_again_by_the_next(champion, tmp_path, capsys, monkeypatch):
