@@ -61,11 +61,11 @@ def test_marked_rows_are_read_in_a_stream_and_again():
     assert rows.of(TEXTS).where(np.zeros(1000, bool)).taken(np.zeros(0, bool)).labels.tolist() == []
 
 
-def test_texts_are_found_by_their_places_whatever_batch_they_stand_in(monkeypatch):
-    monkeypatch.setattr(rows, "BATCH", 64)
-    found = rows.of(TEXTS).at([999, 63, 64, 0, 64])
-    assert found == {place: TEXTS[place] for place in (0, 63, 64, 999)}
-    assert rows.of(TEXTS).at([]) == {}
+def test_texts_are_found_by_their_places_whatever_batch_they_stand_in():
+    many = [b"text %d" % at for at in range(2 * rows.BATCH + 10)]
+    places = [len(many) - 1, rows.BATCH - 1, rows.BATCH, 0, rows.BATCH]
+    assert rows.of(many).at(places) == {place: many[place] for place in places}
+    assert rows.of(many).at([]) == {}
 
 
 def test_a_digest_tells_texts_apart_that_are_cut_otherwise_and_bad_bytes_are_marked():
