@@ -108,7 +108,7 @@ def ingest(
     # In the artifact that is being made: whatever clears it after a crash clears this too, and nothing does before.
     with (
         tempfile.TemporaryDirectory(dir=kept_out, prefix=".rows.", ignore_cleanup_errors=True) as aside,
-        Workers(cores()) as workers,
+        Workers(cores(), row_work.__name__) as workers,
     ):
         rows = Path(aside, "rows.parquet")
         with open(kept_out / "rows.csv", "w", newline="", encoding="utf-8") as out, row_store.Store(rows) as store:

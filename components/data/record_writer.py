@@ -82,7 +82,8 @@ class RecordFile:
         self.parts: list[bytes] = []
         self.bytes = 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.file, self.packer = open(path, "wb"), zlib.compressobj(1, wbits=31)
+        self.file = open(path, "wb")  # noqa: SIM115 - `__exit__` closes it
+        self.packer = zlib.compressobj(1, wbits=31)
 
     def __enter__(self) -> "RecordFile":
         return self

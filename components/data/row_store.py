@@ -16,7 +16,15 @@ import pyarrow.parquet as pq
 # The split of a row by its code. GIVEN: a row of a test file. DRAWN_TEST: a test row drawn by its hash, where no test file was given.
 TRAIN, EVAL, DRAWN_TEST, FRESH, GIVEN = range(5)
 PLACES = ("train", "eval", "test", "fresh", "test")
-_READ = ["n", "file", "key", "label", "length", "shouted", "text"]  # columns that are read again, in the order of `SCHEMA`
+_READ = [
+    "n",
+    "file",
+    "key",
+    "label",
+    "length",
+    "shouted",
+    "text",
+]  # columns that are read again, in the order of `SCHEMA`
 _GROUP = 1 << 15  # rows that are written together
 _BATCH = 1 << 13  # rows that are read together
 
@@ -49,7 +57,8 @@ class Store:
             return
         numbered = {"n": np.arange(self.rows, self.rows + count), **columns}
         arrays = [
-            value if isinstance(value := numbered[field.name], pa.Array) else pa.array(value, field.type) for field in SCHEMA
+            value if isinstance(value := numbered[field.name], pa.Array) else pa.array(value, field.type)
+            for field in SCHEMA
         ]
         self.parts.append(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
         self.rows, self.waiting = self.rows + count, self.waiting + count

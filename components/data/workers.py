@@ -3,10 +3,12 @@
 Not `multiprocessing` nor a pool of it. A fork of a TFX process is not safe, because TensorFlow has threads; the other starts import
 the caller's main module in every worker, which may import TensorFlow. And a pool moves items in threads of the caller, which wait for
 the interpreter's lock at every 64 KiB. Here a worker imports what its work needs and nothing else, and the caller's own thread sends and
-receives. A worker ends when its pipe does, however its caller ended.
+receives. A worker ends with its caller, however that ended.
 """
 
 import contextlib
+import ctypes
+import importlib
 import os
 import signal
 import subprocess
@@ -17,7 +19,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any
 
 MOST = 8  # more of them than this wait for the one that reads the files
-_START = "import sys; from components.data import workers; workers.serve(int(sys.argv[1]))"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h: sent when the caller ends
+_START = "import sys; from components.data import workers; workers.serve(int(sys.argv[1]), sys.argv[2])"
 
 
 class WorkerLost(RuntimeError):
@@ -32,11 +35,11 @@ def cores() -> int:
 class Workers:
     """`map` over `number` processes, which start when they are first needed; a context manager, which ends them.
 
-    number: with less than two, all work is done in this process.
+    number: with less than two, all work is done in this process. module: a worker imports it before it is ready.
     """
 
-    def __init__(self, number: int):
-        self.number, self.ready = number, False
+    def __init__(self, number: int, module: str):
+        self.number, self.module, self.ready = number, module, False
         self.processes: dict[Connection, subprocess.Popen] = {}
 
     @property
@@ -102,7 +105,7 @@ class Workers:
         own, other = Pipe()
         with other:
             self.processes[own] = subprocess.Popen(
-                [sys.executable, "-c", _START, str(other.fileno())],
+                [sys.executable, "-c", _START, str(other.fileno()), self.module],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -139,10 +142,12 @@ class Workers:
         )
 
 
-def serve(descriptor: int) -> None:
+def serve(descriptor: int, module: str) -> None:
     """A worker's life: takes (work, item) from the pipe and answers (result, error, trace), until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller gets Ctrl-C too, and then ends its workers
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with contextlib.suppress(EOFError, OSError), Connection(descriptor) as pipe:
+        importlib.import_module(module)
         pipe.send((None, None, ""))
         while True:
             work, item = pipe.recv()

@@ -37,16 +37,20 @@ def counted_words(text: bytes) -> dict[str, int]:
     if not text.isascii():
         return Counter(words_of(text.decode()))
     # Arrow splits and counts a long text in a third of the time.
-    plain = pa.StringArray.from_buffers(1, *map(pa.py_buffer, (np.array([0, len(text)], np.int32), text.translate(_PLAIN))))
+    plain = pa.StringArray.from_buffers(
+        1, *map(pa.py_buffer, (np.array([0, len(text)], np.int32), text.translate(_PLAIN)))
+    )
     found = pc.value_counts(pc.ascii_split_whitespace(plain).flatten())
     words, counts = found.field(0), found.field(1)
     long = pc.greater(pc.binary_length(words), 1)
-    return dict(zip(words.filter(long).to_numpy(zero_copy_only=False).tolist(), counts.filter(long).to_numpy().tolist()))
+    return dict(
+        zip(words.filter(long).to_numpy(zero_copy_only=False).tolist(), counts.filter(long).to_numpy().tolist())
+    )
 
 
-def length_of(text: str) -> int:
-    """Words of a joined text, as the lengths count them."""
-    return min(text.count(" ") + 1, EDGES[-1])
+def lengths_of(texts: Sequence[str]) -> np.ndarray:
+    """Words of joined texts, as the lengths count them (int64[texts])."""
+    return np.minimum(np.array([text.count(" ") for text in texts], int) + 1, EDGES[-1])
 
 
 def shouted(title: str) -> bool:
@@ -74,11 +78,11 @@ class Profile:
 
     def add(self, title: str, text: str, words: list[str], label: int) -> None:
         """Counts one row. text: the joined text; words: `words_of(text)`; label: 0-based."""
-        self.count(*(np.array([value]) for value in (label, length_of(text), shouted(title))))
+        self.count(*(np.array([label]), lengths_of([text]), np.array([shouted(title)])))
         self.count_words(Counter(words), label)
 
     def count(self, labels: np.ndarray, lengths: np.ndarray, upper: np.ndarray) -> None:
-        """Counts rows, without their words: [rows] each of 0-based labels, `length_of` and `shouted`."""
+        """Counts rows, without their words: [rows] each of 0-based labels, `lengths_of` and `shouted`."""
         self.rows += np.bincount(labels, minlength=len(self.rows))
         self.lengths += np.bincount(np.searchsorted(EDGES, lengths, "right") - 1, minlength=len(EDGES))
         self.upper += int(upper.sum())

@@ -13,7 +13,7 @@ from components.data.record_writer import FRESH, SPLITS, RecordFile
 from components.data.row_format import Block, Form
 from components.data.row_store import PLACES, Kept
 from components.data_quality.distribution import Distribution, days_of
-from components.data_quality.profile import length_of, shouted
+from components.data_quality.profile import lengths_of, shouted
 
 
 def columns(block: Block) -> dict:
@@ -22,7 +22,7 @@ def columns(block: Block) -> dict:
     return {
         "key": np.frombuffer(text_cleaning.row_keys(texts), ">u8").astype(np.uint64),
         "label": np.array(block.labels, np.int16),
-        "length": np.fromiter(map(length_of, texts), np.int16, len(texts)),
+        "length": lengths_of(texts).astype(np.int16),
         "shouted": np.fromiter(map(shouted, block.titles), bool, len(texts)),
         "text": pa.array(texts, pa.binary()),
     }
