@@ -11,6 +11,8 @@ rows that people labelled recently is kept as fresh rows (`components.data.fresh
 import csv
 import json
 import tempfile
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +21,17 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples
 
 from components.artifacts import Quarantine
-from components.data import fresh_rows, listed_files, row_decisions, row_store, text_cleaning
+from components.data import fresh_rows, listed_files, row_decisions, row_store
 from components.data import tfrecords as records
 from components.data.row_account import Account
-from components.data.row_format import BadRow, Block, Form, form_from
-from components.data.row_store import DRAWN_TEST, EVAL, GIVEN, TRAIN
+from components.data.row_format import BLOCK, BadRow, Block, Form, form_from
+from components.data.row_store import DRAWN_TEST, EVAL, GIVEN, TRAIN, Kept
 from components.data.sources import SourceError
-from components.data_quality.distribution import Distribution
-from components.data_quality.profile import length_of, shouted
+from components.data.workers import Workers, cores
+from components.data_quality import row_work
 from components.evaluation import seen_rows
+
+_ALONE = 32_768  # rows that are read before worker processes start: the demo's source has fewer
 
 
 def place(keys: np.ndarray, eval_fraction: float, test_fraction: float) -> np.ndarray:
@@ -37,38 +41,34 @@ def place(keys: np.ndarray, eval_fraction: float, test_fraction: float) -> np.nd
     return np.where(point < test_fraction + eval_fraction, held_out, TRAIN).astype(np.int8)
 
 
-def columns(block: Block) -> dict:
-    """The columns of `row_store` that follow from the rows alone."""
-    texts = list(map(text_cleaning.join, block.titles, block.descriptions))
-    return {
-        "key": np.fromiter(map(text_cleaning.row_key, texts), np.uint64, len(texts)),
-        "label": np.array(block.labels, np.int16),
-        "length": np.fromiter(map(length_of, texts), np.int16, len(texts)),
-        "shouted": np.fromiter(map(shouted, block.titles), bool, len(texts)),
-        "text": [text.encode() for text in texts],
-    }
-
-
-def read_rows(files: list[dict], form: Form, store: row_store.Store, account: Account, place_of, drawn_of) -> list[str]:
+def read_rows(
+    files: list[dict], form: Form, store: row_store.Store, account: Account, place_of, drawn_of, workers: Workers
+) -> list[str]:
     """Stores every readable row of the files, in their order; returns what is to be said of files that cannot be read.
 
     place_of(file, keys), drawn_of(file, keys): columns `place` and `drawn` of `row_store`.
     """
-    unread = []
-    for number, file in enumerate(files):
-        account.open(file)
-        try:
-            for part in listed_files.read(file, form):
-                if isinstance(part, BadRow):
-                    account.quarantine(part)
-                    continue
-                account.read(len(part))
-                own = columns(part)
-                own["file"] = np.full(len(part), number, np.int32)
-                own["place"], own["drawn"] = place_of(file, own["key"]), drawn_of(file, own["key"])
-                store.add(own)
-        except SourceError as error:
-            unread.append(str(error))
+    unread, numbers = [], deque()  # of the blocks that are not yet stored: the number of their file
+
+    def blocks() -> Iterator[Block]:
+        for number, file in enumerate(files):
+            account.open(file)
+            try:
+                for part in listed_files.read(file, form):
+                    if isinstance(part, BadRow):
+                        account.quarantine(part)
+                        continue
+                    account.read(len(part))
+                    numbers.append(number)
+                    yield part
+            except SourceError as error:
+                unread.append(str(error))
+
+    for own in workers.map(row_work.columns, blocks(), alone=_ALONE // BLOCK):
+        number = numbers.popleft()
+        own["file"] = np.full(len(own["key"]), number, np.int32)
+        own["place"], own["drawn"] = place_of(files[number], own["key"]), drawn_of(files[number], own["key"])
+        store.add(own)
     return unread
 
 
@@ -77,13 +77,14 @@ def ingest(
     form: Form,
     eval_fraction: float,
     test_fraction: float,
-    writer: records.Writer,
+    examples: str,
     kept_out: Path,
     fresh_fraction: float = 0.0,
     fresh_from: str = "labelled",
 ) -> tuple[dict, dict]:
     """Writes every row to its split or to the quarantine file; returns the account of rows and the profile of train rows.
 
+    examples: the folder of the artifact's splits.
     Rows in = rows out + quarantined + duplicates. A duplicate is a train row with the normalised text and label of an earlier row, or
     with the text of a test row (`leaked` counts these) or of a fresh row: no model is trained on rows that it is judged by.
 
@@ -105,24 +106,28 @@ def ingest(
 
     kept_out.mkdir(parents=True, exist_ok=True)
     # In the artifact that is being made: whatever clears it after a crash clears this too, and nothing does before.
-    with tempfile.TemporaryDirectory(dir=kept_out, prefix=".rows.", ignore_cleanup_errors=True) as aside:
+    with (
+        tempfile.TemporaryDirectory(dir=kept_out, prefix=".rows.", ignore_cleanup_errors=True) as aside,
+        Workers(cores(), row_work.__name__) as workers,
+    ):
         rows = Path(aside, "rows.parquet")
         with open(kept_out / "rows.csv", "w", newline="", encoding="utf-8") as out, row_store.Store(rows) as store:
             log = csv.writer(out)
             log.writerow(["source", "line", "column", "value", "reason"])
             account = Account(form, log)
-            unread = read_rows(ordered, form, store, account, place_of, drawn_of)
+            unread = read_rows(ordered, form, store, account, place_of, drawn_of, workers)
         if unread:
             raise SourceError(_unreadable(unread, account))
         decided = row_decisions.decide(rows, Path(aside))
         account.leaked, account.conflicts = decided.leaked, decided.conflicts
         seen_rows.save_sorted(kept_out / seen_rows.FILE, decided.learned(), decided.learned_rows)
-        split_rows = Distribution(ordered, form, decided.by_file)
-        writer.expect(split_rows.sizes)
-        for part in row_store.kept(rows, decided.kept):
-            split_rows.write(part, writer)
-    account.take(split_rows.taken)
-    return account.to_json(), split_rows.profile()
+        kept = Kept(rows, decided.kept)
+        counting = row_work.Counting(kept, ordered, form, decided.by_file)
+        tasks = [counting, *row_work.writing(kept, examples, ordered, decided.by_file)]
+        done = workers.map(row_work.do, tasks, alone=0 if workers.started else len(tasks), ahead=len(tasks))
+        (taken, profile), *_ = done
+    account.take(taken)
+    return account.to_json(), profile
 
 
 def _unreadable(unread: list[str], account: Account) -> str:
@@ -156,17 +161,16 @@ def Ingester(
     fresh_fraction, fresh_from: see `components.data.fresh_rows`. code: hash of code and libraries, for the cache.
     """
     written = form_from(json.loads(form), json.loads(labels), first_label)
-    with records.Writer(examples.uri) as writer:
-        account, profile = ingest(
-            json.loads(files),
-            written,
-            eval_fraction,
-            test_fraction,
-            writer,
-            Path(quarantine.uri),
-            fresh_fraction,
-            fresh_from,
-        )
+    account, profile = ingest(
+        json.loads(files),
+        written,
+        eval_fraction,
+        test_fraction,
+        examples.uri,
+        Path(quarantine.uri),
+        fresh_fraction,
+        fresh_from,
+    )
     Path(quarantine.uri, "report.json").write_text(json.dumps(account, indent=1, ensure_ascii=False))
     Path(quarantine.uri, "profile.json").write_text(json.dumps(profile, ensure_ascii=False))
     examples.split_names = records.split_names()

@@ -1,16 +1,14 @@
 """Writing of `Examples` artifacts: gzip TFRecord files of tf.Example records with `text` (bytes) and `label` (int64).
 
 A record is encoded here and not by tf.train.Example: its features always have the same shape, and the general encoder takes many times
-as long. Packing runs in a thread beside the encoding. Equal rows give equal bytes.
+as long. Equal rows give equal bytes.
 Formats: https://protobuf.dev/programming-guides/encoding and https://www.tensorflow.org/tutorials/load_data/tfrecord
 """
 
 import contextlib
-import queue
 import struct
-import threading
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -74,64 +72,60 @@ def framed(text: bytes, label: int, span: bytes | None = None) -> tuple[bytes, b
     return start, text, _masked(google_crc32c.extend(crc, text))
 
 
-class _Split:
-    """The record files of one split: `<folder>/data_tfrecord-00000-of-00003.gz`, …, `SHARD` rows each."""
+class RecordFile:
+    """One gzip TFRecord file; a context manager.
 
-    def __init__(self, folder: Path, rows: int, write):
-        self.folder, self.write = folder, write
-        self.shards = max(1, -(-rows // SHARD))
-        self.rows = self.bytes = 0
-        self.parts: list[bytes] = []
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def path(self, shard: int) -> Path:
-        return self.folder / f"data_tfrecord-{shard:05d}-of-{self.shards:05d}.gz"
-
-    def add(self, text: bytes, label: int, span: bytes | None) -> None:
-        self.parts += framed(text, label, span)
-        self.rows, self.bytes = self.rows + 1, self.bytes + len(text)
-        # The last file takes what there is, however many rows were expected.
-        if self.rows % SHARD == 0 and self.rows // SHARD < self.shards:
-            self.flush(self.rows // SHARD - 1, True)
-        elif self.bytes > _PART:
-            self.flush(min(self.rows // SHARD, self.shards - 1), False)
-
-    def flush(self, shard: int, last: bool) -> None:
-        self.write(self.path(shard), b"".join(self.parts), last)
-        self.parts, self.bytes = [], 0
-
-    def close(self) -> None:
-        for shard in range(min(self.rows // SHARD, self.shards - 1), self.shards):
-            self.flush(shard, True)
-
-
-class Writer:
-    """Writes the splits of one `Examples` artifact; a context manager.
-
-    Raises (from any call after the fault): OSError, the disk is full or gone.
+    Raises (from any call): OSError, the disk is full or gone.
     """
 
-    def __init__(self, uri: str):
-        self.uri, self.expected, self.splits = uri, {}, {}
-        self.queue, self.fault = queue.Queue(8), None
-        self.thread = threading.Thread(target=self._pack, name="record files", daemon=True)
-        self.thread.start()
+    def __init__(self, path: Path):
+        self.parts: list[bytes] = []
+        self.bytes = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(path, "wb")  # noqa: SIM115 - `__exit__` closes it
+        self.packer = zlib.compressobj(1, wbits=31)
 
-    def expect(self, rows: Mapping[str, int]) -> None:
-        """Tells how many rows the splits will have, before the first is written: large ones go to several files."""
-        self.expected = dict(rows)
-
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> "RecordFile":
         return self
 
     def __exit__(self, *error) -> None:
+        with self.file:
+            self._pack()
+            self.file.write(self.packer.flush())
+
+    def write(self, texts: Iterable[bytes], labels: Iterable[int], span: bytes | None = None) -> None:
+        """texts: UTF-8."""
+        for text, label in zip(texts, labels):
+            self.parts += framed(text, label, span)
+            self.bytes += len(text)
+            if self.bytes > _PART:
+                self._pack()
+
+    def _pack(self) -> None:
+        self.file.write(self.packer.compress(b"".join(self.parts)))
+        self.parts, self.bytes = [], 0
+
+
+def file_names(uri: str, split: str, rows: int) -> list[Path]:
+    """The record files of a split: `SHARD` rows each, the rest in the last; one for a split without rows."""
+    count = max(1, -(-rows // SHARD))
+    return [Path(uri, f"Split-{split}", f"data_tfrecord-{i:05d}-of-{count:05d}.gz") for i in range(count)]
+
+
+class Writer(contextlib.ExitStack):
+    """Writes the splits of an `Examples` artifact row by row, each to one file; a context manager.
+
+    Raises: OSError, the disk is full or gone.
+    """
+
+    def __init__(self, uri: str):
+        super().__init__()
+        self.uri, self.files = uri, {}
+
+    def __enter__(self) -> "Writer":
         for split in SPLITS:
-            self._split(split)
-        for own in self.splits.values():
-            own.close()
-        self.queue.put(None)
-        self.thread.join()
-        self._check()
+            self._file(split)
+        return self
 
     def write(self, split: str, text: str, label: int, span: str = "") -> None:
         """span: the row's day, kept of fresh rows alone."""
@@ -139,34 +133,10 @@ class Writer:
 
     def write_all(self, split: str, texts: Iterable[bytes], labels: Iterable[int], span: str = "") -> None:
         """Writes rows of one split and day. texts: UTF-8."""
-        self._check()
-        own, day = self._split(split), span.encode() if split == FRESH else None
-        for text, label in zip(texts, labels):
-            own.add(text, label, day)
+        self._file(split).write(texts, labels, span.encode() if split == FRESH else None)
 
-    def _split(self, split: str) -> _Split:
-        if split not in self.splits:
-            folder = Path(self.uri, f"Split-{split}")
-            self.splits[split] = _Split(folder, self.expected.get(split, 0), lambda *part: self.queue.put(part))
-        return self.splits[split]
-
-    def _check(self) -> None:
-        if self.fault:
-            raise self.fault
-
-    def _pack(self) -> None:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as opened:  # suppressed: closing after a fault
-            packed = {}
-            while part := self.queue.get():
-                path, content, last = part
-                try:
-                    if self.fault is None:
-                        if path not in packed:
-                            packed[path] = opened.enter_context(open(path, "wb")), zlib.compressobj(1, wbits=31)
-                        file, packer = packed[path]
-                        file.write(packer.compress(content))
-                        if last:
-                            file.write(packer.flush())
-                            packed.pop(path)[0].close()
-                except OSError as error:
-                    self.fault = error  # the queue is emptied all the same: whoever fills it waits for room
+    def _file(self, split: str) -> RecordFile:
+        if split not in self.files:
+            (path,) = file_names(self.uri, split, 0)
+            self.files[split] = self.enter_context(RecordFile(path))
+        return self.files[split]

@@ -6,6 +6,7 @@ be a fresh row), length (int16, words between blanks), shouted (bool), text (the
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,10 @@ class Store:
         if not count:
             return
         numbered = {"n": np.arange(self.rows, self.rows + count), **columns}
-        arrays = [pa.array(numbered[field.name], field.type) for field in SCHEMA]
+        arrays = [
+            value if isinstance(value := numbered[field.name], pa.Array) else pa.array(value, field.type)
+            for field in SCHEMA
+        ]
         self.parts.append(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
         self.rows, self.waiting = self.rows + count, self.waiting + count
         if self.waiting >= _GROUP:
@@ -67,31 +71,60 @@ class Store:
         self.waiting, self.parts = 0, []
 
 
-def batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, in order, some at a time."""
+def batches(path: Path, columns: list[str] | None = None, first: int = 0) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file from the group of row `first` on, in order, some at a time."""
     with pq.ParquetFile(path) as file:
-        if file.metadata.num_row_groups:  # newer versions of pyarrow refuse to read a file without rows
-            yield from file.iter_batches(_BATCH, columns=columns)
+        ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+        groups = [i for i, end in enumerate(ends) if end > first]
+        if groups:  # newer versions of pyarrow refuse to read none
+            yield from file.iter_batches(_BATCH, row_groups=groups, columns=columns)
 
 
-def kept(rows: Path, decided: Path) -> Iterator[dict]:
-    """The rows that stay, in order and some at a time, as columns: arrays of [rows], the text a list.
+@dataclass(frozen=True)
+class Kept:
+    """The rows that stay. rows: the file of all rows; decided: Parquet file of (n, place) of those that stay, in order."""
 
-    decided: Parquet file of (n, place) of these rows, in order.
-    """
-    answers = batches(decided)
-    numbers, places = np.array([], np.int64), np.array([], np.int8)
-    for batch in batches(rows, _READ):
-        first = batch.column(0)[0].as_py()
-        while not len(numbers) or numbers[-1] < first + batch.num_rows:
-            more = next(answers, None)
-            if more is None:
-                break
-            numbers = np.concatenate([numbers, more.column(0).to_numpy()])
-            places = np.concatenate([places, more.column(1).to_numpy().astype(np.int8)])
-        count = int(np.searchsorted(numbers, first + batch.num_rows))
-        if count:
-            own = batch.take(pa.array(numbers[:count] - first))
-            arrays = {name: own.column(i).to_numpy(zero_copy_only=False) for i, name in enumerate(_READ[:-1])}
-            yield {**arrays, "text": own.column(len(_READ) - 1).to_pylist(), "place": places[:count]}
-        numbers, places = numbers[count:], places[count:]
+    rows: Path
+    decided: Path
+
+    def read(self, split: str = "", first: int = 0, end: int | None = None) -> Iterator[dict]:
+        """Columns of these rows, in order and some at a time: arrays of [rows], `text` one of Arrow. Only rows of one split and with
+        first <= n < end, where these are given.
+        """
+        answers, numbers, places = self._places(split), np.array([], np.int64), np.array([], np.int8)
+        for batch in batches(self.rows, _READ, first):
+            start = batch.column(0)[0].as_py()
+            stop = start + batch.num_rows
+            while not len(numbers) or numbers[-1] < stop:
+                more = next(answers, None)
+                if more is None:
+                    break
+                numbers, places = np.concatenate([numbers, more[0]]), np.concatenate([places, more[1]])
+            low, high = np.searchsorted(numbers, [max(start, first), stop if end is None else min(stop, end)])
+            if low < high:
+                own = batch.take(pa.array(numbers[low:high] - start))
+                arrays = {name: own.column(i).to_numpy(zero_copy_only=False) for i, name in enumerate(_READ[:-1])}
+                yield {**arrays, "text": own.column(len(_READ) - 1), "place": places[low:high]}
+            if end is not None and stop >= end:
+                return
+            numbers, places = numbers[high:], places[high:]
+
+    def starts(self, split: str, size: int) -> list[int]:
+        """The number of every `size`th row of a split, from its first on."""
+        found, seen = [], 0
+        for numbers, _ in self._places(split):
+            found += numbers[-seen % size :: size].tolist()
+            seen += len(numbers)
+        return found
+
+    def _places(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        codes = [code for code, name in enumerate(PLACES) if split in ("", name)]
+        for batch in batches(self.decided):
+            numbers, places = batch.column(0).to_numpy(), batch.column(1).to_numpy().astype(np.int8)
+            own = np.isin(places, codes)
+            yield numbers[own], places[own]
+
+
+def listed(column: pa.Array) -> list[bytes]:
+    """The values of a column of texts."""
+    return column.to_numpy(zero_copy_only=False).tolist()  # a tenth of the time of `to_pylist`

@@ -27,7 +27,7 @@ WORDS = (
 def clean_tensor(texts: tf.Tensor) -> tf.Tensor:
     """`components.data.text_cleaning.clean` as graph ops. string[...] to string[...]; bytes that are no UTF-8 become U+FFFD."""
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-    for pattern, replacement in SCARS:
+    for pattern, replacement, _ in SCARS:
         texts = tf.strings.regex_replace(texts, pattern, replacement)
     return texts
 

@@ -1,31 +1,35 @@
-"""The rows that stay go to their splits; on the way they are counted and profiled."""
+"""Counts and profiles of the rows that stay."""
 
 from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 
-from components.data.record_writer import FRESH, SPLITS, Writer
 from components.data.row_format import Form
-from components.data.row_store import EVAL, PLACES, TRAIN
+from components.data.row_store import EVAL, PLACES, TRAIN, listed
 from components.data_quality.label_consistency import Sample, confusion
-from components.data_quality.profile import Profile, sampled, words_of
+from components.data_quality.profile import Profile, counted_words, sampled, words_of
 
 _SPAN_WORDS = 2000  # words that a span's profile keeps
 
 
+def days_of(files: list[dict]) -> list[str]:
+    """The day of each file's rows: of train files their span, "" of others."""
+    return [file["span"] if file["split"] == "train" else "" for file in files]
+
+
 class Distribution:
-    """Writes rows, some at a time and in order. sizes: rows by split; taken: rows written, by (file, split, label).
+    """Counts rows, some at a time and in order. taken: rows counted, by (file, split, label).
 
     files: in the order of reading. by_file: rows that stay, by (number of the file, place).
     """
 
     def __init__(self, files: list[dict], form: Form, by_file: Mapping[tuple[int, int], int]):
-        self.form, self.taken, self.sizes, self.learned = form, Counter(), Counter(), 0
-        self.days = [file["span"] if file["split"] == "train" else "" for file in files]
+        self.form, self.taken, self.learned = form, Counter(), 0
+        self.days = days_of(files)
         self.span_rows = dict.fromkeys(sorted(set(self.days) - {""}), 0)
         for (file, place), count in by_file.items():
-            self.sizes[PLACES[place]] += count
             if place in (TRAIN, EVAL):
                 self.learned += count
                 if self.days[file]:
@@ -34,20 +38,14 @@ class Distribution:
         self.held_out = {"eval": Sample(), "test": Sample()}
         self.span_of = np.unique(self.days, return_inverse=True)  # (different days, day of each file)
 
-    def write(self, rows: dict, writer: Writer) -> None:
-        """rows: columns of `row_store`, arrays of [rows]; `place` as decided."""
+    def add(self, rows: dict) -> None:
+        """rows: columns of `row_store.Kept`."""
         places, labels, texts = rows["place"], rows["label"], rows["text"]
         self._count(rows["file"], places, labels)
-        for split in (*SPLITS, FRESH):
+        for split, sample in self.held_out.items():
             own = np.flatnonzero(np.isin(places, [code for code, name in enumerate(PLACES) if name == split]))
-            if split == FRESH:
-                for i in own:
-                    writer.write_all(split, [texts[i]], [int(labels[i])], self.days[rows["file"][i]])
-            elif len(own):
-                writer.write_all(split, [texts[i] for i in own], labels[own].tolist())
-            if split in self.held_out:
-                for i in own:
-                    self.held_out[split].offer(lambda i=i: words_of(texts[i].decode()), int(labels[i]))
+            for i, label in zip(own.tolist(), labels[own].tolist()):
+                sample.offer(lambda i=i: words_of(texts[i].as_py().decode()), label)
         learned = np.flatnonzero(np.isin(places, (TRAIN, EVAL)))
         names, day_of = self.span_of
         days = day_of[rows["file"][learned]]
@@ -79,9 +77,9 @@ class Distribution:
             ((self.own,), of_day & ~counted),
         ):
             for label in np.unique(columns[0][chosen]):
-                texts = [rows["text"][i] for i in own[chosen & (columns[0] == label)]]
+                texts = listed(rows["text"].take(pa.array(own[chosen & (columns[0] == label)])))
                 # One call for many rows; no word goes across the line break between two of them.
-                words = words_of(b"\n".join(texts).decode())
+                words = counted_words(b"\n".join(texts))
                 for profile in profiles:
                     profile.count_words(words, int(label))
 

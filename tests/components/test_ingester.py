@@ -23,6 +23,7 @@ from components.data import tfrecords as records
 from components.data.row_format import Block
 from components.data.row_store import PLACES
 from components.data.sources import SourceError
+from components.data_quality import row_work
 from components.data_quality.profile import EDGES, Profile, words_of
 
 SPLITS_OF_FORTY = (
@@ -216,8 +217,7 @@ def test_any_text_survives_every_format_into_examples_unchanged(tmp_path_factory
     path = folder / {"jsonl": "test.jsonl.gz"}.get(kind, f"test.{kind}")
     path.write_bytes(written(rows, kind))
     listing = {"path": str(path), "split": "test", "sha256": file_hash(path), "span": "", "kind": "file"}
-    with records.Writer(str(folder / "examples")) as writer:
-        account, _ = ingester.ingest([listing], FORM, 0.05, 0.1, writer, folder / "quarantine")
+    account, _ = ingester.ingest([listing], FORM, 0.05, 0.1, str(folder / "examples"), folder / "quarantine")
     found, labels = records.load(str(folder / "examples"), "test")
     assert [raw.decode() for raw in found] == [text_cleaning.join(title, description) for _, title, description in rows]
     assert labels.tolist() == [label - 1 for label, _, _ in rows] and account["rows"]["out"] == len(rows)
@@ -251,7 +251,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
 
 def test_a_label_of_many_is_stored_as_it_is():
     block = Block([1, 2], [199, 30_000], ["a", "b"], ["", ""])
-    assert pa.array(ingester.columns(block)["label"], row_store.SCHEMA.field("label").type).to_pylist() == [199, 30_000]
+    assert pa.array(row_work.columns(block)["label"], row_store.SCHEMA.field("label").type).to_pylist() == [199, 30_000]
 
 
 def test_a_span_of_many_files_is_summed_up_once(tmp_path, monkeypatch):

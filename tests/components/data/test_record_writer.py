@@ -3,7 +3,6 @@
 import gzip
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -45,22 +44,19 @@ def test_a_file_holds_the_bytes_that_tensorflow_s_writer_writes(tmp_path):
     assert [len(records.load(str(tmp_path), split)[0]) for split in ("eval", "test")] == [0, 0]  # empty, and readable
 
 
-@pytest.mark.parametrize(("expected", "names"), [(0, 1), (6, 1), (7, 2), (12, 2), (13, 3), (24, 4)])
-def test_a_large_split_goes_to_several_files_that_are_read_in_order(tmp_path, monkeypatch, expected, names):
+@pytest.mark.parametrize(("rows", "names"), [(0, 1), (6, 1), (7, 2), (12, 2), (13, 3), (24, 4)])
+def test_a_large_split_goes_to_several_files_whose_names_sort_in_order(monkeypatch, rows, names):
     monkeypatch.setattr(record_writer, "SHARD", 6)
-    rows = [f"row {number}" for number in range(expected or 20)]
-    with records.Writer(str(tmp_path)) as writer:
-        writer.expect({"train": expected})
-        for number, text in enumerate(rows):
-            writer.write("train", text, number % 4)
-    files = [Path(name).name for name in records.files(str(tmp_path), "train")]
-    assert files == [f"data_tfrecord-{i:05d}-of-{names:05d}.gz" for i in range(names)]
-    texts, labels = records.load(str(tmp_path), "train")
-    assert [text.decode() for text in texts] == rows and np.array_equal(labels, np.arange(len(rows)) % 4)
+    files = record_writer.file_names("x", "train", rows)
+    assert [file.name for file in files] == [f"data_tfrecord-{i:05d}-of-{names:05d}.gz" for i in range(names)]
 
 
 def test_rows_that_cannot_be_written_are_an_error_and_no_silence(tmp_path):
-    writer = records.Writer(str(tmp_path))
-    with pytest.raises(OSError, match="Split-train"), writer:
+    (tmp_path / "Split-train").write_text("in the way")
+    with pytest.raises(OSError, match="Split-train"), records.Writer(str(tmp_path)) as writer:
         writer.write("train", "a text", 1)
-        (tmp_path / "Split-train").rmdir()
+
+
+def test_a_full_disk_is_an_error(monkeypatch):
+    with pytest.raises(OSError, match="No space"), record_writer.RecordFile(Path("/dev/full")) as file:
+        file.write([b"x" * 5_000_000], [1])
