@@ -137,6 +137,7 @@ lock-set:
 	$(COMPILE) pyproject.toml --group airflow --group dev $(PYTHON) -o docker/$(STACK)/airflow.lock
 	$(COMPILE) --group pyproject.toml:browser --constraint docker/$(STACK)/airflow.lock $(PYTHON) \
 	  -o docker/$(STACK)/browser.lock
+	$(COMPILE) --group pyproject.toml:spark --constraint docker/$(STACK)/tfx.lock $(PYTHON) -o docker/$(STACK)/spark.lock
 
 # Without `setup`: it must work on a full disk. Any Python will do.
 clean:

@@ -26,7 +26,6 @@ _WORKER = 120.0  # seconds until a worker begins to serve this application: anot
 _END = 30.0  # seconds for the Java process to end
 _BATCH = 1 << 17  # rows that are copied together
 _LOG_LINES = 12  # of Spark's log, in the message
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 # Spark has no unsigned numbers: it reads a uint64 as this, which holds each of them exactly.
 _UNSIGNED = pa.decimal128(20, 0)
 
@@ -76,7 +75,7 @@ def opened(master: str, folder: Path) -> Iterator[Spark]:
 
     log = folder / "spark.log"
     try:
-        with _session(master, all(host in _LOOPBACK for host, _ in addresses), folder, log) as session:
+        with _session(master, all(re.match(r"localhost$|127\.", host) for host, _ in addresses), folder, log) as session:
             if addresses:
                 _await_worker(session, master)
             yield Spark(session, folder)
@@ -144,7 +143,7 @@ def _check_reachable(master: str, addresses: list[tuple[str, str]]) -> None:
     reasons = []
     for host, port in addresses:
         try:
-            socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
+            socket.create_connection((host, int(port)), _CONNECT).close()
             return
         except OSError as error:
             reasons.append(f"{host}:{port}: {error}")
