@@ -42,8 +42,8 @@ _KEPT = "SELECT n, file, place FROM part"
 _TEXTS = """
 SELECT key, min(place) AS place, count(*) AS copies FROM part WHERE place NOT IN (3, 4) GROUP BY key ORDER BY key
 """
-_CONFLICTS = "SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT) FROM texts"
-_LEARNED_ROWS = "SELECT count(*) FROM texts WHERE place <> 2"
+# Conflicts, and texts in train and eval.
+_COUNTS = "SELECT CAST(coalesce(sum(copies - 1), 0) AS BIGINT), count(CASE WHEN place <> 2 THEN 1 END) FROM texts"
 _IN_ORDER = "SELECT n, place FROM kept ORDER BY n"
 _BY_FILE = "SELECT file, place, count(*) FROM kept GROUP BY file, place"
 
@@ -92,14 +92,10 @@ def decide(rows: Path, folder: Path) -> Decisions:
             texts.append(folder / f"texts-{len(texts)}.parquet")
             engine.write(_TEXTS, texts[-1])
             engine.view("texts", texts[-1:])
-            leaked += _number(engine, _LEAKED)
-            conflicts += _number(engine, _CONFLICTS)
-            learned += _number(engine, _LEARNED_ROWS)
+            ((more_leaked,),) = engine.fetch(_LEAKED)
+            ((more_conflicts, more_learned),) = engine.fetch(_COUNTS)
+            leaked, conflicts, learned = leaked + more_leaked, conflicts + more_conflicts, learned + more_learned
         engine.view("kept", parts)
         engine.write(_IN_ORDER, kept)
         by_file = {(file, place): count for file, place, count in engine.fetch(_BY_FILE)}
     return Decisions(kept, texts, by_file, leaked, conflicts, learned)
-
-
-def _number(engine: row_engine.Engine, query: str) -> int:
-    return engine.fetch(query)[0][0]

@@ -129,7 +129,7 @@ def _check_installed() -> None:
     try:
         import pyspark  # noqa: F401
     except ImportError:
-        raise ConfigError("engine.spark needs PySpark, which is not installed here: .ci/setup spark") from None
+        raise ConfigError("engine.spark needs PySpark, which is not installed here: make spark") from None
     home = os.environ.get("JAVA_HOME")
     if not shutil.which(f"{home}/bin/java" if home else "java"):
         raise ConfigError(
