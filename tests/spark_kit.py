@@ -53,7 +53,16 @@ def _start(started: list, folder: Path, what: str, *options: str) -> subprocess.
     import pyspark
 
     home = Path(pyspark.__file__).parent
-    command = [home / "bin" / "spark-class", _LAUNCH.format(what), "--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
+    command = [
+        home / "bin" / "spark-class",
+        _LAUNCH.format(what),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--webui-port",
+        "0",
+    ]
     environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_DIRS": str(folder), **QUICK}
     errors = subprocess.PIPE if what == "master.Master" else subprocess.DEVNULL
     started.append(subprocess.Popen([*command, *options], env=environment, stdout=subprocess.DEVNULL, stderr=errors))

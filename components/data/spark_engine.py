@@ -75,7 +75,9 @@ def opened(master: str, folder: Path) -> Iterator[Spark]:
 
     log = folder / "spark.log"
     try:
-        with _session(master, all(re.match(r"localhost$|127\.", host) for host, _ in addresses), folder, log) as session:
+        with _session(
+            master, all(re.match(r"localhost$|127\.", host) for host, _ in addresses), folder, log
+        ) as session:
             if addresses:
                 _await_worker(session, master)
             yield Spark(session, folder)

@@ -72,7 +72,10 @@ def test_the_ingester_writes_the_same_files_through_a_cluster(cluster, tmp_path,
 @pytest.mark.usefixtures("quick_java")
 def test_a_cluster_without_workers_is_refused_in_time(tmp_path, monkeypatch):
     monkeypatch.setattr(spark_engine, "_WORKER", 1.0)
-    with spark_kit.running(tmp_path, 0) as address, pytest.raises(row_engine.EngineError, match=r"a worker within 1 s.*Received: none"):
+    with (
+        spark_kit.running(tmp_path, 0) as address,
+        pytest.raises(row_engine.EngineError, match=r"a worker within 1 s.*Received: none"),
+    ):
         decide(tmp_path / "rows", [("train", [(1, 0)])], address)
     import pyspark
 
@@ -85,16 +88,26 @@ def test_a_master_that_does_not_answer_is_named_with_what_to_do(tmp_path, monkey
         port = taken.getsockname()[1]
     with pytest.raises(row_engine.EngineError) as refused:
         decide(tmp_path / "rows", [("train", [(1, 0)])], f"spark://127.0.0.1:{port}")
-    assert f"127.0.0.1:{port}: [Errno 111] Connection refused" in str(refused.value) and "remove it" in str(refused.value)
+    assert f"127.0.0.1:{port}: [Errno 111] Connection refused" in str(refused.value) and "remove it" in str(
+        refused.value
+    )
 
 
 def test_what_is_not_installed_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    with pytest.raises(ConfigError, match=r"PySpark.*make spark"), row_engine.on("local[1]"), row_engine.opened(tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"PySpark.*make spark"),
+        row_engine.on("local[1]"),
+        row_engine.opened(tmp_path),
+    ):
         pass
     monkeypatch.setitem(sys.modules, "pyspark", types.ModuleType("pyspark"))
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"Java 17 or 21.*openjdk"), row_engine.on("local[1]"), row_engine.opened(tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"Java 17 or 21.*openjdk"),
+        row_engine.on("local[1]"),
+        row_engine.opened(tmp_path),
+    ):
         pass
 
 
