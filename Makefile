@@ -29,6 +29,7 @@ help:
 	@echo 'make demo-week    a week of the demo newsroom in minutes, with a table at its end'
 	@echo 'make up, down     start and stop Airflow and the MLflow UI on this machine; make status'
 	@echo 'make workers      workers on this machine for the stack of another one'
+	@echo 'make spark        install what [LINE.engine] spark needs, 450 MB'
 	@echo 'make databases    create the PostgreSQL databases that newsdesk.env names'
 	@echo 'make schedule-on  let the schedule retrain (the stack must be up); make schedule-off'
 	@echo 'make test, lint   the tests, the checkers; make test-fast for the inner loop'
@@ -48,6 +49,11 @@ setup:
 
 retrain: setup
 	@$(AIRFLOW) -m pipelines.airflow_stack.retrain_under_airflow
+
+# What `[<line>.engine] spark` in newsdesk.toml needs: PySpark and Java.
+.PHONY: spark
+spark:
+	@.ci/setup spark
 
 # PostgreSQL databases that newsdesk.env names and the server does not have; `make databases up` for a first start.
 .PHONY: databases
@@ -137,6 +143,7 @@ lock-set:
 	$(COMPILE) pyproject.toml --group airflow --group dev $(PYTHON) -o docker/$(STACK)/airflow.lock
 	$(COMPILE) --group pyproject.toml:browser --constraint docker/$(STACK)/airflow.lock $(PYTHON) \
 	  -o docker/$(STACK)/browser.lock
+	$(COMPILE) --group pyproject.toml:spark --constraint docker/$(STACK)/tfx.lock $(PYTHON) -o docker/$(STACK)/spark.lock
 
 # Without `setup`: it must work on a full disk. Any Python will do.
 clean:

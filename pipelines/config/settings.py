@@ -17,6 +17,7 @@ from pipelines.config.approval_settings import ApprovalSettings
 from pipelines.config.base import ListOf, Rule, Settings
 from pipelines.config.beam_settings import BeamSettings
 from pipelines.config.data_settings import DataConfig, Share
+from pipelines.config.engine_settings import EngineSettings
 from pipelines.config.gate_settings import GateConfig
 from pipelines.config.presets import DEFAULT, PRESETS
 from pipelines.notifications import transports
@@ -209,6 +210,7 @@ SECTIONS: dict[str, type[Settings]] = {
         GateConfig,
         ApprovalSettings,
         BeamSettings,
+        EngineSettings,
         RetentionSettings,
         MonitorSettings,
         NotifySettings,

@@ -20,7 +20,9 @@ from pipelines.flow import FLOW
 
 ROOTS = "components"  # the package whose modules define the nodes
 LIBRARIES = "installed libraries"
-_OWN = "newsdesk-"  # this project's own entry among the libraries; its code is hashed by file
+# Among the libraries: this project's own entry, whose code is hashed by file; and Spark (`spark.lock`), which changes where rows
+# are compared and not what comes of it.
+_UNCOUNTED = ("newsdesk-", "py4j-", "pyspark-")
 _NAME = re.compile(r"[\w./-]+\.\w+")
 
 
@@ -46,11 +48,11 @@ def changed(code_files: Mapping[str, str]) -> list[str]:
 def library_hash() -> str:
     """sha256 over Python's version and the names and versions of the packages installed in this environment.
 
-    Its own folders only: setuptools adds one with packages of its own to the path whenever something imports it.
+    Without `_UNCOUNTED`. Its own folders only: setuptools adds one with packages of its own to the path whenever something imports it.
     """
     folders = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
     names = {path.name for folder in folders for kind in ("dist", "egg") for path in folder.glob(f"*.{kind}-info")}
-    third_party = sorted(name for name in names if not name.startswith(_OWN))
+    third_party = sorted(name for name in names if not name.startswith(_UNCOUNTED))
     return hashlib.sha256("\n".join([platform.python_version(), *third_party]).encode()).hexdigest()
 
 

@@ -26,6 +26,7 @@ GRACE = 60  # seconds between SIGTERM and SIGKILL: time for one training step an
 _KEPT = (
     *("HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"),
     *("SSL_CERT_DIR", "SSL_CERT_FILE"),
+    *("JAVA_HOME", "SPARK_CONF_DIR", "SPARK_LOCAL_IP"),
     # By name, not by "NEWSDESK_": NEWSDESK_SMTP_PASSWORD is the scheduler's alone.
     *("NEWSDESK_COLD", "NEWSDESK_EVENTS", "NEWSDESK_HOME", "NEWSDESK_SERVER_IDLE"),
     *("NEWSDESK_SOCKETS", "NEWSDESK_TFX_PYTHON"),

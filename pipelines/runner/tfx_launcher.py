@@ -22,7 +22,9 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from components.core.records import RunRecord
 from components.core.states import NodeState
+from components.data import row_engine
 from pipelines import retraining
+from pipelines.config import run_config
 from pipelines.flow import NODES
 from pipelines.runner import runs
 
@@ -61,16 +63,19 @@ def launch(record: RunRecord, name: str, attempt: str = "", again: bool = False)
     connection = metadata.Metadata(connection_config(deployment))
     if again:
         _retire(connection, run_context, node)
+    # As Beam's options (`retraining.pipeline`): those of `newsdesk.toml` now, not the run's, and in no cache key.
+    engine = run_config.section(run_config.settings(), record.line, "engine")
     try:
-        _Launcher(
-            lambda: runs.check_unchanged(record, NODES[name]),
-            pipeline_node=node,
-            mlmd_connection=connection,
-            pipeline_info=ir.pipeline_info,
-            pipeline_runtime_spec=ir.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, name),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
-        ).launch()
+        with row_engine.on(engine.spark):
+            _Launcher(
+                lambda: runs.check_unchanged(record, NODES[name]),
+                pipeline_node=node,
+                mlmd_connection=connection,
+                pipeline_info=ir.pipeline_info,
+                pipeline_runtime_spec=ir.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, name),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+            ).launch()
     except BaseException:
         _close_running(connection, run_context, node)
         raise

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.data import row_decisions, row_store
+from components.data import duckdb_engine, row_decisions, row_store
 from components.data.row_store import DRAWN_TEST, EVAL, FRESH, GIVEN, TRAIN
 
 # Few different keys and labels, so that most rows meet an equal one. (key, label, fresh if its file may hold fresh rows)
@@ -55,12 +55,12 @@ def stored(path, files):
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
-@given(sources=FILES, part=st.sampled_from([row_decisions._PART, 5]))
+@given(sources=FILES, part=st.sampled_from([duckdb_engine.DuckDB.together, 5]))
 def test_the_rows_that_stay_are_those_of_a_walk_through_all(tmp_path_factory, sources, part):
     folder, files = tmp_path_factory.mktemp("rows"), [("test", sources[0]), *sources[1]]
     stored(folder / "rows.parquet", files)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_decisions, "_PART", part)
+        patch.setattr(duckdb_engine.DuckDB, "together", part)
         decided = row_decisions.decide(folder / "rows.parquet", folder)
     kept, leaked, conflicts, learned = one_by_one(files)
     parts = list(row_store.kept(folder / "rows.parquet", decided.kept))
