@@ -124,6 +124,8 @@ def ingest(
         kept = Kept(rows, decided.kept)
         counting = row_work.Counting(kept, ordered, form, decided.by_file)
         tasks = [counting, *row_work.writing(kept, examples, ordered, decided.by_file)]
+        if workers.started:
+            workers.wait()
         done = workers.map(row_work.do, tasks, alone=0 if workers.started else len(tasks), ahead=len(tasks))
         (taken, profile), *_ = done
     account.take(taken)

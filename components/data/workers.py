@@ -90,16 +90,24 @@ class Workers:
                 yield done.pop(first)
                 first += 1
 
-    def _are_ready(self) -> bool:
-        """Whether all workers wait for work. The first call starts them; importing takes them some tenths of a second."""
-        if not self.processes:
-            for _ in range(self.number):
-                self._start()
-        if not self.ready and all(pipe.poll() for pipe in self.processes):
+    def wait(self) -> None:
+        """Starts the processes, if that has not been done, and waits until all can take work: some tenths of a second."""
+        self._start_all()
+        if not self.ready:
             for pipe in self.processes:
                 self._answer(pipe)
             self.ready = True
+
+    def _are_ready(self) -> bool:
+        """Whether all can take work. The first call starts them."""
+        self._start_all()
+        if not self.ready and all(pipe.poll() for pipe in self.processes):
+            self.wait()
         return self.ready
+
+    def _start_all(self) -> None:
+        for _ in range(self.number - len(self.processes)):
+            self._start()
 
     def _start(self) -> None:
         own, other = Pipe()

@@ -17,15 +17,11 @@ MODULE = "components.data_quality.row_work"
 FOREIGN = {"tensorflow", "tfx", "tensorflow_datasets", "apache_beam", "pandas", "duckdb"}
 
 
-def started(crew: Workers) -> Workers:
-    assert list(crew.map(abs, itertools.takewhile(lambda _: not crew.ready, itertools.repeat(1))))
-    return crew
-
-
 @pytest.fixture(scope="module")
 def two():
     with Workers(2, MODULE) as crew:
-        yield started(crew)
+        crew.wait()
+        yield crew
 
 
 def test_answers_come_in_the_order_of_the_items(two):
@@ -54,11 +50,17 @@ def test_a_worker_imports_nothing_heavy(two):
 
 def test_a_killed_worker_is_an_error_that_says_so_and_leaves_no_process():
     with pytest.raises(WorkerLost, match="killed by SIGKILL"), Workers(2, MODULE) as crew:
-        started(crew)
+        crew.wait()
         pids = [process.pid for process in crew.processes.values()]
         os.kill(pids[0], signal.SIGKILL)
         list(crew.map(abs, range(100)))
     assert len(pids) == 2 and not any(map(psutil.pid_exists, pids))
+
+
+def test_work_does_not_wait_for_workers_that_are_still_starting():
+    with Workers(2, MODULE) as crew:
+        assert list(crew.map(abs, itertools.takewhile(lambda _: not crew.ready, itertools.repeat(1))))
+        assert crew.started
 
 
 def test_one_process_or_a_small_source_starts_none():
@@ -72,8 +74,7 @@ import os, signal, sys
 from components.data.workers import Workers
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with Workers(2, "components.data_quality.row_work") as crew:
-    for _ in crew.map(abs, iter(lambda: crew.ready, True)):
-        pass
+    crew.wait()
     print(*(process.pid for process in crew.processes.values()), flush=True)
     busy = "__import__('signal').pause()"
     list(crew.map(eval, [busy, f"__import__('os').kill({os.getpid()}, {sys.argv[1]}) or {busy}"]))

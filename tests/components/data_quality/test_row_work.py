@@ -30,8 +30,8 @@ def crews(monkeypatch):
 
     def enter(crew: Workers) -> Workers:
         entered.append(crew)
-        while crew.number > 1 and not crew._are_ready():
-            pass
+        if crew.number > 1:
+            crew.wait()
         return crew
 
     monkeypatch.setattr(Workers, "__enter__", enter)
@@ -89,7 +89,7 @@ def test_each_record_file_has_its_rows_and_no_others(tmp_path, monkeypatch, size
     with Store(tmp_path / "rows.parquet") as store:
         for part in np.array_split(np.arange(n), 4):
             zeros = np.zeros(len(part), int)
-            own = {name: zeros for name in ("file", "key", "label", "place", "length")}
+            own = dict.fromkeys(("file", "key", "label", "place", "length"), zeros)
             store.add({**own, "drawn": zeros > 0, "shouted": zeros > 0, "text": [b"row %d" % i for i in part]})
     stay = np.flatnonzero(np.arange(n) % 4)
     decided = pa.table({"n": stay, "place": places[stay]})
