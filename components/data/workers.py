@@ -75,20 +75,23 @@ class Workers:
                 yield work(item)
                 first = number + 1
                 continue
-            while len(asked) == self.number or number - first >= limit:
+            while len(asked) == self.number:
                 self._receive(asked, done)
-                while first in done:
-                    yield done.pop(first)
-                    first += 1
             free = next(pipe for pipe in self.processes if pipe not in asked)
             self._send(free, (work, item))
             asked[free] = number
+            while first in done or number - first >= limit:
+                if first in done:
+                    yield done.pop(first)
+                    first += 1
+                else:
+                    self._receive(asked, done)
         while asked or done:
-            if first not in done:
-                self._receive(asked, done)
-            while first in done:
+            if first in done:
                 yield done.pop(first)
                 first += 1
+            else:
+                self._receive(asked, done)
 
     def wait(self) -> None:
         """Starts the processes, if that has not been done, and waits until all can take work: some tenths of a second."""
