@@ -58,11 +58,11 @@ class Workers:
                 process.kill()  # it may be in the middle of something
             process.wait()
 
-    def map(self, work: Callable, items: Iterable, alone: int = 0, ahead: int = 0) -> Iterator[Any]:
+    def map(self, work: Callable, items: Iterable, alone: Callable[[], bool], ahead: int = 0) -> Iterator[Any]:
         """`work(item)` for each item, in order. work: a function of a module that a worker can import.
 
-        alone: so many items are done in this process before workers start: a small source does not pay for them. ahead: items
-        that are under way or waiting for an earlier one, at most; 0 for twice the workers.
+        alone: while it says so, items are done in this process: a small source does not pay for others. ahead: items that are under
+        way or waiting for an earlier one, at most; 0 for twice the workers.
 
         Raises:
             WorkerLost: a worker was killed. What `work` raises.
@@ -71,7 +71,7 @@ class Workers:
         done: dict[int, Any] = {}
         limit, first = ahead or 2 * self.number, 0
         for number, item in enumerate(items):
-            if self.number < 2 or number < alone or not self._are_ready():
+            if self.number < 2 or alone() or not self._are_ready():
                 yield work(item)
                 first = number + 1
                 continue
