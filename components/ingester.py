@@ -24,7 +24,7 @@ from components.artifacts import Quarantine
 from components.data import fresh_rows, listed_files, row_decisions, row_store
 from components.data import tfrecords as records
 from components.data.row_account import Account
-from components.data.row_format import BLOCK, BadRow, Block, Form, form_from
+from components.data.row_format import BadRow, Block, Form, form_from
 from components.data.row_store import DRAWN_TEST, EVAL, GIVEN, TRAIN, Kept
 from components.data.sources import SourceError
 from components.data.workers import Workers, cores
@@ -64,7 +64,7 @@ def read_rows(
             except SourceError as error:
                 unread.append(str(error))
 
-    for own in workers.map(row_work.columns, blocks(), alone=_ALONE // BLOCK):
+    for own in workers.map(row_work.columns, blocks(), lambda: store.rows < _ALONE):
         number = numbers.popleft()
         own["file"] = np.full(len(own["key"]), number, np.int32)
         own["place"], own["drawn"] = place_of(files[number], own["key"]), drawn_of(files[number], own["key"])
@@ -124,7 +124,9 @@ def ingest(
         kept = Kept(rows, decided.kept)
         counting = row_work.Counting(kept, ordered, form, decided.by_file)
         tasks = [counting, *row_work.writing(kept, examples, ordered, decided.by_file)]
-        done = workers.map(row_work.do, tasks, alone=0 if workers.started else len(tasks), ahead=len(tasks))
+        if workers.started:
+            workers.wait()
+        done = workers.map(row_work.do, tasks, lambda: not workers.started, ahead=len(tasks))
         (taken, profile), *_ = done
     account.take(taken)
     return account.to_json(), profile

@@ -58,11 +58,11 @@ class Workers:
                 process.kill()  # it may be in the middle of something
             process.wait()
 
-    def map(self, work: Callable, items: Iterable, alone: int = 0, ahead: int = 0) -> Iterator[Any]:
+    def map(self, work: Callable, items: Iterable, alone: Callable[[], bool], ahead: int = 0) -> Iterator[Any]:
         """`work(item)` for each item, in order. work: a function of a module that a worker can import.
 
-        alone: so many items are done in this process before workers start: a small source does not pay for them. ahead: items
-        that are under way or waiting for an earlier one, at most; 0 for twice the workers.
+        alone: while it says so, items are done in this process: a small source does not pay for others. ahead: items that are under
+        way or waiting for an earlier one, at most; 0 for twice the workers.
 
         Raises:
             WorkerLost: a worker was killed. What `work` raises.
@@ -71,35 +71,46 @@ class Workers:
         done: dict[int, Any] = {}
         limit, first = ahead or 2 * self.number, 0
         for number, item in enumerate(items):
-            if self.number < 2 or number < alone or not self._are_ready():
+            if self.number < 2 or alone() or not self._are_ready():
                 yield work(item)
                 first = number + 1
                 continue
-            while len(asked) == self.number or number - first >= limit:
+            while len(asked) == self.number:
                 self._receive(asked, done)
-                while first in done:
-                    yield done.pop(first)
-                    first += 1
             free = next(pipe for pipe in self.processes if pipe not in asked)
             self._send(free, (work, item))
             asked[free] = number
+            while first in done or number - first >= limit:
+                if first in done:
+                    yield done.pop(first)
+                    first += 1
+                else:
+                    self._receive(asked, done)
         while asked or done:
-            if first not in done:
-                self._receive(asked, done)
-            while first in done:
+            if first in done:
                 yield done.pop(first)
                 first += 1
+            else:
+                self._receive(asked, done)
 
-    def _are_ready(self) -> bool:
-        """Whether all workers wait for work. The first call starts them; importing takes them some tenths of a second."""
-        if not self.processes:
-            for _ in range(self.number):
-                self._start()
-        if not self.ready and all(pipe.poll() for pipe in self.processes):
+    def wait(self) -> None:
+        """Starts the processes, if that has not been done, and waits until all can take work: some tenths of a second."""
+        self._start_all()
+        if not self.ready:
             for pipe in self.processes:
                 self._answer(pipe)
             self.ready = True
+
+    def _are_ready(self) -> bool:
+        """Whether all can take work. The first call starts them."""
+        self._start_all()
+        if not self.ready and all(pipe.poll() for pipe in self.processes):
+            self.wait()
         return self.ready
+
+    def _start_all(self) -> None:
+        for _ in range(self.number - len(self.processes)):
+            self._start()
 
     def _start(self) -> None:
         own, other = Pipe()

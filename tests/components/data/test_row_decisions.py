@@ -63,9 +63,9 @@ def test_the_rows_that_stay_are_those_of_a_walk_through_all(tmp_path_factory, so
         patch.setattr(duckdb_engine.DuckDB, "together", part)
         decided = row_decisions.decide(folder / "rows.parquet", folder)
     kept, leaked, conflicts, learned = one_by_one(files)
-    parts = list(row_store.kept(folder / "rows.parquet", decided.kept))
+    parts = list(row_store.Kept(folder / "rows.parquet", decided.kept).read())
     texts = [b"text %d" % key for _, own in files for key, _ in own]
-    assert [(text, place) for part in parts for text, place in zip(part["text"], part["place"])] == [
+    assert [(text, place) for part in parts for text, place in zip(part["text"].to_pylist(), part["place"])] == [
         (texts[n], place) for n, place in kept
     ]
     assert (decided.leaked, decided.conflicts, decided.learned_rows) == (leaked, conflicts, len(learned))
@@ -79,7 +79,7 @@ def test_rows_of_many_batches_stay_in_order(tmp_path, monkeypatch):
     own = [(key, 0) for key in range(300)] * 2
     stored(tmp_path / "rows.parquet", [("train", own[i : i + 90]) for i in range(0, 600, 90)])
     decided = row_decisions.decide(tmp_path / "rows.parquet", tmp_path)
-    parts = list(row_store.kept(tmp_path / "rows.parquet", decided.kept))
-    assert [text for part in parts for text in part["text"]] == [b"text %d" % key for key in range(300)]
+    parts = list(row_store.Kept(tmp_path / "rows.parquet", decided.kept).read())
+    assert [text for part in parts for text in part["text"].to_pylist()] == [b"text %d" % key for key in range(300)]
     files = np.concatenate([part["file"] for part in parts])
     assert files.tolist() == [n // 90 for n in range(300)]

@@ -17,52 +17,58 @@ MODULE = "components.data_quality.row_work"
 FOREIGN = {"tensorflow", "tfx", "tensorflow_datasets", "apache_beam", "pandas", "duckdb"}
 
 
-def started(crew: Workers) -> Workers:
-    assert list(crew.map(abs, itertools.takewhile(lambda _: not crew.ready, itertools.repeat(1))))
-    return crew
+def never() -> bool:
+    return False
 
 
 @pytest.fixture(scope="module")
 def two():
     with Workers(2, MODULE) as crew:
-        yield started(crew)
+        crew.wait()
+        yield crew
 
 
 def test_answers_come_in_the_order_of_the_items(two):
     items = [3_000_000, *range(20), 2_000_000, *range(20)]  # the first takes the longest
-    assert list(two.map(range, items)) == list(map(range, items))
-    assert list(two.map(sum, map(range, items))) == [sum(range(item)) for item in items]
+    assert list(two.map(range, items, never)) == list(map(range, items))
+    assert list(two.map(sum, map(range, items), never)) == [sum(range(item)) for item in items]
 
 
 def test_items_are_not_taken_faster_than_they_are_done(two):
     taken = []
-    answers = two.map(abs, (taken.append(i) or i for i in range(100)))
+    answers = two.map(abs, (taken.append(i) or i for i in range(100)), never)
     for number, answer in enumerate(answers):
         assert answer == number and len(taken) <= number + 1 + 2 * two.number
 
 
 def test_an_error_of_the_work_arrives_with_its_place_in_the_worker(two):
     with pytest.raises(ValueError, match="invalid literal") as caught:
-        list(two.map(int, ["1", "no number"]))
+        list(two.map(int, ["1", "no number"], never))
     assert "in a worker process" in str(caught.value.__cause__)
 
 
 def test_a_worker_imports_nothing_heavy(two):
-    (loaded,) = two.map(eval, ["sorted(__import__('sys').modules)"])
+    (loaded,) = two.map(eval, ["sorted(__import__('sys').modules)"], never)
     assert MODULE in loaded and not FOREIGN & {name.partition(".")[0] for name in loaded}
 
 
 def test_a_killed_worker_is_an_error_that_says_so_and_leaves_no_process():
     with pytest.raises(WorkerLost, match="killed by SIGKILL"), Workers(2, MODULE) as crew:
-        started(crew)
+        crew.wait()
         pids = [process.pid for process in crew.processes.values()]
         os.kill(pids[0], signal.SIGKILL)
-        list(crew.map(abs, range(100)))
+        list(crew.map(abs, range(100), never))
     assert len(pids) == 2 and not any(map(psutil.pid_exists, pids))
 
 
+def test_work_does_not_wait_for_workers_that_are_still_starting():
+    with Workers(2, MODULE) as crew:
+        assert list(crew.map(abs, itertools.takewhile(lambda _: not crew.ready, itertools.repeat(1)), never))
+        assert crew.started
+
+
 def test_one_process_or_a_small_source_starts_none():
-    for crew, alone in ((Workers(1, MODULE), 0), (Workers(2, MODULE), 10)):
+    for crew, alone in ((Workers(1, MODULE), never), (Workers(2, MODULE), lambda: True)):
         with crew:
             assert list(crew.map(abs, range(10), alone)) == list(range(10)) and not crew.started
 
@@ -72,11 +78,10 @@ import os, signal, sys
 from components.data.workers import Workers
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with Workers(2, "components.data_quality.row_work") as crew:
-    for _ in crew.map(abs, iter(lambda: crew.ready, True)):
-        pass
+    crew.wait()
     print(*(process.pid for process in crew.processes.values()), flush=True)
     busy = "__import__('signal').pause()"
-    list(crew.map(eval, [busy, f"__import__('os').kill({os.getpid()}, {sys.argv[1]}) or {busy}"]))
+    list(crew.map(eval, [busy, f"__import__('os').kill({os.getpid()}, {sys.argv[1]}) or {busy}"], lambda: False))
 """
 
 
