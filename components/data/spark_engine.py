@@ -73,19 +73,19 @@ def opened(master: str, folder: Path) -> Iterator[Spark]:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
+    here = all(re.match(r"localhost$|127\.", host) for host, _ in addresses)
     log = folder / "spark.log"
     try:
-        with _session(
-            master, all(re.match(r"localhost$|127\.", host) for host, _ in addresses), folder, log
-        ) as session:
+        with _session(master, here, folder, log) as session:
             if addresses:
                 _await_worker(session, master)
             yield Spark(session, folder)
     except (PySparkException, Py4JError, ConnectionError) as error:
+        received = " ".join(str(error).splitlines()[:2])  # of a Java error the first line says only where
         last = "\n  ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
         raise EngineError(
             f"Spark at {master} must take the work and finish it. It must be of this version, {_version()}, run on Java 17 or "
-            f"21, and see {folder} by this path. Received: {str(error).splitlines()[0]}. Its log ends:\n  {last}"
+            f"21, and see {folder} by this path. Received: {received or type(error).__name__}. Its log ends:\n  {last}"
         ) from error
 
 
