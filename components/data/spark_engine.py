@@ -83,7 +83,8 @@ def opened(master: str, folder: Path) -> Iterator[Spark]:
             yield Spark(session, folder)
         except (PySparkException, Py4JError, ConnectionError) as error:
             received = " ".join(str(error).splitlines()[:2])  # of a Java error the first line says only where
-            last = "\n  ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+            said = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith("\tat ")]
+            last = "\n  ".join(said[-_LOG_LINES:])
             raise EngineError(
                 f"Spark at {master} must take the work and finish it. It must be of this version, {_version()}, run on Java 17 "
                 f"or 21, and see {folder} by this path. Received: {received or type(error).__name__}. Its log ends:\n  {last}"
