@@ -73,25 +73,29 @@ def opened(master: str, folder: Path) -> Iterator[Spark]:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
+    here = all(re.match(r"localhost$|127\.", host) for host, _ in addresses)
     log = folder / "spark.log"
-    try:
-        with _session(
-            master, all(re.match(r"localhost$|127\.", host) for host, _ in addresses), folder, log
-        ) as session:
+    with contextlib.ExitStack() as ending:
+        try:
+            session = _session(master, here, folder, log, ending)
             if addresses:
                 _await_worker(session, master)
             yield Spark(session, folder)
-    except (PySparkException, Py4JError, ConnectionError) as error:
-        last = "\n  ".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-        raise EngineError(
-            f"Spark at {master} must take the work and finish it. It must be of this version, {_version()}, run on Java 17 or "
-            f"21, and see {folder} by this path. Received: {str(error).splitlines()[0]}. Its log ends:\n  {last}"
-        ) from error
+        except (PySparkException, Py4JError, ConnectionError) as error:
+            received = " ".join(str(error).splitlines()[:2])  # of a Java error the first line says only where
+            said = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith("\tat ")]
+            last = "\n  ".join(said[-_LOG_LINES:])
+            raise EngineError(
+                f"Spark at {master} must take the work and finish it. It must be of this version, {_version()}, run on Java 17 "
+                f"or 21, and see {folder} by this path. Received: {received or type(error).__name__}. Its log ends:\n  {last}"
+            ) from error
 
 
-@contextlib.contextmanager
-def _session(master: str, here: bool, folder: Path, log: Path):
-    """A session and its Java process. here: master and workers are on this machine."""
+def _session(master: str, here: bool, folder: Path, log: Path, ending: contextlib.ExitStack):
+    """A session and its Java process, which end with the stack: after an error was put into words, which asks Java.
+
+    here: master and workers are on this machine. log: for what the process writes.
+    """
     from pyspark import SparkConf, SparkContext
     from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
@@ -109,22 +113,30 @@ def _session(master: str, here: bool, folder: Path, log: Path):
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     with open(log, "wb") as out:
         gateway = launch_gateway(conf, {"stdout": out, "stderr": out})
-    try:
-        session = SparkSession(SparkContext(conf=conf, gateway=gateway))
-        try:
-            yield session
-        finally:
-            session.stop()
-    finally:
-        # PySpark keeps one Java process for good, where nobody ends it.
-        SparkContext._gateway = SparkContext._jvm = None
+    ending.callback(_end, gateway)
+    session = SparkSession(SparkContext(conf=conf, gateway=gateway))
+    ending.callback(_stop, session)
+    return session
+
+
+def _stop(session) -> None:
+    with contextlib.suppress(Exception):  # its Java process may be gone, and an error be on its way
+        session.stop()
+
+
+def _end(gateway) -> None:
+    """Ends the Java process, which PySpark would keep for the next session."""
+    from pyspark import SparkContext
+
+    SparkContext._gateway = SparkContext._jvm = None
+    with contextlib.suppress(Exception):
         gateway.shutdown()
-        gateway.proc.stdin.close()  # what it waits for
-        try:
-            gateway.proc.wait(_END)
-        except subprocess.TimeoutExpired:
-            gateway.proc.kill()
-            gateway.proc.wait()
+    gateway.proc.stdin.close()  # what it waits for
+    try:
+        gateway.proc.wait(_END)
+    except subprocess.TimeoutExpired:
+        gateway.proc.kill()
+        gateway.proc.wait()
 
 
 def _check_installed() -> None:
