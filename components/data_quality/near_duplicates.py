@@ -24,7 +24,7 @@ _HELD = 500_000  # words whose hash is cached
 class Signatures:
     """Collects the signatures of rows, batch by batch: 64 + 64 bytes a row, in files without a name that vanish with the process.
 
-    folder: where they are, else the system's for temporary ones. In memory is one band at a time, about 50 bytes a row.
+    folder: where they are, else the system's for temporary ones. In memory is one band at a time, with what sorts it about 65 bytes a row.
     """
 
     def __init__(self, folder: str | Path | None = None):

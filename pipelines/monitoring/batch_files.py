@@ -14,7 +14,7 @@ from components.data.row_format import BadRow
 from pipelines.config.settings import MonitorSettings
 
 PREDICTIONS = "predictions.parquet"
-_GROUP = 1 << 17  # rows of the Parquet file that are written together
+_GROUP = 1 << 15  # rows of the Parquet file that are written together
 LIMITS = (
     "max_words",
     "max_lengths",

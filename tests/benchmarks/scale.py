@@ -267,8 +267,9 @@ def main() -> None:
         for rows in args.rows:
             written(rows)
     elif args.one:
+        file = place(args.rows[0]) / f"{args.one}.json"  # now: the monitor's run has a state folder of its own
         figures = measured(args.one, args.rows[0], args.seconds)
-        fileio.write_json(place(args.rows[0]) / f"{args.one}.json", figures)
+        fileio.write_json(file, figures)
         print(args.one, figures)
     else:
         text = page(args.rows, args.nodes, args.seconds)

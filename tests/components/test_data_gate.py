@@ -172,7 +172,7 @@ def test_the_page_names_files_without_the_folders_of_the_machine_and_links_nothi
 def test_a_lost_or_cut_record_file_is_found(good, tmp_path):
     with records.Writer(str(tmp_path / "e")) as writer:
         writer.write("train", "only one", 1)
-    scan = data_gate.Scan(str(tmp_path / "e"), 1)
+    scan = data_gate.Scan(str(tmp_path / "e"), 1, tmp_path)
     found = checks.written_check(good.account, scan.written)
     assert found["outcome"] == "stop" and re.search(
         r"train: 1 of 1,\d\d\d, eval: 0 of \d+, test: 0 of 100", found["message"]

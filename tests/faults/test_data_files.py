@@ -230,7 +230,7 @@ def flipped(content: bytes) -> bytes:
 def test_a_damaged_record_file_is_named_with_the_place(tmp_path, record_file, damage, told):
     record_file.write_bytes(damage(record_file.read_bytes()))
     with pytest.raises(ValueError, match=r"a record file must be undamaged") as error:
-        data_gate.Scan(str(tmp_path / "e"), 60)
+        data_gate.Scan(str(tmp_path / "e"), 60, tmp_path)
     assert str(record_file) in str(error.value) and told in str(error.value)
 
 
