@@ -115,9 +115,8 @@ class Bench:
 
         data = run_config.DataConfig()
         shutil.rmtree(self.examples, ignore_errors=True)
-        with records.Writer(str(self.examples)) as writer:
-            form = form_of("news", LABELS, data.first_label)
-            ingest(files, form, data.eval_fraction, data.test_fraction, writer, self.examples / "quarantine")
+        form = form_of("news", LABELS, data.first_label)
+        ingest(files, form, data.eval_fraction, data.test_fraction, str(self.examples), self.examples / "quarantine")
         (self.examples / "whole").touch()
 
     def answers(self, preset: str, kind: str, seed: int) -> dict[str, np.ndarray] | None:

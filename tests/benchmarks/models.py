@@ -60,8 +60,7 @@ def rows_of(source: Path, folder: Path) -> dict:
         {"path": str(source / f"{split}.csv"), "sha256": fileio.file_hash(source / f"{split}.csv"), "kind": "csv", "split": split, "span": ""}
         for split in ("train", "test")
     ]  # fmt: skip
-    with records.Writer(str(folder)) as writer:
-        ingester.ingest(files, form_of("news", LABELS), DataConfig().eval_fraction, 0.0, writer, folder / "quarantine")
+    ingester.ingest(files, form_of("news", LABELS), DataConfig().eval_fraction, 0.0, str(folder), folder / "quarantine")
     return {split: records.load(str(folder), split) for split in records.SPLITS}
 
 

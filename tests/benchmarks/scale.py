@@ -18,6 +18,7 @@ import components  # noqa: F401  # before TensorFlow: it chooses Keras 2
 import argparse
 import csv
 import datetime as dt
+import itertools
 import json
 import os
 import platform
@@ -34,7 +35,7 @@ from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEv
 from tfx.utils import path_utils
 
 from components.core import fileio, paths
-from components.data import tfrecords as records
+from components.data import record_writer
 from pipelines.config.presets import DEFAULT, PRESETS
 from pipelines.config.run_config import BASELINE, LABELS, GateConfig
 
@@ -70,11 +71,12 @@ def written(rows: int) -> Path:
     """A folder whose `examples` have so many train rows; what is whole there already is kept."""
     folder, counts = place(rows), {"train": rows, "eval": rows // 20, "test": rows // 10}
     if not (folder / "written").exists():
-        with records.Writer(str(folder / "examples")) as writer:
-            writer.expect(counts)
-            for seed, (split, count) in enumerate(counts.items()):
-                for text, label in articles(count, seed):
-                    writer.write(split, text, label)
+        for seed, (split, count) in enumerate(counts.items()):
+            rows = articles(count, seed)
+            for path in record_writer.file_names(str(folder / "examples"), split, count):
+                with record_writer.RecordFile(path) as file:
+                    for text, label in itertools.islice(rows, record_writer.SHARD):
+                        file.write([text.encode()], [label])
         (folder / "written").touch()
     return folder
 
