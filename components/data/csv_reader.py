@@ -235,8 +235,11 @@ def _columns(sample: list[list[str]], form: Form, path: Path) -> tuple[list[str]
                 f"a file with a header must have the columns {', '.join(form.required)}. Received: {path}, line 1: "
                 f"column {', '.join(missing)} is missing (found: {shown}). Other names can be given in the line's line.toml."
             )
-        if len(set(known)) < len(known):
-            raise SourceError(f"a header must name each column once. Received: {path}, line 1: {shown}")
+        if twice := form.repeated(first):
+            raise SourceError(
+                f"a header must name each column once. Received: {path}, line 1: {twice}. Rename or remove one, or change the names "
+                "under [files.columns] in the line's line.toml."
+            )
         return names, True
     if not form.labelled and all(len(cells) == len(TEXTS) for cells in sample):
         return list(TEXTS), False

@@ -102,9 +102,12 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                     ) from error
                 yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
                 continue
-            fields = {form.name_of(str(key)): each for key, each in value.items()} if isinstance(value, dict) else {}
+            value = value if isinstance(value, dict) else {}
+            fields = dict(zip(map(form.name_of, value), value.values()))
             missing = form.missing(fields)
-            if missing:
+            if len(fields) < len(value) and (twice := form.repeated(value)):
+                yield number, BadRow(number, "row", line, f"must name each column once ({twice})")
+            elif missing:
                 yield number, BadRow(number, ", ".join(missing), line, "is missing")
             else:
                 yield number, fields
@@ -123,6 +126,11 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
             file = pq.ParquetFile(source)
             names = {form.name_of(name): name for name in file.schema_arrow.names}
             missing, read = form.missing(names), [name for name in COLUMNS if name in names]
+            if twice := form.repeated(file.schema_arrow.names):
+                raise SourceError(
+                    f"a Parquet file must name each column once. Received: {path}: {twice}. Rename or remove one, or change the names "
+                    "under [files.columns] in the line's line.toml."
+                )
             if missing:
                 raise SourceError(
                     f"a Parquet file must have the columns {', '.join(form.required)}. Received: {path}: "
