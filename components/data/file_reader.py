@@ -50,15 +50,22 @@ def blocks(path: Path, form: Form, least: int = 1) -> Iterator[Block | BadRow]:
         raise SourceError(f"a data file must hold rows. Received: {path}, which has none")
 
 
+def text_of(value: object) -> str | None:
+    """A value of JSONL or Parquet as text, "" for null; None for what is none: true, a list, an object, a date."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+        return None
+    return "" if value is None else str(value)
+
+
 def _row(line: int, fields: dict, form: Form) -> Row | BadRow:
     texts = {}
     for name in COLUMNS:
-        value = fields.get(name)
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "surrogateescape")
-        if not isinstance(value, str | int | float | None) or isinstance(value, bool):
-            return BadRow(line, name, str(value), "is not text")
-        texts[name] = text = "" if value is None else str(value)
+        text = text_of(fields.get(name))
+        if text is None:
+            return BadRow(line, name, str(fields[name]), "is not text")
+        texts[name] = text
         if len(text) >= MAX_FIELD:
             return BadRow(line, name, text, f"is longer than {MAX_FIELD} characters")
         if "\0" in text or NUL in text:
