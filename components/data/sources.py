@@ -116,7 +116,7 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
         if path.is_dir() and match:
             spans[path] = match.group(1)
         elif path.is_dir():
-            ignored.append(f"{path.name}/: not a dated folder")
+            ignored.append(f"{shown(path.name)}/: not a dated folder (YYYY-MM-DD)")
     if window != "all" and not spans:
         rule = "a window needs dated folders (YYYY-MM-DD/ or span=YYYY-MM-DD/)"
         raise SourceError(f"{rule}. Received: window={window!r}, none in {root}")
@@ -145,12 +145,13 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
     """The data files of one folder; every other entry is added to `ignored`."""
     sums, files = _checksums(folder), []
     for path in sorted(folder.iterdir()):
-        name = path.relative_to(root).as_posix()
         if path.name in ("_SUCCESS", SUMS) or (path.is_dir() and not span):
             continue
-        if not path.is_file() or path.name[0] in "._" or not path.name.lower().endswith(DATA_SUFFIXES):
-            ignored.append(f"{name}: not a data file")
+        if reason := _no_data(path):
+            ignored.append(f"{shown(path.relative_to(root).as_posix())}: {reason}")
             continue
+        if shown(str(path)) != str(path):
+            raise SourceError(f"the name of a data file must be UTF-8; rename it. Received: {shown(str(path))}")
         if root not in path.resolve().parents:
             raise SourceError(f"a data file must lie inside its source. Received: {path} is a link to {path.resolve()}")
         split = "test" if path.name.lower().startswith("test") else "train"
@@ -167,6 +168,24 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
             f"every file that {SUMS} names must be there. Received: {folder} without {', '.join(lost)[:200]}"
         )
     return files
+
+
+def _no_data(path: Path) -> str:
+    """Why an entry of a source is not read; empty for a data file."""
+    if path.name[0] in "._":
+        return f"not a data file (its name begins with {path.name[0]})"
+    if path.is_dir():
+        return "a folder in a dated folder"
+    if not path.name.lower().endswith(DATA_SUFFIXES):
+        return f"not a data file ({', '.join(FORMATS)})"
+    if path.is_symlink() and not path.exists():
+        return f"a link to a file that is not there ({shown(os.readlink(path))})"
+    return "" if path.is_file() else "not a file"
+
+
+def shown(name: str) -> str:
+    """A name as UTF-8, which a file system does not ask for; the same where it is that already."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
