@@ -20,6 +20,7 @@ from components.data.text_stream import LongLine, open_lines
 _DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE = 20  # lines from which delimiter and header are detected
 _SHORT = 16  # lines that are parsed at a time after a fault
+_QUOTES = "; a field that begins with a quote must end with one, and a quote in it must be doubled"
 _ROW_LINES = 1000  # most lines of one row; a quote open for longer is a stray one
 
 
@@ -113,7 +114,8 @@ def _rows(path: Path, form: Form, in_blocks: bool) -> Iterator[tuple[int, dict |
             except csv.Error as error:
                 if "unexpected end" in str(error):
                     _refuse_cut(feed, path, start)
-                yield start, BadRow(start, "row", feed.leave(), f"is not readable as CSV ({error})")
+                hint = _QUOTES if "expected after" in str(error) else ""
+                yield start, BadRow(start, "row", feed.leave(), f"is not readable as CSV ({error}{hint})")
                 continue
             if not any(cell.strip() for cell in cells) and len(cells) <= 1:
                 continue

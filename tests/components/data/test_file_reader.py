@@ -122,7 +122,7 @@ BAD = [
     (b"1,a,b\x00c", "description", "holds a NUL character"),
     (b"1,,", "title, description", "both are empty"),
     (b"1, ,\t", "title, description", "both are empty"),
-    (b'1,"foo "bar",baz', "row", "is not readable as CSV"),
+    (b'1,"foo "bar",baz', "row", "is not readable as CSV (',' expected after '\"'; a field that begins with a quote must"),
     (b'1,"never closed,baz', "row", "is not readable as CSV"),
     (b"1,a," + b"x" * MAX_FIELD, "description", f"is longer than {MAX_FIELD} characters"),
     (b"1,a," + b"x" * (MAX_FIELD + 1), "row", "is not readable as CSV (field larger than field limit"),
