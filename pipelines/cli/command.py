@@ -114,4 +114,8 @@ def missing(path: Path) -> str:
     """What is wrong with a path that must be a file, a pipe among them; empty where nothing is."""
     if path.is_dir():
         return f"a file must be given. Received: {path}, a folder"
-    return "" if path.exists() else f"File not found: {path}. Check its name and the folder it is looked for in ({path.absolute().parent})"
+    return (
+        ""
+        if path.exists()
+        else f"File not found: {path}. Check its name and the folder it is looked for in ({path.absolute().parent})"
+    )

@@ -19,7 +19,9 @@ from pipelines.cli.command import Command, fail
 @click.option(
     "--text", "texts", multiple=True, metavar="COLUMN", help="a column with text, twice at most (default: found out)"
 )
-@click.option("--encoding", default="", metavar="NAME", help="the files' encoding, such as latin-1 (default: found out)")
+@click.option(
+    "--encoding", default="", metavar="NAME", help="the files' encoding, such as latin-1 (default: found out)"
+)
 @click.option("--shared", is_flag=True, help="write to data_schemas/, to be committed, not to the state folder")
 def command(folder, line, label, texts, encoding, shared) -> int:
     """Look at the data files in FOLDER and propose a line: labels, schema, expectations, behavioural tests, settings.

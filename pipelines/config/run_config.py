@@ -24,10 +24,10 @@ from pipelines.config.lines import DEMO_LINE, LABELS, REAL_LINE, labels_of, line
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.config.settings import (
     END,
+    REAL_DAY,
     RELEASES,
     SECTIONS,
     SEED_LIMIT,
-    REAL_DAY,
     WINDOW,
     WINDOW_RULE,
     DataConfig,

@@ -217,7 +217,9 @@ def _typed(path: Path, columns: dict[str, list], numbers: Sequence[int]) -> Tabl
     for name, values in columns.items():
         cells = list(map(file_reader.text_of, values))
         if None in cells:
-            left_out.append(f"{name} (line {numbers[cells.index(None)]}: {str(values[cells.index(None)])[:60]} is not text)")
+            left_out.append(
+                f"{name} (line {numbers[cells.index(None)]}: {str(values[cells.index(None)])[:60]} is not text)"
+            )
         else:
             _refuse_foreign(path, zip(numbers, cells))
             texts[name] = cells

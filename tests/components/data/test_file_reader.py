@@ -122,7 +122,11 @@ BAD = [
     (b"1,a,b\x00c", "description", "holds a NUL character"),
     (b"1,,", "title, description", "both are empty"),
     (b"1, ,\t", "title, description", "both are empty"),
-    (b'1,"foo "bar",baz', "row", "is not readable as CSV (',' expected after '\"'; a field that begins with a quote must"),
+    (
+        b'1,"foo "bar",baz',
+        "row",
+        "is not readable as CSV (',' expected after '\"'; a field that begins with a quote must",
+    ),
     (b'1,"never closed,baz', "row", "is not readable as CSV"),
     (b"1,a," + b"x" * MAX_FIELD, "description", f"is longer than {MAX_FIELD} characters"),
     (b"1,a," + b"x" * (MAX_FIELD + 1), "row", "is not readable as CSV (field larger than field limit"),
@@ -230,7 +234,9 @@ def test_a_line_names_its_own_columns(tmp_path):
     ]
 
 
-TWICE = dict(zip(("label", "title", "description", "summary", "other", "Other"), ("3", "Oil", "the article", "", "x", "y")))
+TWICE = dict(
+    zip(("label", "title", "description", "summary", "other", "Other"), ("3", "Oil", "the article", "", "x", "y"))
+)
 TWICE_FILES = {
     "a.csv": as_csv([tuple(TWICE), tuple(TWICE.values())]),
     "a.jsonl": (json.dumps(TWICE) + "\n" + json.dumps(dict(reversed(TWICE.items()))) + "\n").encode(),

@@ -106,13 +106,21 @@ def test_the_next_commands_can_be_pasted_into_a_shell(tmp_path, capsys):
 
 
 def test_values_that_the_reader_of_a_run_refuses_make_no_column(tmp_path):
-    rows = [{"team": {"name": "ab"[at % 2]}, "vip": at % 2 == 0, "kind": "xy"[at % 2], "body": f"some words {at}"} for at in range(40)]
+    rows = [
+        {"team": {"name": "ab"[at % 2]}, "vip": at % 2 == 0, "kind": "xy"[at % 2], "body": f"some words {at}"}
+        for at in range(40)
+    ]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pq.write_table(pa.table({**{name: [row[name] for row in rows] for name in rows[0]}, "kind": [b"x", b"y"] * 20}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({**{name: [row[name] for row in rows] for name in rows[0]}, "kind": [b"x", b"y"] * 20}),
+        tmp_path / "a.parquet",
+    )
     for name in ("a.jsonl", "a.parquet"):
         file = SourceFile(tmp_path / name)
         assert line_proposal.propose([file]).columns == {"label": "kind", "description": "body"}
-        with pytest.raises(SourceError, match=r"'team', .*; left out: team \(line 1: \{'name': 'a'\} is not text\), vip"):
+        with pytest.raises(
+            SourceError, match=r"'team', .*; left out: team \(line 1: \{'name': 'a'\} is not text\), vip"
+        ):
             line_proposal.propose([file], label="team")
 
 
