@@ -28,10 +28,8 @@ from urllib.parse import urlsplit
 
 from components.core import paths
 from components.core.fileio import file_hash
+from components.data.source_entries import FORMATS, no_data, shown
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet")
-COMPRESSIONS = ("", ".gz", ".zst")
-DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPRESSIONS)
 SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
 PATIENCE = 5.0  # seconds for a first answer of a data set's host; the downloader itself tries for minutes
 SUMS = "SHA256SUMS"
@@ -147,7 +145,7 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
     for path in sorted(folder.iterdir()):
         if path.name in ("_SUCCESS", SUMS) or (path.is_dir() and not span):
             continue
-        if reason := _no_data(path):
+        if reason := no_data(path):
             ignored.append(f"{shown(path.relative_to(root).as_posix())}: {reason}")
             continue
         if shown(str(path)) != str(path):
@@ -168,24 +166,6 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
             f"every file that {SUMS} names must be there. Received: {folder} without {', '.join(lost)[:200]}"
         )
     return files
-
-
-def _no_data(path: Path) -> str:
-    """Why an entry of a source is not read; empty for a data file."""
-    if path.name[0] in "._":
-        return f"not a data file (its name begins with {path.name[0]})"
-    if path.is_dir():
-        return "a folder in a dated folder"
-    if not path.name.lower().endswith(DATA_SUFFIXES):
-        return f"not a data file ({', '.join(FORMATS)})"
-    if path.is_symlink() and not path.exists():
-        return f"a link to a file that is not there ({shown(os.readlink(path))})"
-    return "" if path.is_file() else "not a file"
-
-
-def shown(name: str) -> str:
-    """A name as UTF-8, which a file system does not ask for; the same where it is that already."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -64,11 +64,8 @@ def run(request: dict, as_json: bool) -> int:
         print(_text(verdict, node_runs.not_read(run_id)))
     else:
         none = _no_verdict(ended)
-        headline = (
-            f"Data verdict: {none['decision']}"
-            if none["decision"]
-            else f"No data verdict: the check ended with {none['state']}"
-        )
+        judged = f"Data verdict: {none['decision']}"
+        headline = judged if none["decision"] else f"No data verdict: the check ended with {none['state']}"
         print("\n  ".join([f"\n{headline}", *none["reasons"], *node_runs.not_read(run_id)]))
     return NodeState(ended["state"]).exit_code if ended else ExitCode.DONE
 

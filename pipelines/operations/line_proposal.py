@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.data import file_reader
+from components.data.row_format import Form
 from components.data.sources import SourceError, SourceFile
 from components.data.text_stream import NUL, open_lines
 
@@ -85,9 +86,12 @@ def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] =
         if name in examples and len(examples[name]) < 50 and text:
             examples[name].append(text)
     ours = ("description",) if len(chosen) == 1 else ("title", "description")
+    used = {"label": label, **dict(zip(ours, chosen))}
+    if twice := Form(labels, columns={name: [theirs] for name, theirs in used.items()}).repeated(first.names):
+        raise SourceError(f"a run would not know two columns apart; rename one. Received: {first.path}: {twice}")
     return Proposal(
         labels,
-        {"label": label, **dict(zip(ours, chosen))},
+        used,
         first,
         first_label,
         dict(Counter(named)),

@@ -142,6 +142,8 @@ class SourceFile:
         ({"a.csv": "label,text\n" + "".join(f"{at % 2 * 7},word word {at}\n" for at in range(50))}, [], 3, "class numbers must count from 0 or 1"),
         ({"a.csv": "label,text\n" + "".join(f"{'xX'[at % 2]},word word {at}\n" for at in range(50))}, [], 3, "written in one way"),
         ({"a.csv": "label,text\nx,word word\ny,two words\n"}, ["--label", "team"], 3, "must be one of label, text"),
+        ({"a.csv": "label,description,body\n" + "".join(f"{'xy'[at % 2]},a word {at},word word {at}\n" for at in range(50))}, ["--text", "body"],
+         3, "description and body mean the same: description"),
         ({"a.jsonl": "[1]\n[2]\n"}, [], 3, "two JSON objects"),
         ({"a.csv": "label,text\nx,word word\n"}, ["--line", "news"], 2, "line 'news' exists already"),
     ],
