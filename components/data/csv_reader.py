@@ -21,6 +21,7 @@ from components.data.text_stream import LongLine, open_lines
 _DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE = 20  # lines from which delimiter and header are detected
 _SHORT = 16  # lines that are parsed at a time after a fault
+_QUOTES = "; a field that begins with a quote must end with one, and a quote in it must be doubled"
 _ROW_LINES = 1000  # most lines of one row; a quote open for longer is a stray one
 
 
@@ -114,7 +115,8 @@ def _rows(path: Path, form: Form, in_blocks: bool) -> Iterator[tuple[int, dict |
             except csv.Error as error:
                 if "unexpected end" in str(error):
                     _refuse_cut(feed, path, start)
-                yield start, BadRow(start, "row", feed.leave(), f"is not readable as CSV ({error})")
+                hint = _QUOTES if "expected after" in str(error) else ""
+                yield start, BadRow(start, "row", feed.leave(), f"is not readable as CSV ({error}{hint})")
                 continue
             if not any(cell.strip() for cell in cells) and len(cells) <= 1:
                 continue
@@ -260,8 +262,11 @@ def _columns(sample: list[list[str]], form: Form, path: Path) -> tuple[list[str]
                 f"a file with a header must have the columns {', '.join(form.required)}. Received: {path}, line 1: "
                 f"column {', '.join(missing)} is missing (found: {shown}). Other names can be given in the line's line.toml."
             )
-        if len(set(known)) < len(known):
-            raise SourceError(f"a header must name each column once. Received: {path}, line 1: {shown}")
+        if twice := form.repeated(first):
+            raise SourceError(
+                f"a header must name each column once. Received: {path}, line 1: {twice}. Rename or remove one, or change the names "
+                "under [files.columns] in the line's line.toml."
+            )
         return names, True
     if not form.labelled and all(len(cells) == len(TEXTS) for cells in sample):
         return list(TEXTS), False

@@ -50,15 +50,22 @@ def blocks(path: Path, form: Form, least: int = 1) -> Iterator[Block | BadRow]:
         raise SourceError(f"a data file must hold rows. Received: {path}, which has none")
 
 
+def text_of(value: object) -> str | None:
+    """A value of JSONL or Parquet as text, "" for null; None for what is none: true, a list, an object, a date."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
+    if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+        return None
+    return "" if value is None else str(value)
+
+
 def _row(line: int, fields: dict, form: Form) -> Row | BadRow:
     texts = {}
     for name in COLUMNS:
-        value = fields.get(name)
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "surrogateescape")
-        if not isinstance(value, str | int | float | None) or isinstance(value, bool):
-            return BadRow(line, name, str(value), "is not text")
-        texts[name] = text = "" if value is None else str(value)
+        text = text_of(fields.get(name))
+        if text is None:
+            return BadRow(line, name, str(fields[name]), "is not text")
+        texts[name] = text
         if len(text) >= MAX_FIELD:
             return BadRow(line, name, text, f"is longer than {MAX_FIELD} characters")
         if "\0" in text or NUL in text:
@@ -102,9 +109,12 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                     ) from error
                 yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
                 continue
-            fields = {form.name_of(str(key)): each for key, each in value.items()} if isinstance(value, dict) else {}
+            value = value if isinstance(value, dict) else {}
+            fields = dict(zip(map(form.name_of, value), value.values()))
             missing = form.missing(fields)
-            if missing:
+            if len(fields) < len(value) and (twice := form.repeated(value)):
+                yield number, BadRow(number, "row", line, f"must name each column once ({twice})")
+            elif missing:
                 yield number, BadRow(number, ", ".join(missing), line, "is missing")
             else:
                 yield number, fields
@@ -123,6 +133,11 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
             file = pq.ParquetFile(source)
             names = {form.name_of(name): name for name in file.schema_arrow.names}
             missing, read = form.missing(names), [name for name in COLUMNS if name in names]
+            if twice := form.repeated(file.schema_arrow.names):
+                raise SourceError(
+                    f"a Parquet file must name each column once. Received: {path}: {twice}. Rename or remove one, or change the names "
+                    "under [files.columns] in the line's line.toml."
+                )
             if missing:
                 raise SourceError(
                     f"a Parquet file must have the columns {', '.join(form.required)}. Received: {path}: "

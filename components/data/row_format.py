@@ -99,6 +99,15 @@ class Form:
             return []
         return [name for name in self.required if name not in names]
 
+    def repeated(self, columns: Collection[str]) -> str:
+        """What is wrong with columns of a file of which several hold one of ours; empty where each of ours comes once at most."""
+        named: dict[str, list[str]] = {}
+        for column in columns:
+            named.setdefault(self.name_of(column), []).append(column)
+        return "; ".join(
+            f"{' and '.join(named[ours])} mean the same: {ours}" for ours in COLUMNS if len(named.get(ours, ())) > 1
+        )
+
     def name_of(self, column: str) -> str:
         """Our name for a column of a file; an unknown name is returned in lower case."""
         name = _plain(column)

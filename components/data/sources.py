@@ -28,10 +28,8 @@ from urllib.parse import urlsplit
 
 from components.core import paths
 from components.core.fileio import file_hash
+from components.data.source_entries import FORMATS, no_data, shown
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet")
-COMPRESSIONS = ("", ".gz", ".zst")
-DATA_SUFFIXES = tuple(f".{name}{packed}" for name in FORMATS for packed in COMPRESSIONS)
 SETTLED = 60  # seconds since the last write after which an unmarked dated folder is taken as finished
 PATIENCE = 5.0  # seconds for a first answer of a data set's host; the downloader itself tries for minutes
 SUMS = "SHA256SUMS"
@@ -116,7 +114,7 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
         if path.is_dir() and match:
             spans[path] = match.group(1)
         elif path.is_dir():
-            ignored.append(f"{path.name}/: not a dated folder")
+            ignored.append(f"{shown(path.name)}/: not a dated folder (YYYY-MM-DD)")
     if window != "all" and not spans:
         rule = "a window needs dated folders (YYYY-MM-DD/ or span=YYYY-MM-DD/)"
         raise SourceError(f"{rule}. Received: window={window!r}, none in {root}")
@@ -145,12 +143,13 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
     """The data files of one folder; every other entry is added to `ignored`."""
     sums, files = _checksums(folder), []
     for path in sorted(folder.iterdir()):
-        name = path.relative_to(root).as_posix()
         if path.name in ("_SUCCESS", SUMS) or (path.is_dir() and not span):
             continue
-        if not path.is_file() or path.name[0] in "._" or not path.name.lower().endswith(DATA_SUFFIXES):
-            ignored.append(f"{name}: not a data file")
+        if reason := no_data(path):
+            ignored.append(f"{shown(path.relative_to(root).as_posix())}: {reason}")
             continue
+        if shown(str(path)) != str(path):
+            raise SourceError(f"the name of a data file must be UTF-8; rename it. Received: {shown(str(path))}")
         if root not in path.resolve().parents:
             raise SourceError(f"a data file must lie inside its source. Received: {path} is a link to {path.resolve()}")
         split = "test" if path.name.lower().startswith("test") else "train"

@@ -12,6 +12,7 @@ _SMALL_SPAN = 100  # rows below which a span is not compared with the others
 
 # What to do, appended to the message of a check that fails.
 REMEDIES = {
+    "expect": "look at the examples; where the rows are right, change expectations.json of the line",
     "records": "run again: the Ingester writes the records again",
     "quarantine": "correct the rows that the quarantine file lists",
     "foreign-labels": "correct these labels, or remove the rows",

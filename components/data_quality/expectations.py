@@ -11,6 +11,7 @@ from pathlib import Path
 from components.data_quality.checks import check
 
 SAMPLE = 50_000
+SIZES = ("characters", "words")  # columns that say how long a row is
 
 
 def frame_of(texts: Sequence[str], ids: Sequence[int], labels: Sequence[str]):
@@ -51,7 +52,7 @@ def expectation_checks(frame, suite: list[dict], folder: Path) -> list[dict]:
     )
     outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
     (result,) = outcome.run_results.values()
-    return [_finding(each) for each in result.results]
+    return [_finding(each, frame) for each in result.results]
 
 
 def docs_page(folder: Path) -> str:
@@ -63,7 +64,7 @@ def docs_page(folder: Path) -> str:
     return next((path.relative_to(folder).as_posix() for path in pages), "")
 
 
-def _finding(result) -> dict:
+def _finding(result, frame) -> dict:
     kwargs = dict(result.expectation_config.kwargs)
     column = kwargs.pop("column", "table")
     kwargs.pop("batch_id", None)
@@ -72,11 +73,31 @@ def _finding(result) -> dict:
         state, value = "could not be computed", str(raised[0].get("exception_message"))[:200]
     else:
         state, value = "holds" if result.success else "does not hold", result.result.get("observed_value")
-        if value is None:
-            value = f"{result.result.get('unexpected_percent') or 0:.2f}% unexpected"
     examples = [str(item)[:120] for item in result.result.get("partial_unexpected_list", [])[:3]]
+    if column in SIZES and not result.success and not raised:
+        examples = _outliers(frame, column, kwargs.get("min_value"), kwargs.get("max_value"), value)
+    if missing := result.result.get("partial_missing_list"):
+        state += f": no row has {', '.join(map(str, missing))}"
+        value = f"{len(missing)} missing"
+    if value is None:
+        value = f"{result.result.get('unexpected_percent') or 0:.2f}% unexpected"
     name = result.expectation_config.type.removeprefix("expect_").removeprefix("column_")
     return check(f"expect ({column}: {name})", bool(result.success), value, kwargs, f"expectation {state}", examples)
+
+
+def _outliers(frame, column: str, low: float | None, high: float | None, mean: float | None) -> list[str]:
+    """The rows whose size is the furthest outside the limits, on the side of the mean where that is what was judged."""
+    import pandas as pd
+
+    sizes, beyond = frame[column], []
+    if low is not None and (mean is None or mean < low):
+        beyond.append(low - sizes)
+    if high is not None and (mean is None or mean > high):
+        beyond.append(sizes - high)
+    if not beyond:
+        return []
+    furthest = pd.concat(beyond, axis=1).max(axis=1).nlargest(3)
+    return [f"{sizes[at]:,} {column}: {frame['text'][at][:80]!r}" for at, by in furthest.items() if by > 0]
 
 
 def _infos(info: dict) -> list[dict]:

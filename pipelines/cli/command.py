@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -107,3 +108,14 @@ def fail(command: str, message: str, code: int) -> int:
     """Prints a command's error on standard error; returns the exit code."""
     print(f"newsdesk {command}: {message}", file=sys.stderr)
     return code
+
+
+def missing(path: Path) -> str:
+    """What is wrong with a path that must be a file, a pipe among them; empty where nothing is."""
+    if path.is_dir():
+        return f"a file must be given. Received: {path}, a folder"
+    return (
+        ""
+        if path.exists()
+        else f"File not found: {path}. Check its name and the folder it is looked for in ({path.absolute().parent})"
+    )

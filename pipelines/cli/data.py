@@ -61,22 +61,25 @@ def run(request: dict, as_json: bool) -> int:
     if as_json:
         print(json.dumps(verdict or _no_verdict(ended), indent=1, ensure_ascii=False))
     elif verdict:
-        print(_text(verdict))
+        print(_text(verdict, node_runs.not_read(run_id)))
     else:
-        print("\nData verdict: stop\n  " + "\n  ".join(_no_verdict(ended)["reasons"]))
+        none = _no_verdict(ended)
+        judged = f"Data verdict: {none['decision']}"
+        headline = judged if none["decision"] else f"No data verdict: the check ended with {none['state']}"
+        print("\n  ".join([f"\n{headline}", *none["reasons"], *node_runs.not_read(run_id)]))
     return NodeState(ended["state"]).exit_code if ended else ExitCode.DONE
 
 
 def _no_verdict(ended: dict | None) -> dict:
     """What is printed where the run ended before the data gate. `decision` is null where no data was judged."""
     if ended is None:
-        return {"decision": DataDecision.STOP, "state": NodeState.FAILED, "reasons": ["no verdict"]}
+        return {"decision": None, "state": NodeState.FAILED, "reasons": ["no verdict"]}
     decision = DataDecision.STOP if ended["state"] == NodeState.STOPPED else None
     return {"decision": decision, "state": ended["state"], "reasons": ended["reasons"]}
 
 
-def _text(verdict: dict) -> str:
-    """The verdict for people."""
+def _text(verdict: dict, not_read: list[str]) -> str:
+    """The verdict for people. not_read: lines of `node_runs.not_read`."""
     lines = [f"\nData verdict: {verdict['decision']}"]
     findings = [finding for finding in verdict["findings"] if finding["outcome"] != DataDecision.PASS]
     for finding in sorted(findings, key=lambda finding: finding["outcome"] != DataDecision.STOP):
@@ -87,7 +90,7 @@ def _text(verdict: dict) -> str:
     quarantined = verdict["rows"]["quarantined"]
     if quarantined:
         lines.append(f"  {quarantined:,} rows quarantined, with line, column and reason: {verdict['quarantine']}")
-    return "\n".join([*lines, f"  page {verdict['page']}"])
+    return "\n".join([*lines, *(f"  {line}" for line in not_read), f"  page {verdict['page']}"])
 
 
 def _verdict(run_id: str) -> dict | None:

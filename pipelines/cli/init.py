@@ -1,6 +1,7 @@
 """`newsdesk init FOLDER`: a new line proposed from data files."""
 
 import re
+import shlex
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,12 +19,18 @@ from pipelines.cli.command import Command, fail
 @click.option(
     "--text", "texts", multiple=True, metavar="COLUMN", help="a column with text, twice at most (default: found out)"
 )
+@click.option(
+    "--encoding", default="", metavar="NAME", help="the files' encoding, such as latin-1 (default: found out)"
+)
 @click.option("--shared", is_flag=True, help="write to data_schemas/, to be committed, not to the state folder")
-def command(folder, line, label, texts, shared) -> int:
+def command(folder, line, label, texts, encoding, shared) -> int:
     """Look at the data files in FOLDER and propose a line: labels, schema, expectations, behavioural tests, settings.
 
     Exit code 3: the files cannot be read as labelled texts.
     """
+    from pipelines.cli.predict import quiet_libraries
+
+    quiet_libraries()
     from components.data import sources
     from pipelines.operations import line_files, line_proposal
     from pipelines.runner import line_folder
@@ -44,7 +51,7 @@ def command(folder, line, label, texts, shared) -> int:
         return fail("init", str(error), ExitCode.USAGE)
     try:
         files, ignored = sources.resolve(str(folder), "all", datetime.now(timezone.utc))
-        proposal = line_proposal.propose(files, label, texts)
+        proposal = line_proposal.propose(files, label, texts, encoding)
     except sources.SourceError as error:
         return fail("init", str(error), ExitCode.STOPPED)
     place = (paths.REPOSITORY / "data_schemas" if shared else paths.ensure() / "lines") / line
@@ -67,7 +74,7 @@ def summary(line: str, folder: Path, place: Path, proposal, files: list[str], ig
         + ", ".join(f"{name} {proposal.counts.get(name, 0) / total:.1%}" for name in proposal.labels[:20]),
         f"Proposed: {place}/",
         "Read and correct its files; `settings.toml` belongs into newsdesk.toml. Then:",
-        f"  newsdesk data check {folder} --line {line}",
-        f"  newsdesk retrain --source {folder} --line {line} --preset linear",
+        "  " + shlex.join(["newsdesk", "data", "check", str(folder), "--line", line]),
+        "  " + shlex.join(["newsdesk", "retrain", "--source", str(folder), "--line", line, "--preset", "linear"]),
     ]
     return "\n".join(lines)

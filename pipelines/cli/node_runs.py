@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.core import paths, progress
+from components.core.records import RunRecord
 from components.core.states import ExitCode, NodeState
 from pipelines.flow import Node
 from pipelines.runner import node_process
 from pipelines.runner.progress_display import ProgressDisplay
+
+_NOT_READ = 20  # entries of a source that are listed
 
 
 def run_nodes(run_id: str, nodes: tuple[Node, ...], request: dict) -> dict | None:
@@ -45,6 +48,14 @@ def run_node(node: str, run_id: str, request: dict, log: Path | None = None) -> 
             file.flush()
 
         return node_process.run(command, log_line, progress_file=progress.file(run_id, node))
+
+
+def not_read(run_id: str) -> list[str]:
+    """What the run's source holds and the run did not read, a line each; the first few where there is much."""
+    record = RunRecord.read(paths.run_dir(run_id) / "run.json")
+    ignored = record.ignored if record else []
+    more = [f"not read: {len(ignored) - _NOT_READ} more"] if len(ignored) > _NOT_READ else []
+    return [f"not read: {what}" for what in ignored[:_NOT_READ]] + more
 
 
 @contextlib.contextmanager

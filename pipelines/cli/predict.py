@@ -17,7 +17,7 @@ from components.data.row_format import BadRow, Form, Row, form_of
 from components.data.sources import SourceError
 from components.data.text_cleaning import join
 from pipelines.cli import options
-from pipelines.cli.command import Command, fail
+from pipelines.cli.command import Command, fail, missing
 from pipelines.cli.line_choice import answering_line
 from pipelines.config import run_config
 from pipelines.monitoring import batch_files
@@ -54,6 +54,8 @@ def command(texts, file, output, min_confidence, version, line, as_json) -> int:
         fault = f"--min-confidence must be a number from 0 to 1. Received: {min_confidence:g}"
     if fault:
         return fail("predict", fault, 2)
+    if file and (fault := missing(file)):
+        return fail("predict", fault, 1)
     quiet_libraries()
     from pipelines import client
 
@@ -62,7 +64,6 @@ def command(texts, file, output, min_confidence, version, line, as_json) -> int:
         if texts:
             rows, bad, texts = [], [], options.words(texts)
         else:
-            file.stat()  # a missing file is no data fault
             first = run_config.section(run_config.settings(), line, "data").first_label
             rows, bad = read_file(file, form_of(line, model.labels, first, labelled=False))
             texts = [join(row.title, row.description) for row in rows]
@@ -96,13 +97,16 @@ def quiet_libraries() -> None:
 
 
 def write(path: Path, shown: str) -> None:
-    """A file appears whole or not at all; a device or a pipe is written to."""
-    if path.is_file() or not path.exists():
-        if not path.parent.is_dir():
-            raise OSError(f"the folder of --output must exist. Received: {path}")
-        fileio.write_text(path, shown)
-    else:
-        path.write_text(shown, encoding="utf-8")
+    """A file appears whole or not at all, in a new folder if need be; a device or a pipe is written to."""
+    try:
+        if path.is_file() or not path.exists():
+            fileio.write_text(path, shown)
+        else:
+            path.write_text(shown, encoding="utf-8")
+    except OSError as error:
+        raise OSError(
+            f"the file for answers must be one that can be written. Received: {path} ({error.strerror})"
+        ) from error
 
 
 def misused(texts: Sequence[str], file: Path | None, version: str) -> str:
@@ -166,7 +170,7 @@ def table(texts: list[str], answers: list[dict]) -> str:
 
 
 def as_csv(texts: list[str], answers: list[dict]) -> str:
-    """Scores as CSV, an uncertain answer's `label_id` empty; a text that a spreadsheet would take for a formula gets an apostrophe (`spreadsheet.restored` undoes it)."""
+    """Scores as CSV, an uncertain answer's `label_id` empty; a text that a spreadsheet would take for a formula gets an apostrophe (`csv_escape.restored` undoes it)."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["text", "label", "label_id", "probability", "model_version", "line"])

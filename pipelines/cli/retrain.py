@@ -12,7 +12,7 @@ from components.core import locks, paths
 from components.core.states import ExitCode, RunState
 from pipelines.cli import options
 from pipelines.cli.command import Command
-from pipelines.cli.node_runs import interruptible, run_node, run_nodes
+from pipelines.cli.node_runs import interruptible, not_read, run_node, run_nodes
 from pipelines.config import run_config
 from pipelines.config.lines import check_folder, is_folder
 from pipelines.config.presets import PRESETS
@@ -113,4 +113,5 @@ def summary(run_id: str, outcome: dict) -> str:
         lines.append(f"  version {outcome['version']} in {outcome['folder']}")
     if outcome.get("state") == RunState.HELD:
         lines.append(f"  it waits for a person: newsdesk promote {outcome['version']} --reason '…'")
+    lines += [f"  {line}" for line in not_read(run_id)]
     return "\n".join([*lines, f"  run     {paths.run_dir(run_id)}", "  see     newsdesk models; newsdesk doctor"])

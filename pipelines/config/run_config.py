@@ -24,6 +24,7 @@ from pipelines.config.lines import DEMO_LINE, LABELS, REAL_LINE, labels_of, line
 from pipelines.config.presets import BASELINE, PRESETS
 from pipelines.config.settings import (
     END,
+    REAL_DAY,
     RELEASES,
     SECTIONS,
     SEED_LIMIT,
@@ -81,7 +82,7 @@ class Request(Settings):
     """What a person, a schedule or an API asks for; the same fields from form, REST, command line and backfill."""
 
     source: Text = Field("", title="Source", description="demo, tfds, or a folder. Empty: the schedule's.")
-    window: Annotated[str, Field(pattern=rf"^{END}|{WINDOW}"), WINDOW_RULE] = Field(
+    window: Annotated[str, Field(pattern=rf"^{END}|{WINDOW}"), WINDOW_RULE, REAL_DAY] = Field(
         "", title="Window", description="Empty: the schedule's where the source is the schedule's own, else all."
     )
     preset: Literal[("", *PRESETS)] = Field("", title="Model", description="Empty: the schedule's.")

@@ -5,7 +5,7 @@ No TensorFlow, so that both environments can use it.
 
 import re
 import zoneinfo
-from datetime import timezone, tzinfo
+from datetime import date, timezone, tzinfo
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ NOTICES = ("released", "held", "refused", "unchanged", "stopped", "failed", "loc
 USUAL = tuple(kind for kind in NOTICES if kind not in ("unchanged", "locked"))
 # In a JSON schema `$` also matches before a last line end, in Python but not in a browser.
 END = r"$(?!\n)"
-WINDOW = rf"^(all|last \d{{1,4}}d|\d{{4}}-\d\d-\d\d){END}"
+WINDOW = rf"^(all|last [1-9]\d{{0,3}}d|\d{{4}}-\d\d-\d\d){END}"
 SEED_LIMIT = 2**31 - 1
 _ADDRESS = re.compile(r"[^@\s<>,;:\"\\()]{1,64}@[A-Za-z0-9.-]{1,190}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -59,8 +59,19 @@ def _check_zone(name: str) -> str:
     return name
 
 
+def _check_day(window: str) -> str:
+    """Raises ConfigError where a window is one day that no calendar has."""
+    try:
+        if window[:1].isdigit():
+            date.fromisoformat(window)
+    except ValueError:
+        raise ConfigError(f"window {WINDOW_RULE.text}, of the calendar. Received: window={window!r}") from None
+    return window
+
+
 WINDOW_RULE = Rule("must be 'all', 'last Nd' or a date YYYY-MM-DD")
-Window = Annotated[str, Field(pattern=WINDOW), WINDOW_RULE]
+REAL_DAY = AfterValidator(_check_day)
+Window = Annotated[str, Field(pattern=WINDOW), WINDOW_RULE, REAL_DAY]
 Timezone = Annotated[str, AfterValidator(_check_zone)]
 Seed = Annotated[int, Field(ge=0, le=SEED_LIMIT)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

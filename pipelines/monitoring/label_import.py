@@ -196,12 +196,16 @@ def read(path: Path, form, log: Path | None = None) -> tuple[list, int]:
 def _rows(read) -> Iterator[tuple[int, dict | str]]:
     """(line, cells with the neutralising undone) or (line, what is wrong with it)."""
     from components.data.row_format import COLUMNS, BadRow
+    from components.data.text_stream import NUL
 
     for number, fields in read:
         if isinstance(fields, BadRow):
             yield number, f"line {number}, column {fields.column}: {fields.value[:60]!r} {fields.reason}"
             continue
         texts = {name: csv_escape.restored(fields[name]) for name in COLUMNS}
+        if broken := [name for name, text in texts.items() if NUL in text]:
+            yield number, f"line {number}, column {broken[0]}: holds a NUL character (a zero byte); remove it"
+            continue
         try:
             "".join(texts.values()).encode()
         except UnicodeEncodeError:

@@ -55,6 +55,8 @@ def line_toml(proposal: Proposal) -> str:
         "",
         "[files]",
     ]
+    if table.encoding:
+        lines.append(f"encoding = {_toml(table.encoding)}")
     if table.delimiter:
         lines.append(f"delimiter = {_toml(table.delimiter)}")
     if table.skipped:

@@ -7,12 +7,14 @@ the texts follows from TFDV's statistics of all columns.
 import csv
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from components.data import file_reader
+from components.data.row_format import Form
 from components.data.sources import SourceError, SourceFile
-from components.data.text_stream import open_lines
+from components.data.text_stream import NUL, open_lines
 
 SAMPLE_ROWS = 200_000  # of each file, for the statistics
 MAX_SKIPPED = 20  # lines before a file's header or first row
@@ -23,7 +25,8 @@ DELIMITERS = ("\t", ",", ";", "|")
 
 @dataclass(frozen=True)
 class Table:
-    """One file's rows as texts. skipped: lines before the header or the first row; delimiter: "" for JSONL and Parquet."""
+    """One file's rows as texts. skipped: lines before the header or the first row; delimiter: "" for JSONL and Parquet; encoding: ""
+    where none was given; left_out: what is to be said of columns that hold no texts."""
 
     path: Path
     names: tuple[str, ...]
@@ -31,6 +34,8 @@ class Table:
     rows: list[tuple[str, ...]]
     skipped: int = 0
     delimiter: str = ""
+    encoding: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,15 @@ class Proposal:
     words: list[int] = field(repr=False)
 
 
-def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] = ()) -> Proposal:
-    """A proposal from a source's train files. label, texts: columns, where they are not to be found out.
+def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] = (), encoding: str = "") -> Proposal:
+    """A proposal from a source's train files. label, texts: columns, where they are not to be found out; encoding: likewise.
 
     Raises:
         SourceError: the files are no table, differ in form, or no column can be the label or the text; the message says what was
             looked at and what to give.
     """
     paths = [Path(file.path) for file in files if file.split == "train"]
-    tables = [read_table(path) for path in paths]
+    tables = [read_table(path, encoding) for path in paths]
     first = tables[0]
     for other in tables[1:]:
         if (other.names, other.skipped, other.delimiter) != (first.names, first.skipped, first.delimiter):
@@ -67,7 +72,7 @@ def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] =
     rows = [row for table in tables for row in table.rows]
     columns = {name: [row[at] for row in rows] for at, name in enumerate(first.names)}
     facts = statistics(columns)
-    label = _given(label, first) or _label_column(facts, first.path)
+    label = _given(label, first) or _label_column(facts, first)
     chosen = [_given(text, first) for text in texts] or _text_columns(facts, label, first.path)
     values = [value.strip() for value in columns[label]]
     labels, first_label = _labels(Counter(values), label)
@@ -81,9 +86,12 @@ def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] =
         if name in examples and len(examples[name]) < 50 and text:
             examples[name].append(text)
     ours = ("description",) if len(chosen) == 1 else ("title", "description")
+    used = {"label": label, **dict(zip(ours, chosen))}
+    if twice := Form(labels, columns={name: [theirs] for name, theirs in used.items()}).repeated(first.names):
+        raise SourceError(f"a run would not know two columns apart; rename one. Received: {first.path}: {twice}")
     return Proposal(
         labels,
-        {"label": label, **dict(zip(ours, chosen))},
+        used,
         first,
         first_label,
         dict(Counter(named)),
@@ -93,21 +101,39 @@ def propose(files: Sequence[SourceFile], label: str = "", texts: Sequence[str] =
     )
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, encoding: str = "") -> Table:
     """A file's rows, its form found out.
 
     Raises:
-        SourceError: it cannot be read, or is no table of two columns and two rows.
+        SourceError: it cannot be read, holds bytes that are not of its encoding, or is no table of two columns and two rows.
     """
     name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     try:
         if name.endswith(".parquet"):
             return _parquet(path)
-        with open_lines(path, "") as opened:
+        with open_lines(path, encoding) as opened:
             lines = [str(line) for _, line in zip(range(SAMPLE_ROWS), opened)]
-        return _jsonl(path, lines) if name.endswith(".jsonl") else _delimited(path, lines)
+        _refuse_foreign(path, enumerate(lines, 1))
+        table = _jsonl(path, lines) if name.endswith(".jsonl") else _delimited(path, lines)
+        return replace(table, encoding=encoding)
     except (OSError, EOFError, UnicodeError) as error:
         raise SourceError(f"a data file must be readable. Received: {path} ({error})") from error
+
+
+def _refuse_foreign(path: Path, texts: Iterable[tuple[int, str]]) -> None:
+    """Raises where a text holds what no UTF-8 can. texts: each with the number of its line."""
+    for number, text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            at, code = error.start, ord(text[error.start])
+            what = f"the byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"the character U+{code:04X}"
+            what = "a NUL character" if text[at] == NUL else what
+            raise SourceError(
+                f"a data file must be text in one encoding, UTF-8 where none is given. Received: {path}, line {number}, "
+                f"character {at + 1}: {what} after {text[max(0, at - 20) : at]!r}. Save the file as UTF-8, or set encoding, for "
+                "example --encoding latin-1"
+            ) from None
 
 
 def statistics(columns: dict[str, list[str]]) -> dict[str, dict]:
@@ -168,13 +194,13 @@ def _is_header(rows: list[tuple[str, ...]]) -> bool:
 
 def _jsonl(path: Path, lines: list[str]) -> Table:
     try:
-        objects = [json.loads(line) for line in lines if line.strip()]
-    except ValueError as error:
+        objects = {number: json.loads(line) for number, line in enumerate(lines, 1) if line.strip()}
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"a .jsonl file must hold one JSON object a line. Received: {path} ({error})") from None
-    if len(objects) < 2 or not all(isinstance(value, dict) for value in objects):
+    if not all(isinstance(value, dict) for value in objects.values()):
         raise SourceError(f"a .jsonl file must hold two JSON objects or more, one a line. Received: {path}")
-    names = tuple(objects[0])
-    return Table(path, names, True, [tuple(str(value.get(name, "")) for name in names) for value in objects])
+    names = next(iter(objects.values()), {})
+    return _typed(path, {name: [value.get(name) for value in objects.values()] for name in names}, list(objects))
 
 
 def _parquet(path: Path) -> Table:
@@ -185,19 +211,41 @@ def _parquet(path: Path) -> Table:
         read = pq.read_table(path).slice(0, SAMPLE_ROWS)
     except pa.ArrowException as error:
         raise SourceError(f"a data file must be readable. Received: {path} ({error})") from error
-    columns = [["" if value is None else str(value) for value in column.to_pylist()] for column in read.columns]
-    return Table(path, tuple(read.column_names), True, list(zip(*columns)))
+    columns = {name: column.to_pylist() for name, column in zip(read.column_names, read.columns)}
+    return _typed(path, columns, range(1, read.num_rows + 1))
+
+
+def _typed(path: Path, columns: dict[str, list], numbers: Sequence[int]) -> Table:
+    """A table of those columns that the reader of a run takes for texts. numbers: of the rows' lines."""
+    texts, left_out = {}, []
+    for name, values in columns.items():
+        cells = list(map(file_reader.text_of, values))
+        if None in cells:
+            left_out.append(
+                f"{name} (line {numbers[cells.index(None)]}: {str(values[cells.index(None)])[:60]} is not text)"
+            )
+        else:
+            _refuse_foreign(path, zip(numbers, cells))
+            texts[name] = cells
+    if len(numbers) < 2 or not texts:
+        shape = "two JSON objects or more, one a line" if ".jsonl" in path.name.lower() else "two rows or more"
+        raise SourceError(f"a data file must hold {shape}, with texts. Received: {path}{_left_out(left_out)}")
+    return Table(path, tuple(texts), True, list(zip(*texts.values())), left_out=tuple(left_out))
+
+
+def _left_out(columns: Sequence[str]) -> str:
+    return f"; left out: {', '.join(columns)}" if columns else ""
 
 
 def _given(name: str, table: Table) -> str:
     if name and name not in table.names:
         raise SourceError(
-            f"a column must be one of {', '.join(table.names)}. Received: {name!r}, which {table.path} lacks"
+            f"a column must be one of {', '.join(table.names)}. Received: {name!r}, which {table.path} lacks{_left_out(table.left_out)}"
         )
     return name
 
 
-def _label_column(facts: dict[str, dict], path: Path) -> str:
+def _label_column(facts: dict[str, dict], table: Table) -> str:
     def fits(fact: dict) -> bool:
         return (
             2 <= fact["unique"] <= min(MAX_LABELS, fact["rows"] / 5) and fact["length"] <= 60 and fact["blank"] < 0.01
@@ -210,8 +258,8 @@ def _label_column(facts: dict[str, dict], path: Path) -> str:
         seen = "; ".join(f"{name}: {fact['unique']:,} different values" for name, fact in facts.items())
         why = "several could" if chosen else "none repeats 2 to 200 short values in every row"
         raise SourceError(
-            f"one column must be the label, and {why}; name it with --label. Received: {path} with {facts[next(iter(facts))]['rows']:,} "
-            f"rows, {seen}"
+            f"one column must be the label, and {why}; name it with --label. Received: {table.path} with {len(table.rows):,} "
+            f"rows, {seen}{_left_out(table.left_out)}"
         )
     return chosen[0]
 
@@ -239,7 +287,7 @@ def _labels(counts: Counter, column: str) -> tuple[tuple[str, ...], int | None]:
         numbers = sorted(map(int, values))
         if numbers not in (list(range(len(values))), list(range(1, len(values) + 1))):
             raise SourceError(
-                f"class numbers must count from 0 or 1 without a gap. Received: column {column}, {numbers[:20]}"
+                f"class numbers must count from 0 or 1 without a gap. Received: {column!r} with {numbers[:20]}"
             )
         return tuple(f"class {number}" for number in numbers), numbers[0]
     same = [name for name, count in Counter(value.casefold() for value in values).items() if count > 1]

@@ -122,7 +122,11 @@ BAD = [
     (b"1,a,b\x00c", "description", "holds a NUL character"),
     (b"1,,", "title, description", "both are empty"),
     (b"1, ,\t", "title, description", "both are empty"),
-    (b'1,"foo "bar",baz', "row", "is not readable as CSV"),
+    (
+        b'1,"foo "bar",baz',
+        "row",
+        "is not readable as CSV (',' expected after '\"'; a field that begins with a quote must",
+    ),
     (b'1,"never closed,baz', "row", "is not readable as CSV"),
     (b"1,a," + b"x" * MAX_FIELD, "description", f"is longer than {MAX_FIELD} characters"),
     (b"1,a," + b"x" * (MAX_FIELD + 1), "row", "is not readable as CSV (field larger than field limit"),
@@ -228,6 +232,31 @@ def test_a_line_names_its_own_columns(tmp_path):
     assert fields(read(write(tmp_path / "a.jsonl", b'{"desk": 2, "kop regel": "a", "tekst": null}\n'), form)) == [
         (1, "a", "")
     ]
+
+
+TWICE = dict(
+    zip(("label", "title", "description", "summary", "other", "Other"), ("3", "Oil", "the article", "", "x", "y"))
+)
+TWICE_FILES = {
+    "a.csv": as_csv([tuple(TWICE), tuple(TWICE.values())]),
+    "a.jsonl": (json.dumps(TWICE) + "\n" + json.dumps(dict(reversed(TWICE.items()))) + "\n").encode(),
+    "a.parquet": (lambda out: (pq.write_table(pa.table({n: [v] for n, v in TWICE.items()}), out), out.getvalue())[1])(
+        io.BytesIO()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TWICE_FILES)
+def test_two_columns_of_one_meaning_are_refused_in_every_form(tmp_path, name):
+    path = write(tmp_path / name, TWICE_FILES[name])
+    form = Form(LABELS, columns={"description": ["summary"]})
+    said = "must name each column once"
+    if name == "a.jsonl":
+        assert [said in row.reason and "description" in row.reason for row in read(path, form)] == [True, True]
+    else:
+        with pytest.raises(SourceError, match=f"{said}.*description and summary mean the same: description"):
+            read(path, form)
+    assert fields(read(path, Form(LABELS))) == [(2, "Oil", "the article")] * (2 if name == "a.jsonl" else 1)
 
 
 def test_an_encoding_is_found_by_its_mark_or_its_zeros():

@@ -95,7 +95,10 @@ def test_an_editor_s_lock_that_points_nowhere_stops_no_run(tmp_path, monkeypatch
     monkeypatch.setattr(sources.time, "time", lambda: later)
     files, ignored = resolved(tmp_path)
     assert files == ["2026-11-20/train.csv"]
-    assert ignored == ["2026-11-20/.#train.csv: not a data file", "2026-11-20/gone.csv: not a data file"]
+    assert ignored == [
+        "2026-11-20/.#train.csv: not a data file (its name begins with .)",
+        "2026-11-20/gone.csv: a link to a file that is not there (nowhere.csv)",
+    ]
 
 
 def test_what_is_not_data_is_listed_and_not_read(tmp_path):
@@ -107,9 +110,22 @@ def test_what_is_not_data_is_listed_and_not_read(tmp_path):
     files, ignored = resolved(folder)
     assert files == ["test.csv", "more.jsonl.gz", "train.csv"]
     assert sorted(ignored) == [
-        ".train.csv: not a data file", "_part.csv: not a data file", "notes.txt: not a data file",
-        "old/: not a dated folder", "train.csv.part: not a data file",
+        ".train.csv: not a data file (its name begins with .)", "_part.csv: not a data file (its name begins with _)",
+        "notes.txt: not a data file (csv, tsv, jsonl, parquet)", "old/: not a dated folder (YYYY-MM-DD)",
+        "train.csv.part: not a data file (csv, tsv, jsonl, parquet)",
     ]  # fmt: skip
+
+
+def test_a_name_that_is_not_utf8_is_told_and_a_data_file_with_one_is_refused(tmp_path):
+    folder = source(tmp_path / "s")
+    (folder / os.fsdecode(b"caf\xe9")).mkdir()
+    (folder / os.fsdecode(b"caf\xe9.txt")).touch()
+    assert resolved(folder)[1] == [
+        "caf\\xe9/: not a dated folder (YYYY-MM-DD)", "caf\\xe9.txt: not a data file (csv, tsv, jsonl, parquet)",
+    ]  # fmt: skip
+    (folder / os.fsdecode(b"train caf\xe9.csv")).write_bytes(as_csv(articles(4)))
+    with pytest.raises(SourceError, match=r"must be UTF-8; rename it. Received: .*/train caf\\xe9.csv"):
+        resolved(folder)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

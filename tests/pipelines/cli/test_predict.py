@@ -70,7 +70,7 @@ def test_short_rows_nul_bytes_that_are_no_utf8_and_empty_rows_are_kept_out_with_
 
 
 def test_a_stray_quote_costs_its_own_row_alone(served, tmp_path, capsys):
-    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source, target = tmp_path / "in.csv", tmp_path / "new" / "out.csv"
     rows = [f"goal coach,season {number}" for number in range(103)]
     rows[1] = 'goal,"coach'
     source.write_text("title,description\n" + "\n".join(rows) + "\n")
@@ -80,7 +80,7 @@ def test_a_stray_quote_costs_its_own_row_alone(served, tmp_path, capsys):
     assert [int(row["line"]) for row in answers] == [2, *range(4, 105)]
     message = capsys.readouterr().err
     assert "1 rows of" in message and "line 3, column row" in message
-    with open(tmp_path / "out.csv.quarantine.csv", encoding="utf-8", newline="") as file:
+    with open(f"{target}.quarantine.csv", encoding="utf-8", newline="") as file:
         assert [(row["line"], row["value"]) for row in csv.DictReader(file)] == [("3", 'goal,"coach\n')]
     assert main.main(["predict", "--json", "--file", str(source)]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 102
@@ -188,7 +188,7 @@ def test_an_argument_whose_bytes_are_no_utf8_is_answered_and_printed(served, cap
         (["goal", "--min-confidence", "1.5"], 2, "--min-confidence must be a number from 0 to 1. Received: 1.5"),
         (["goal", "--min-confidence", "nan"], 2, "Received: nan"),
         (["--file", "x.exe"], 2, "must be one of .csv, .jsonl, .parquet. Received: 'x.exe'"),
-        (["--file", "absent.csv"], 1, "absent.csv"),
+        (["--file", "absent.csv"], 1, "File not found: absent.csv. Check its name and the folder"),
         (["goal", "--version", "7"], 1, "Received: version 7"),
         (["goal", "--output", "/proc/nowhere/out"], 1, "/proc/nowhere/out"),
     ],

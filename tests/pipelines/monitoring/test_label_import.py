@@ -145,6 +145,9 @@ def test_bytes_of_another_encoding_and_rows_that_are_no_rows_are_refused(source,
     queue.write_bytes("label,title,description\n1,caf\u00e9,x\n".encode("latin-1"))
     assert label(queue, source) == 3
     assert "line 2: holds bytes that are no UTF-8" in capsys.readouterr().err
+    queue.write_text("label,title,description\n1,goal,a\0b\n")
+    assert label(queue, source) == 3
+    assert "line 2, column description: holds a NUL character" in capsys.readouterr().err
     queue.write_text("label,title,description\n1,goal,x,y\n")
     assert label(queue, source) == 3
     assert "line 2, column row" in capsys.readouterr().err
@@ -202,7 +205,9 @@ def test_bad_usage_is_two(source, tmp_path, capsys, more, said):
 
 def test_a_queue_that_is_not_there_is_one(source, tmp_path, capsys):
     assert label(tmp_path / "absent.csv", source) == 1
-    assert "absent.csv" in capsys.readouterr().err
+    assert f"File not found: {tmp_path / 'absent.csv'}. Check its name" in capsys.readouterr().err
+    assert label(tmp_path, source) == 1
+    assert f"a file must be given. Received: {tmp_path}, a folder" in capsys.readouterr().err
 
 
 def test_without_into_the_rows_go_where_the_line_s_schedule_reads(source, tmp_path):

@@ -1,13 +1,17 @@
 """`newsdesk init`: what it makes of files of different forms, and what it says of folders that are no data."""
 
 import json
+import shlex
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ticket_kit import TEAMS, tickets, write_tickets
 
 from components.core import paths
 from components.data import file_reader
 from components.data.row_format import form_of
+from components.data.sources import SourceError
 from pipelines.cli import main
 from pipelines.config.lines import labels_of, line_file
 from pipelines.operations import line_proposal
@@ -64,6 +68,62 @@ def test_other_forms(tmp_path, name, text, columns, labels):
     assert [row.label for row in read] == [0, 1] * 20
 
 
+TABLE = "label,text\n" + "".join(f"{'xy'[at % 2]},word word {at}\n" for at in range(50))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "where"),
+    [
+        ("a.csv", (TABLE + "x,Un café noir\n").encode("latin-1"), "a.csv, line 52, character 9: the byte 0xe9 after 'x,Un caf'"),
+        ("a.csv", (TABLE + "x,a\0b\n").encode(), "a.csv, line 52, character 4: a NUL character after 'x,a'"),
+        ("a.jsonl", b'{"label": "x", "text": "a b"}\n\n{"label": "y", "text": "c \\ud83d"}\n', "line 3, character 3: the character U+D83D"),
+    ],
+)  # fmt: skip
+def test_a_byte_that_is_not_of_the_encoding_is_refused_with_its_place(tmp_path, capsys, name, content, where):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / name).write_bytes(content)
+    assert init(tmp_path / "d") == 3
+    said = capsys.readouterr().err
+    assert where in said and "Save the file as UTF-8, or set encoding" in said
+
+
+def test_an_encoding_that_is_given_is_part_of_the_proposal(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.csv").write_bytes((TABLE + "x,Un café noir\n").encode("latin-1"))
+    assert init(tmp_path / "d", "--line", "x", "--encoding", "latin-1") == 0
+    read = list(file_reader.read(tmp_path / "d" / "a.csv", form_of("x", labels_of("x"))))
+    assert read[-1].description == "Un café noir"
+
+
+def test_the_next_commands_can_be_pasted_into_a_shell(tmp_path, capsys):
+    folder = tmp_path / "my 'data'; ls"
+    assert init(write_tickets(folder), "--line", "x") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [shlex.split(line) for line in shown[-2:]] == [
+        ["newsdesk", "data", "check", str(folder), "--line", "x"],
+        ["newsdesk", "retrain", "--source", str(folder), "--line", "x", "--preset", "linear"],
+    ]
+
+
+def test_values_that_the_reader_of_a_run_refuses_make_no_column(tmp_path):
+    rows = [
+        {"team": {"name": "ab"[at % 2]}, "vip": at % 2 == 0, "kind": "xy"[at % 2], "body": f"some words {at}"}
+        for at in range(40)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pq.write_table(
+        pa.table({**{name: [row[name] for row in rows] for name in rows[0]}, "kind": [b"x", b"y"] * 20}),
+        tmp_path / "a.parquet",
+    )
+    for name in ("a.jsonl", "a.parquet"):
+        file = SourceFile(tmp_path / name)
+        assert line_proposal.propose([file]).columns == {"label": "kind", "description": "body"}
+        with pytest.raises(
+            SourceError, match=r"'team', .*; left out: team \(line 1: \{'name': 'a'\} is not text\), vip"
+        ):
+            line_proposal.propose([file], label="team")
+
+
 class SourceFile:
     def __init__(self, path):
         self.path, self.split = str(path), "train"
@@ -82,6 +142,8 @@ class SourceFile:
         ({"a.csv": "label,text\n" + "".join(f"{at % 2 * 7},word word {at}\n" for at in range(50))}, [], 3, "class numbers must count from 0 or 1"),
         ({"a.csv": "label,text\n" + "".join(f"{'xX'[at % 2]},word word {at}\n" for at in range(50))}, [], 3, "written in one way"),
         ({"a.csv": "label,text\nx,word word\ny,two words\n"}, ["--label", "team"], 3, "must be one of label, text"),
+        ({"a.csv": "label,description,body\n" + "".join(f"{'xy'[at % 2]},a word {at},word word {at}\n" for at in range(50))}, ["--text", "body"],
+         3, "description and body mean the same: description"),
         ({"a.jsonl": "[1]\n[2]\n"}, [], 3, "two JSON objects"),
         ({"a.csv": "label,text\nx,word word\n"}, ["--line", "news"], 2, "line 'news' exists already"),
     ],
