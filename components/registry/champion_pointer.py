@@ -39,10 +39,13 @@ def champion(line: str) -> dict | None:
 
 
 def check_pointer(pointer: dict) -> None:
-    """Raises KeyError or TypeError where a field is missing or of another type."""
-    numbers, event = (pointer["version"], pointer["event"]["sequence"]), pointer["event"]
+    """Raises KeyError or TypeError where a field is missing or of another type, or the move is not that to the version."""
+    version, event = pointer["version"], pointer["event"]
+    numbers = (version, event["sequence"])
     if not all(isinstance(number, int) for number in numbers) or {"from"} - event.keys() or not pointer["digest"]:
         raise TypeError("not a pointer")
+    if event["to"] != version:
+        raise TypeError("the pointer and its move name two versions")
 
 
 def named(pointer: dict | None) -> str:
