@@ -6,6 +6,7 @@ import operator
 import os
 import shutil
 import uuid
+import warnings
 from pathlib import Path
 
 from components.core import clock, fileio, locks, paths
@@ -91,7 +92,9 @@ def _labels(line: str, version: int) -> list[str]:
 
 def _complete(folder: Path, line: str, card: VersionCard, labels: list[str]) -> None:
     """Adds to a model's folder what the Pusher adds."""
-    from components import pusher  # TensorFlow
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of libraries, about Python's version
+        from components import pusher  # TensorFlow
 
     pusher.write_warm_up(folder)
     pusher.write_mlmodel(folder, labels)
