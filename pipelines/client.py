@@ -10,24 +10,20 @@ Client("news", store="s3://bucket/newsdesk").classify(["Striker signs for United
 import tempfile
 import uuid
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from components.core import fileio
 from components.core.request_log import LogSettings, RequestLog
 from components.registry import export_file, model_registry
-from components.registry.store_reader import StoreReader
+from components.registry.version_source import NoModel as NoModel
+from components.registry.version_source import Source, StateFolder, champion_or, find, source_of
 
 BATCH = 512  # rows a call into the graph
 _LOG_LIMITS = LogSettings()
-
-
-class NoModel(Exception):
-    """The line has no such version, or no champion yet."""
 
 
 class InvalidConfidence(ValueError):
@@ -44,69 +40,6 @@ class _Loaded:
     ask: Callable[[list[bytes]], np.ndarray]
 
 
-class Source(Protocol):
-    """Where a line's versions are: the state folder, or `components.registry.store_reader.StoreReader`."""
-
-    line: str
-
-    def champion(self) -> dict | None:
-        """The pointer; None before the first promotion."""
-
-    def folder(self, version: int) -> Path | None:
-        """The folder of a version; None where it does not exist."""
-
-
-@dataclass(frozen=True)
-class StateFolder:
-    """A line below `NEWSDESK_HOME`."""
-
-    line: str
-
-    def champion(self) -> dict | None:
-        return model_registry.champion(self.line)
-
-    def folder(self, version: int) -> Path | None:
-        return model_registry.folder(self.line, version)
-
-
-def source_of(line: str, store: str = "", cache: str | Path | None = None) -> Source:
-    """Where a line is read from. store: an object store's address, "" for the state folder. cache: what is read from it stays here.
-
-    Raises:
-        registry.StoreError: store is no address, or obstore is not installed.
-    """
-    return StoreReader(store, line, Path(cache) if cache else None) if store else StateFolder(line)
-
-
-def find(line: str, version: int | None = None, source: Source | None = None) -> tuple[int, Path]:
-    """The version asked for, served or held, or the champion: its number and its folder, checked against its manifest.
-
-    Raises:
-        NoModel: there is none.
-        registry.RegistryError: its files do not match its manifest, or the pointer is damaged.
-    """
-    source = source or StateFolder(line)
-    number = _number(source, version)
-    folder = source.folder(number)
-    if folder is None:
-        raise NoModel(
-            f"a version must exist in line {line!r}. Received: version {number}; `newsdesk models` lists what there is"
-        )
-    model_registry.verify(folder)
-    return number, folder
-
-
-def _number(source: Source, version: int | None) -> int:
-    if version is not None:
-        return version
-    pointer = source.champion()
-    if not pointer:
-        raise NoModel(
-            f"line {source.line!r} must have a champion. Received: none yet; `make retrain` or `newsdesk retrain` makes one"
-        )
-    return pointer["version"]
-
-
 class Client:
     """Answers with the champion of a line, or with one version of it; `refresh` follows the pointer.
 
@@ -119,7 +52,7 @@ class Client:
     Several threads may ask while one refreshes.
 
     Raises:
-        NoModel, registry.RegistryError: as `find`.
+        NoModel, registry.RegistryError: as `find`. TypeError: version is no whole number.
         InvalidConfidence: min_confidence is no number of 0..1.
     """
 
@@ -182,20 +115,20 @@ class Client:
         Raises:
             registry.RegistryError, NoModel, OSError: the new one is damaged or gone; the old one goes on answering.
         """
-        if _number(self._source, self.pinned) == self.version:
+        if champion_or(self.pinned, self._source) == self.version:
             return False
         self._loaded = _open(self._source, self.pinned)
         return True
 
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+    def probabilities(self, texts: Iterable[str]) -> np.ndarray:
         """float32[texts, classes], in the texts' order.
 
         Raises:
             TypeError: one text instead of a list, or something in it that is no text.
         """
-        return _probabilities(self._loaded, texts)
+        return _probabilities(self._loaded, _listed(texts))
 
-    def classify(self, texts: Sequence[str], request_id: str = "") -> list[dict]:
+    def classify(self, texts: Iterable[str], request_id: str = "") -> list[dict]:
         """One dict a text, in order: `label`, `label_id`, `probabilities` (by label order), `model_version`; with a log also `id`.
 
         Below `min_confidence` an answer is uncertain: `label` and `label_id` are None, the probabilities are there.
@@ -204,6 +137,7 @@ class Client:
         Raises: as `probabilities`.
         """
         loaded, least, answers = self._loaded, self.min_confidence, []
+        texts = _listed(texts)
         rows = _probabilities(loaded, texts)
         for row, certain in zip(rows, sure(rows, least)):
             label_id = int(row.argmax()) if certain else None
@@ -246,11 +180,11 @@ def _open(source: Source, version: int | None) -> _Loaded:
     A champion whose successors came while it was loaded may have been removed meanwhile; that is no fault of what serves now.
     """
     while True:
-        number = _number(source, version)
+        number = champion_or(version, source)
         try:
             return _load(*find(source.line, number, source))
         except Exception:
-            if version is not None or _number(source, None) == number:
+            if version is not None or champion_or(None, source) == number:
                 raise
 
 
@@ -290,11 +224,17 @@ def load_model(folder: Path):
     return tf.saved_model.load(str(folder))
 
 
-def _probabilities(loaded: _Loaded, texts: Sequence[str]) -> np.ndarray:
-    """Rows go in by length, so that a batch is padded little."""
-    odd = [texts] if isinstance(texts, str | bytes) else [text for text in texts if not isinstance(text, str)][:1]
+def _listed(texts: Iterable[str]) -> list[str]:
+    """The texts as a list, also those of a generator, which gives them once."""
+    listed = [] if isinstance(texts, str | bytes) else list(texts)
+    odd = [texts] if isinstance(texts, str | bytes) else [text for text in listed if not isinstance(text, str)]
     if odd:
         raise TypeError(f"texts must be a list of str. Received: {type(odd[0]).__name__} {odd[0]!r:.80}")
+    return listed
+
+
+def _probabilities(loaded: _Loaded, texts: list[str]) -> np.ndarray:
+    """Rows go in by length, so that a batch is padded little."""
     raw = [text.encode("utf-8", "replace") for text in texts]
     answers = np.zeros((len(raw), len(loaded.labels)), np.float32)
     order = np.argsort([len(text) for text in raw], kind="stable")

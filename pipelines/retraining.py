@@ -27,6 +27,7 @@ from components.model_gate import ModelGate
 from components.pusher import Pusher
 from components.registrar import Registrar
 from components.registry import model_registry
+from components.registry.lost_champion import is_lost
 from components.tokenizer import Tokenizer
 from components.trainer import Trainer
 from components.tuner import Tuner
@@ -204,7 +205,8 @@ def _json(value) -> str:
 
 
 def _pointer(record: RunRecord) -> dict:
-    return record.champion or {"version": 0, "digest": ""}
+    pointer = None if is_lost(record.champion) else record.champion
+    return pointer or {"version": 0, "digest": ""}
 
 
 def pipeline(record: RunRecord, attempt: str = "") -> Pipeline:

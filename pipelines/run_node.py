@@ -25,6 +25,7 @@ from components.core.records import RunRecord, Verdict
 from components.core.states import DataDecision, Decision, NodeState, Release
 from components.data.sources import SourceError
 from components.registry import manifest, model_registry
+from components.registry.lost_champion import is_lost
 from pipelines.config import run_config
 from pipelines.flow import FLOW, NODES
 from pipelines.reports import after_node
@@ -162,6 +163,8 @@ def _skip(record: RunRecord, node) -> str:
     past = record.past
     if node.name == "Champion" and not record.champion:
         return "no version knows so few rows" if past else "the line has no champion yet"
+    if node.name == "Champion" and is_lost(record.champion):
+        return f"version {record.champion['version']} is recorded as lost: {record.champion['event']['reason']}"
     if node.name == "Champion" and _serves_already(record):
         return "the candidate is the model that serves now"
     if node.blessed:

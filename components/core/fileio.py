@@ -111,18 +111,25 @@ def read_json(path: Path):
     return _parsed(path, text)
 
 
-def read_json_lines(path: Path) -> list:
-    """The values of a JSON-lines file, oldest first; empty where there is none.
+def read_json_lines(path: Path) -> list[dict]:
+    """The objects of a JSON-lines file, oldest first; empty where there is none.
 
     An incomplete last line, left by a crash, is ignored.
 
     Raises:
-        DamagedFile: an earlier line holds no JSON.
+        DamagedFile: an earlier line holds no JSON object.
     """
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")[:-1]
-    return [_parsed(path, line, f"line {number}: ") for number, line in enumerate(lines, 1) if line]
+    return [_object(path, line, f"line {number}: ") for number, line in enumerate(lines, 1) if line]
+
+
+def _object(path: Path, line: bytes, where: str) -> dict:
+    value = _parsed(path, line, where)
+    if not isinstance(value, dict):
+        raise errors.DamagedFile(path, "a JSON object a line", f"{where}{str(value)[:80]}")
+    return value
 
 
 def _parsed(path: Path, text: bytes, where: str = ""):

@@ -44,13 +44,23 @@ def ensure() -> Path:
             f"NEWSDESK_HOME must be a folder this user can write to. Received: {root} ({error.strerror}). "
             "Free space or permissions there, or set NEWSDESK_HOME to another folder."
         ) from error
-    version = stamp.read_text().strip()
+    check_stamp()
+    return root
+
+
+def check_stamp() -> None:
+    """Checks that the state folder, where it has a version stamp, has this version's. A folder without one is a new one.
+
+    Raises:
+        HomeError: it carries another version's stamp.
+    """
+    stamp = home() / "VERSION"
+    version = stamp.read_text(errors="replace").strip() if stamp.exists() else STAMP
     if version != STAMP:
         raise errors.HomeError(
             f"NEWSDESK_HOME must carry version stamp {STAMP}. Received: {stamp} says {version!r}. "
             "Use the Newsdesk version that wrote it, or set NEWSDESK_HOME to a new folder."
         )
-    return root
 
 
 def restrict_umask() -> None:

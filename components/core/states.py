@@ -126,6 +126,7 @@ class Move(_Word):
     RELEASE = "release"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    LOST = "lost"  # the version is damaged for good; the pointer stays, and the next run is judged without it
     UNKNOWN = "unknown"  # of a time for which the history lacks moves
 
 

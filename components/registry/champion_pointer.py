@@ -39,10 +39,13 @@ def champion(line: str) -> dict | None:
 
 
 def check_pointer(pointer: dict) -> None:
-    """Raises KeyError or TypeError where a field is missing or of another type."""
-    numbers, event = (pointer["version"], pointer["event"]["sequence"]), pointer["event"]
+    """Raises KeyError or TypeError where a field is missing or of another type, or the move is not that to the version."""
+    version, event = pointer["version"], pointer["event"]
+    numbers = (version, event["sequence"])
     if not all(isinstance(number, int) for number in numbers) or {"from"} - event.keys() or not pointer["digest"]:
         raise TypeError("not a pointer")
+    if event["to"] != version:
+        raise TypeError("the pointer and its move name two versions")
 
 
 def named(pointer: dict | None) -> str:
@@ -74,17 +77,17 @@ def recorded(line: str) -> list[dict]:
 def rollback_target(line: str) -> int | None:
     """The version a rollback returns to: the one that served before the champion; None where there is none.
 
-    Versions that were rolled back or are no longer kept do not count. So two rollbacks go back two versions; a rollback never
+    Versions that were rolled back, lost or are no longer kept do not count. So two rollbacks go back two versions; a rollback never
     returns to a version rolled back from.
     """
-    served = _served(line)
-    return next((number for number in reversed(served) if number != served[-1] and folder(line, number)), None)
+    served, serves = _served(line), (champion(line) or {}).get("version")
+    return next((number for number in reversed(served) if number != serves and folder(line, number)), None)
 
 
 def best_released(line: str, until: int | None = None) -> dict | None:
     """The best version that ever served: `version`, `digest`, `folder`, by the test accuracy on its card, the newer of equals.
 
-    Versions that were rolled back, and those whose folder is no longer kept, do not count. None where there is none.
+    Versions that were rolled back or lost, and those whose folder is no longer kept, do not count. None where there is none.
     until: number of the last move that counts, where not all do.
     """
     served = (card(line, number) for number in set(_served(line, until)) if folder(line, number))
@@ -93,18 +96,23 @@ def best_released(line: str, until: int | None = None) -> dict | None:
 
 
 def _served(line: str, until: int | None = None) -> list[int]:
-    """The versions that served, oldest first, without those that were rolled back."""
+    """The versions that served, oldest first, without those that were rolled back or lost."""
     served: list[int] = []
+    lost: set[int] = set()
     for event in history(line):
         if until is not None and event["sequence"] > until:
             break
+        if event["kind"] == Move.LOST:
+            lost.add(event["to"])
+            continue
+        lost.discard(event["to"])
         if event["kind"] == Move.ROLLBACK and event["to"] in served:
             del served[len(served) - served[::-1].index(event["to"]) :]
             continue
         if event["kind"] != Move.ROLLBACK and event["from"] not in (None, *served[-1:]):
             served.append(event["from"])  # the move that made it serve is lost
         served.append(event["to"])
-    return served
+    return [number for number in served if number not in lost]
 
 
 def aliases(line: str) -> dict[int, list[str]]:

@@ -109,26 +109,31 @@ def move_champion(
                 f"Received: {folder} holds {manifest['digest'][:12]}"
             )
         repair_history(line)
-        event = {
-            "sequence": current["event"]["sequence"] + 1 if current else 1,
-            "time": clock.now(),
-            "who": user(),
-            "kind": kind,
-            "from": current["version"] if current else None,
-            "to": version,
-            "reason": reason,
-            "evidence": evidence,
-        }
+        event = new_move(current, version, kind, reason, evidence)
         pointer = {"line": line, "version": version, "digest": manifest["digest"], "event": event}
         if store:
             store_publisher.move(store, line, pointer)
-        _write_move(line, pointer)
+        write_move(line, pointer)
     if store:
         store_publisher.follow(store, line)
     return event
 
 
-def _write_move(line: str, pointer: dict) -> None:
+def new_move(current: dict | None, version: int, kind: Move, reason: str, evidence: dict) -> dict:
+    """The event of a move of the pointer to `version`, the next one after that of `current`."""
+    return {
+        "sequence": current["event"]["sequence"] + 1 if current else 1,
+        "time": clock.now(),
+        "who": user(),
+        "kind": kind,
+        "from": current["version"] if current else None,
+        "to": version,
+        "reason": reason,
+        "evidence": evidence,
+    }
+
+
+def write_move(line: str, pointer: dict) -> None:
     """Writes a move of the pointer: the pointer itself, the history, TensorFlow Serving's file. Under `line_lock`."""
     fileio.write_json(paths.registry_dir(line) / "champion.json", pointer)
     fileio.append_json(paths.registry_dir(line) / "promotions.jsonl", pointer["event"])
@@ -174,7 +179,7 @@ def adopt(line: str, pointer: dict, events: list[dict]) -> list[dict]:
     repair_history(line)
     for event in events[:-1]:
         fileio.append_json(paths.registry_dir(line) / "promotions.jsonl", event)
-    _write_move(line, pointer)
+    write_move(line, pointer)
     return events
 
 
@@ -263,7 +268,10 @@ def verified_folder(line: str, version: int, digest: str) -> Path:
         RegistryError: it is damaged, or holds another model than the pointer names.
     """
     folder = served_folder(line, version)
-    manifest = verify(folder)
+    try:
+        manifest = verify(folder)
+    except RegistryError as error:
+        raise RegistryError(f"{error}. `newsdesk doctor` says what to do") from error
     if manifest["digest"] != digest:
         raise RegistryError(
             f"the champion's content must be what the pointer names, {digest[:12]}. "

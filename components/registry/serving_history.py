@@ -21,6 +21,8 @@ def terms(events: list[dict]) -> list[dict]:
     if not events:
         return served
     for before, event, after in zip([None, *events[:-1]], events, [*events[1:], None], strict=True):
+        if event["kind"] == Move.LOST:  # it ends a term and begins none
+            continue
         lost = event["sequence"] - (before["sequence"] if before else 0) - 1
         if lost > 0:
             served.append(_gap(before, event, lost))

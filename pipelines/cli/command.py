@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from components.core import locks
+from components.core import locks, paths
 
 _OVERRIDE = re.compile(r"[A-Za-z_][\w.]*=")
 
@@ -19,11 +19,20 @@ class Command(click.Command):
     """A command whose callback returns the exit code.
 
     example: a real call, shown at the end of the help. With `--json`, a locked line is JSON on standard output too:
-    `{"state": "locked", "reasons": […]}` and the fields of `when_locked`.
+    `{"state": "locked", "reasons": […]}` and the fields of `when_locked`. any_home: it also runs where the state folder is of another
+    version of Newsdesk; the others refuse that before they read anything.
     """
 
-    def __init__(self, *args: Any, example: str, when_locked: Mapping[str, Any] | None = None, **more: Any):
+    def __init__(
+        self,
+        *args: Any,
+        example: str,
+        when_locked: Mapping[str, Any] | None = None,
+        any_home: bool = False,
+        **more: Any,
+    ):
         super().__init__(*args, **more)
+        self.any_home = any_home
         self.example = example
         self.when_locked = dict(when_locked or {})
 
@@ -31,6 +40,8 @@ class Command(click.Command):
         return super().parse_args(ctx, _one_override_each(args))
 
     def invoke(self, ctx: click.Context) -> int:
+        if not self.any_home:
+            paths.check_stamp()
         try:
             return super().invoke(ctx)
         except locks.Locked as error:

@@ -9,7 +9,7 @@ from pipelines.cli import options
 from pipelines.cli.command import Command
 
 
-@click.command("doctor", cls=Command, example="newsdesk doctor --repair")
+@click.command("doctor", cls=Command, example="newsdesk doctor --repair", any_home=True)
 @click.option("--repair", is_flag=True, help="repair what a crash left")
 @options.line("repair, and release this line's lock from a run that showed no life for 15 minutes", name="--free")
 @click.option("--stop-server", is_flag=True, help="stop the warm node server")

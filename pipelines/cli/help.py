@@ -5,7 +5,7 @@ import click
 from pipelines.cli.command import Command
 
 
-@click.command("help", cls=Command, example="newsdesk help data check")
+@click.command("help", cls=Command, example="newsdesk help data check", any_home=True)
 @click.argument("names", nargs=-1, metavar="[COMMAND]")
 @click.pass_context
 def command(ctx: click.Context, names: tuple[str, ...]) -> int:

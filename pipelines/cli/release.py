@@ -5,7 +5,7 @@ import sys
 import click
 
 from components.core.states import ExitCode, Move
-from components.registry import model_registry
+from components.registry import lost_champion, model_registry
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
 from pipelines.cli.line_choice import default_line
@@ -28,11 +28,16 @@ def promote_command(version, after, reason, line) -> int:
 
 @click.command("rollback", cls=Command, example="newsdesk rollback --reason 'complaints about sports'")
 @click.option("--to", type=int, metavar="VERSION", help="only if this is the version it returns to")
+@click.option("--lost", is_flag=True, help="the champion is damaged for good: the next run is judged without it")
 @_AFTER
 @options.reason("why, kept in the history")
 @options.line()
-def rollback_command(to, after, reason, line) -> int:
+def rollback_command(to, lost, after, reason, line) -> int:
     """Roll back to the previous champion."""
+    if lost and to is None:
+        return lose(default_line(line), reason, after)
+    if lost:
+        return fail("rollback", "--lost returns to no version, so it goes without --to", ExitCode.USAGE)
     return run("rollback", default_line(line), reason, to, after)
 
 
@@ -52,6 +57,19 @@ def run(kind: str, line: str, reason: str, version: int | None, after: int | Non
     return _tell_catalogue(line)
 
 
+def lose(line: str, reason: str, after: int | None = None) -> int:
+    """Records a champion that cannot be restored as lost; returns the exit code. after: see `_pointer`.
+
+    Raises:
+        registry.RegistryError: the champion is whole, or a rollback would do.
+    """
+    if not reason.strip():
+        return fail("rollback", f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
+    event = lost_champion.record(line, _pointer(line, after), reason)
+    print(f"{line}: version {event['to']} is recorded as lost; the next run is judged without it")
+    return 0
+
+
 def promote(line: str, version: int, reason: str, after: int | None = None) -> dict | None:
     """Makes a version the champion; one that was held is moved to where it is served first. None where it serves already.
 
@@ -62,7 +80,7 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
         registry.PointerMoved: another move came between.
     """
     pointer = _pointer(line, after)
-    if pointer and pointer["version"] == version:
+    if pointer and pointer["version"] == version and not lost_champion.is_lost(pointer):
         model_registry.verify(model_registry.folder(line, version) or model_registry.held_dir(line) / str(version))
         return None
     if (

@@ -4,7 +4,15 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 
 from components.core import errors, locks, paths
-from components.registry import lost_moves, mlflow_db, model_registry, postgresql, tf_serving_config, version_card
+from components.registry import (
+    lost_champion,
+    lost_moves,
+    mlflow_db,
+    model_registry,
+    postgresql,
+    tf_serving_config,
+    version_card,
+)
 from pipelines.airflow_stack import stack_state
 from pipelines.operations import doctor_databases, doctor_store
 from pipelines.operations.doctor_state import Finding
@@ -52,12 +60,21 @@ def _versions(line: str) -> Iterator[Finding]:
             model_registry.verify(model_registry.served_folder(line, number))
             yield f"{name} of {line}", True, f"version {number}, complete, checksums match"
         except (model_registry.RegistryError, OSError) as error:
-            remedy = (
-                "Run `newsdesk rollback` to restore the previous version"
-                if name == "champion"
-                else "A rollback would fail"
-            )
-            yield f"{name} of {line}", False, f"{error}. {remedy}"
+            remedy = _way_out(line) if name == "champion" else "A rollback would fail"
+            restore = "--repair makes it again where the artifact store or the object store still has its model"
+            yield f"{name} of {line}", False, f"{error}; {restore}. {remedy}"
+
+
+def _way_out(line: str) -> str:
+    """What a person can do about a champion that is damaged and cannot be restored."""
+    if lost_champion.is_lost(model_registry.champion(line)):
+        return "It is recorded as lost: the next run can release without a comparison with it"
+    if (previous := lost_champion.way_back(line)) is not None:
+        return f"Else `newsdesk rollback --line {line}` returns to version {previous}"
+    return (
+        f"Else restore its folder from a backup, or `newsdesk rollback --lost --line {line}` lets the next run release without a "
+        "comparison with it"
+    )
 
 
 def _history(line: str) -> Iterator[Finding]:
@@ -84,7 +101,8 @@ def _folders(line: str) -> Iterator[Finding]:
             False,
             f"version {number} was pushed but never registered; --repair moves it out of the served folder",
         )
-    removed, gone = model_registry.removed(line), vanished(line)
+    removed = [n for n in model_registry.removed(line) if n not in needed(line) and not model_registry.folder(line, n)]
+    gone = vanished(line)
     if removed:
         yield f"serving of {line}", True, f"removed by retention: version {listed(removed)}"
     if gone:
@@ -143,9 +161,14 @@ def _mlmd(line: str) -> Iterator[Finding]:
         yield f"MLMD's {line}", False, f"{message}; --repair corrects it"
 
 
+def needed(line: str) -> list[int]:
+    """The versions that must be whole: the champion, and the one a rollback returns to."""
+    return list(model_registry.aliases(line))
+
+
 def vanished(line: str) -> list[int]:
-    """Registered versions whose folder is gone without a recorded reason."""
-    known = model_registry.removed(line)
+    """Registered versions, none of them needed, whose folder is gone without a recorded reason."""
+    known = {*model_registry.removed(line), *needed(line)}
     cards = model_registry.versions(line)
     return [c["version"] for c in cards if not model_registry.folder(line, c["version"]) and c["version"] not in known]
 

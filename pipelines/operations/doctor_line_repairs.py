@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 
 from components.core import clock, locks, paths
-from components.registry import lost_moves, model_registry, version_card
-from pipelines.operations import doctor_line, doctor_store
+from components.registry import lost_champion, lost_moves, model_registry, version_card
+from pipelines.operations import doctor_line, doctor_store, version_restore
 from pipelines.operations.doctor_line import listed
 from pipelines.operations.doctor_state import Mended
 from pipelines.reports import model_card
@@ -74,6 +74,14 @@ def repair_files(line: str) -> Iterator[Mended]:
             yield True, f"updated TensorFlow Serving's models.config of {line}"
 
 
+def restore_versions(line: str) -> Iterator[Mended]:
+    """Makes the folders of champion and previous version again where they are damaged or gone."""
+    for number in doctor_line.needed(line):
+        if not lost_champion.is_whole(line, number):
+            source = version_restore.restore(line, number)
+            yield True, f"restored version {number} of {line} from {source}"
+
+
 def repair_history(line: str) -> Iterator[Mended]:
     """Restores the missing moves that the records of runs and versions prove, and marks the others as unknown."""
     restored = lost_moves.refill(line)
@@ -127,5 +135,6 @@ REPAIRS = (
     repair_cards,
     repair_metadata,
     repair_mlflow,
+    restore_versions,
     doctor_store.repair,  # last: the others do not wait for a store that is away
 )

@@ -192,7 +192,7 @@ def repair_files() -> Iterator[Mended]:
             continue
         aside = path.with_name(f"{path.name}.damaged-{clock.now()}")
         if path.suffix == ".jsonl":
-            whole = [line for line in path.read_bytes().split(b"\n")[:-1] if _is_json(line)]
+            whole = [line for line in path.read_bytes().split(b"\n")[:-1] if _is_object(line)]
             shutil.copy2(path, aside)
             fileio.write_text(path, "".join(f"{line.decode()}\n" for line in whole))
             yield True, f"kept {len(whole)} readable lines of {path}; the damaged file is {aside}"
@@ -201,10 +201,9 @@ def repair_files() -> Iterator[Mended]:
             yield True, f"moved {path} to {aside}"
 
 
-def _is_json(line: bytes) -> bool:
+def _is_object(line: bytes) -> bool:
     try:
-        json.loads(line.decode())
-        return True
+        return isinstance(json.loads(line.decode()), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -2,6 +2,7 @@
 
 from components.core import paths
 from components.registry import model_registry
+from components.registry.lost_champion import is_lost
 from pipelines.airflow_stack import stack_state
 from pipelines.reports import models_page, render
 
@@ -70,5 +71,7 @@ def serves(line: str) -> str:
         return "the registry is damaged: run `newsdesk doctor --repair`"
     if not pointer:
         return "nothing serves yet: run `make retrain`"
+    if is_lost(pointer):
+        return f"version {pointer['version']} is recorded as lost: the next run is judged without it"
     accuracy = ((card or {}).get("metrics") or {}).get("accuracy")
     return f"version {pointer['version']} serves" + (f", accuracy {render.score(accuracy)}" if accuracy else "")

@@ -18,6 +18,7 @@ import uuid
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from pipelines.serving import tf_serving_api as api
@@ -27,6 +28,12 @@ from pipelines.serving.service import Refused, Service, logger
 from pipelines.serving.settings import ServeSettings
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class _VersionNumber(IntegerConvertor):
+    """A version in a path, of at most 18 digits: Python refuses to convert more than 4,300."""
+
+    regex = "[0-9]{1,18}"
 
 
 def build_app(settings: ServeSettings) -> FastAPI:
@@ -47,6 +54,7 @@ def build_app(settings: ServeSettings) -> FastAPI:
             if service.log:
                 await asyncio.to_thread(service.log.close)
 
+    register_url_convertor("number", _VersionNumber())
     # No documentation pages: they load scripts from elsewhere.
     app = FastAPI(title=f"Newsdesk: {settings.line}", lifespan=lifespan, docs_url=None, redoc_url=None)
     for method, body in api.SCHEMAS.items():
@@ -59,11 +67,12 @@ def build_app(settings: ServeSettings) -> FastAPI:
         }
         of_champion, of_version, of_label = _routes(method)
         app.add_api_route(f"/v1/models/{{name}}:{method}", of_champion, **more)
-        app.add_api_route(f"/v1/models/{{name}}/versions/{{version:int}}:{method}", of_version, **more)
+        app.add_api_route(f"/v1/models/{{name}}/versions/{{version:number}}:{method}", of_version, **more)
         app.add_api_route(f"/v1/models/{{name}}/labels/{{label}}:{method}", of_label, **more)
     app.add_api_route("/v1/models/{name}", _status)
-    app.add_api_route("/v1/models/{name}/versions/{version:int}", _version_status)
+    app.add_api_route("/v1/models/{name}/versions/{version:number}", _version_status)
     app.add_api_route("/healthz", _health)
+    app.add_api_route("/healthz", _health, methods=["HEAD"], include_in_schema=False)  # some load balancers ask so
     app.add_api_route("/metrics", _metrics)
     app.add_exception_handler(HTTPException, _error)
     return app

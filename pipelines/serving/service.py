@@ -5,6 +5,7 @@ import logging
 
 import anyio
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from components.core import paths
 from components.core.request_log import RequestLog
@@ -16,6 +17,9 @@ from pipelines.serving.metrics import Metrics
 from pipelines.serving.settings import ServeSettings
 
 logger = logging.getLogger("newsdesk.serve")
+
+
+CLIENT_LEFT = 499  # nginx's number, for the metrics: nobody reads this answer
 
 
 class Refused(Exception):
@@ -72,12 +76,17 @@ class Service:
         if int(request.headers.get("content-length", 0)) > limit:
             raise too_large
         parts, size = [], 0
-        with anyio.move_on_after(self.settings.body_seconds) as patience:
-            async for part in request.stream():
-                size += len(part)
-                if size > limit:
-                    raise too_large
-                parts.append(part)
+        try:
+            with anyio.move_on_after(self.settings.body_seconds) as patience:
+                async for part in request.stream():
+                    size += len(part)
+                    if size > limit:
+                        raise too_large
+                    parts.append(part)
+        except ClientDisconnect:
+            raise Refused(
+                CLIENT_LEFT, f"the client left before its body was complete. Received: {size:,} bytes"
+            ) from None
         if patience.cancelled_caught:
             raise Refused(408, f"a body must be sent within {self.settings.body_seconds:g} s. Received: {size:,} bytes")
         return b"".join(parts)

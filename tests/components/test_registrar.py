@@ -284,7 +284,7 @@ def test_a_pointer_that_another_desk_moved_in_the_object_store_leaves_the_versio
 
 def test_a_crash_after_the_object_store_s_pointer_moved_is_made_good_by_the_retry(store, run, told, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
-        patched.setattr(model_registry, "_write_move", lambda line, pointer: (_ for _ in ()).throw(OSError("no space")))
+        patched.setattr(model_registry, "write_move", lambda line, pointer: (_ for _ in ()).throw(OSError("no space")))
         run()
     assert model_registry.champion(LINE)["version"] == 1
     run()

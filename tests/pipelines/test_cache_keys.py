@@ -108,6 +108,7 @@ ALL_LABELS = {"Ingester", "DataGate", "Tuner", "Trainer", "Baseline", "ModelGate
         ("code", None, set()),
         ("encoders", {"hf:/folder": "two"}, {"Tokenizer", "Tuner", "Trainer", "Baseline"}),
         ("champion", CHAMPION, {"Champion", "ModelGate"}),
+        ("champion", {**CHAMPION, "event": {"kind": "lost"}}, set()),  # it is as if nothing served
         ("run", None, {"ModelGate", "Pusher", "Registrar"}),
     ],
 )

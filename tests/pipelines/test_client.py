@@ -141,6 +141,24 @@ def test_what_is_no_list_of_texts_is_refused(line, texts):
         Client(line).classify(texts)
 
 
+def test_texts_that_come_one_by_one_are_answered(line):
+    client = Client(line)
+    assert client.classify(text for text in TEXTS) == client.classify(TEXTS)
+    assert (client.probabilities(iter(TEXTS)) == client.probabilities(TEXTS)).all()
+
+
+@pytest.mark.parametrize("version", [1.5, 1.0, "1", True])
+def test_a_version_that_is_no_whole_number_is_refused(line, version):
+    with pytest.raises(TypeError, match=r"a version must be a whole number. Received: "):
+        Client(line, version)
+
+
+def test_a_damaged_champion_is_told_with_where_to_look(line):
+    (paths.serving_dir(line) / "1" / "saved_model.pb").write_bytes(b"cut")
+    with pytest.raises(model_registry.RegistryError, match="`newsdesk doctor` says what to do"):
+        find(line)
+
+
 def test_empty_huge_and_odd_texts_are_answered(line):
     odd = ["", " ", "\0", "goal " * 200_000, "\ud800", "日本 \u202e 🙂", "=cmd()"]
     client = Client(line)

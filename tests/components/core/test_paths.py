@@ -61,9 +61,10 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path, content):
     assert isinstance(caught.value, (errors.HomeError, ValueError))
 
 
-def test_a_damaged_line_of_a_file_is_named_with_its_number(tmp_path):
+@pytest.mark.parametrize("line", [b'{"n": ', b"[]", b"7"])
+def test_a_damaged_line_of_a_file_is_named_with_its_number(tmp_path, line):
     path = tmp_path / "lines.jsonl"
-    path.write_bytes(b'{"n": 1}\n{"n": \n{"n": 3}\n')
+    path.write_bytes(b'{"n": 1}\n' + line + b'\n{"n": 3}\n')
     with pytest.raises(errors.DamagedFile, match=rf"{path} is damaged.*line 2"):
         fileio.read_json_lines(path)
 

@@ -320,5 +320,5 @@ def crash_after_the_store(monkeypatch, act):
         raise OSError("no space")
 
     with monkeypatch.context() as patched:
-        patched.setattr(model_registry, "_write_move", full)
+        patched.setattr(model_registry, "write_move", full)
         act()

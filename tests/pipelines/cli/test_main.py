@@ -103,6 +103,18 @@ def test_a_damaged_pointer_ends_with_one_and_the_remedy(two, capsys):
         assert "newsdesk doctor --repair" in capsys.readouterr().err
 
 
+def test_a_state_folder_of_another_version_is_refused_before_it_is_read(newsdesk_home, capsys):
+    newsdesk_home.mkdir()
+    (newsdesk_home / "VERSION").write_text("99\n")
+    for arguments in (["models"], ["show", "1"], ["predict", "goal"], ["rollback", "--reason", "r"], ["clean"]):
+        assert main.main(arguments) == 1
+        shown = capsys.readouterr()
+        assert "must carry version stamp 1. Received" in shown.err and "'99'" in shown.err
+        assert shown.out == ""
+    assert main.main(["doctor"]) == 1
+    assert "'99'" in capsys.readouterr().out
+
+
 def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
     def locked(*_):
         raise locks.Locked("news", {"run": "nightly", "since": "today"})

@@ -7,7 +7,7 @@ import pytest
 
 from components.core import paths
 from components.registry import mlflow_sync, model_registry, pins
-from pipelines.cli import release
+from pipelines.cli import main, release
 from pipelines.reports import model_card
 
 
@@ -52,6 +52,20 @@ def test_rolling_back_twice_never_returns_to_the_version_that_was_left(mirrored)
     assert model_registry.champion(published.LINE)["version"] == 1
     with pytest.raises(model_registry.RegistryError, match=r"needs a version that served before"):
         ask("rollback")
+
+
+def test_a_champion_that_nothing_restores_is_recorded_as_lost_by_a_person(mirrored, capsys):
+    published.release("run-1")
+    (model_registry.served_folder(published.LINE, 1) / "saved_model.pb").write_bytes(b"cut")
+    ask_lost = ["rollback", "--lost", "--line", published.LINE, "--reason"]
+    assert main.main([*ask_lost, " "]) == 2
+    assert main.main([*ask_lost, "the disk failed", "--to", "1"]) == 2
+    assert main.main([*ask_lost, "the disk failed"]) == 0
+    assert capsys.readouterr().out == "news: version 1 is recorded as lost; the next run is judged without it\n"
+    event = model_registry.history(published.LINE)[-1]
+    assert (event["kind"], event["to"], event["reason"]) == ("lost", 1, "the disk failed")
+    with pytest.raises(model_registry.RegistryError, match="must match its manifest"):
+        ask("promote", 1)
 
 
 def test_a_held_version_is_promoted_to_where_it_is_served(mirrored):

@@ -98,6 +98,15 @@ def damaged_history():
     path.write_text(path.read_text() + "{]\n")
 
 
+def history_of_a_list():
+    fileio.append_json(paths.registry_dir(LINE) / "promotions.jsonl", [])
+
+
+def pointer_to_another_version():
+    path = paths.registry_dir(LINE) / "champion.json"
+    fileio.write_json(path, {**fileio.read_json(path), "version": 7})
+
+
 def damaged_run():
     paths.ensure()
     (paths.run_dir("run-9")).mkdir(parents=True)
@@ -121,6 +130,8 @@ MENDED = {
     card_of_another_version: ("damaged file", "versions/1.json is damaged"),
     damaged_lock: ("damaged file", "run.lock is damaged"),
     damaged_history: ("champion of news", "promotions.jsonl"),
+    history_of_a_list: ("champion of news", "promotions.jsonl"),
+    pointer_to_another_version: ("champion of news", "champion.json"),
     damaged_run: ("damaged file", "runs/run-9/run.json is damaged"),
     open_to_all: ("permissions", "champion.json"),
 }

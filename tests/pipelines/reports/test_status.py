@@ -49,6 +49,13 @@ def test_models_ends_with_it_and_json_does_not(line, capsys):
     assert "serves" not in capsys.readouterr().out
 
 
+def test_a_champion_that_is_recorded_as_lost_is_not_said_to_serve(line):
+    path = paths.registry_dir("news") / "champion.json"
+    pointer = fileio.read_json(path)
+    fileio.write_json(path, {**pointer, "event": {**pointer["event"], "kind": "lost"}})
+    assert "version 1 is recorded as lost" in status.text("news")
+
+
 def test_it_never_stands_in_the_way(line):
     (paths.registry_dir("news") / "champion.json").write_text("{")
     (paths.run_dir("run-1") / "run.json").write_text("[")

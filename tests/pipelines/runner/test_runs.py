@@ -186,6 +186,15 @@ def test_the_tuner_is_skipped_unless_the_run_asks_for_trials(source, trials, ski
     assert run_node._skip(record, NODES["Trainer"]) == ""
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("lost", "version 3 is recorded as lost: the disk failed"), ("release", "")]
+)
+def test_a_champion_that_is_recorded_as_lost_is_not_loaded(source, kind, reason):
+    pointer = {"version": 3, "digest": "d", "event": {"kind": kind, "reason": "the disk failed"}}
+    record = replace(opened(source), champion=pointer)
+    assert run_node._skip(record, NODES["Champion"]) == reason
+
+
 def record_of(**more) -> RunRecord:
     return RunRecord.from_json({"run": "r1", **node_code.snapshot(), **more})
 

@@ -95,6 +95,8 @@ def test_what_is_not_there_is_404_and_says_what_is(line):
     async def ask():
         async with server() as (client, _):
             body = {"instances": TEXTS}
+            endless = await client.post(f"{URL}/versions/{'9' * 5000}:predict", json=body)
+            assert (endless.status_code, set(endless.json())) == (404, {"error"})
             for url in ("/v1/models/other:predict", f"{URL}/versions/7:predict", f"{URL}/labels/best:classify"):
                 answer = await client.post(url, json=body)
                 assert answer.status_code == 404
@@ -119,6 +121,8 @@ def test_before_the_first_champion_it_answers_503_and_begins_by_itself():
             await service.look()
             assert (await client.post(f"{URL}:predict", json={"instances": TEXTS})).status_code == 200
             assert (await client.get("/healthz")).status_code == 200
+            asked = await client.head("/healthz")
+            assert (asked.status_code, asked.content) == (200, b"")
 
     asyncio.run(ask())
 
@@ -159,6 +163,28 @@ def test_a_body_that_does_not_come_is_408(line):
             assert (await client.post(f"{URL}:predict", content=never())).status_code == 408
 
     asyncio.run(ask())
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_fault_of_the_server(line, caplog):
+    came = iter([{"type": "http.request", "body": b'{"inst', "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive():
+        return next(came)
+
+    async def send(message):
+        pass
+
+    async def ask():
+        async with server() as (client, _):
+            path, app = f"{URL}:predict", client._transport.app
+            scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+            await app(scope, receive, send)
+            counted = (await client.get("/metrics")).text
+        assert 'newsdesk_requests_total{code="499",method="predict"} 1.0' in counted
+        assert 'code="500"' not in counted
+
+    asyncio.run(ask())
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_when_too_many_texts_wait_the_next_is_429_and_may_come_again(line):
