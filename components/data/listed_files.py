@@ -17,12 +17,34 @@ def read(file: dict, form: Form) -> Iterator[Block | BadRow]:
         SourceError: the file is gone, changed since it was listed, or unreadable.
     """
     path = Path(file["path"])
+    before = _stamp(path)
     digest = file_hash(path) if path.is_file() else "no such file"
     if digest != file["sha256"]:
         raise SourceError(
             f"a listed file must not change during a run. Received: {path} had sha256 {file['sha256'][:12]}, now {digest[:12]}"
         )
-    return _tfds_rows(path, form) if file["kind"] == "tfds" else file_reader.blocks(path, form)
+    rows = _tfds_rows(path, form) if file["kind"] == "tfds" else file_reader.blocks(path, form)
+    return _unchanged(rows, path, before)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written or replaced; None where it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _unchanged(
+    rows: Iterator[Block | BadRow], path: Path, before: tuple[int, int, int] | None
+) -> Iterator[Block | BadRow]:
+    """The rows of a file; raises SourceError after the last one, if it was written to since its hash was taken."""
+    yield from rows
+    if _stamp(path) != before:
+        raise SourceError(
+            f"a listed file must not change during a run. Received: {path} was written to while it was read"
+        )
 
 
 def _tfds_rows(path: Path, form: Form) -> Iterator[Block | BadRow]:

@@ -77,7 +77,7 @@ def _finding(result, frame) -> dict:
     if column in SIZES and not result.success and not raised:
         examples = _outliers(frame, column, kwargs.get("min_value"), kwargs.get("max_value"), value)
     if missing := result.result.get("partial_missing_list"):
-        state += f": no row has {', '.join(map(str, missing))}"
+        state += f": no row has {', '.join(sorted(map(str, missing)))}"  # of a set: in any order
         value = f"{len(missing)} missing"
     if value is None:
         value = f"{result.result.get('unexpected_percent') or 0:.2f}% unexpected"

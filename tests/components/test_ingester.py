@@ -137,6 +137,16 @@ def test_a_file_that_changed_since_it_was_listed_is_refused(tmp_path):
         listed_files.read(next(f for f in files if f["split"] == "train"), FORM)
 
 
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path):
+    folder = source(tmp_path / "s")
+    rows = listed_files.read(next(f for f in listed(folder) if f["split"] == "train"), FORM)
+    next(rows)
+    with open(folder / "train.csv", "a", encoding="utf-8") as file:
+        file.write('"1","late","row"\n')
+    with pytest.raises(SourceError, match=r"train.csv was written to while it was read"):
+        list(rows)
+
+
 @pytest.mark.parametrize(
     "numbers, first, shifted", [((1, 2, 3, 4), 1, False), ((0, 1, 2, 3), 1, True), ((0, 1, 2, 3, 4), 1, False),
                                 ((0, 1, 2, 3), 0, False), ((1, 2, 3, 4), 0, True), ((1, 2), 1, False)]
