@@ -156,7 +156,9 @@ def quarantine(path: Path, bad: list[BadRow], output: Path | None) -> str:
     if output is None or not output.is_file():
         return message
     beside = output.with_name(f"{output.name}.quarantine.csv")
-    write(beside, batch_files.quarantine([(str(path), row) for row in bad]))
+    with batch_files.quarantine(beside) as add:
+        for row in bad:
+            add(str(path), row)
     return f"{message}\n  all of them: {beside}"
 
 
