@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 
 import click
 
@@ -19,6 +20,7 @@ def command(repair, free, stop_server, as_json) -> int:
 
     Exit code 1: something is wrong.
     """
+    warnings.simplefilter("ignore", FutureWarning)  # of libraries, about Python's version
     from pipelines.operations import doctor
     from pipelines.runner import node_client
 
