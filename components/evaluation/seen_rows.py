@@ -1,6 +1,6 @@
 """The rows that a released version has learned from, as hashes: what it has seen must not judge it.
 
-`rows.npy`, sorted uint64[rows], one `text.row_hash` a row of the train and eval splits (eval chose the epoch). The Ingester writes
+`rows.npy`, sorted uint64[rows], one `text_cleaning.row_key` a row of the train and eval splits (eval chose the epoch). The Ingester writes
 it beside its account, the Registrar keeps it with the version, ModelGate takes test rows found there out of the comparison.
 8 bytes a row: 0.5 MB for 63,000.
 """
