@@ -3,6 +3,7 @@
 import components  # noqa: F401  # first: it sets what TensorFlow reads from the environment at its import
 
 # isort: split
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ def newsdesk_home(tmp_path, monkeypatch):
     monkeypatch.delenv("NEWSDESK_STORE", raising=False)  # a developer's own
     monkeypatch.setenv("NEWSDESK_SOCKETS", str(tmp_path / "sockets"))
     return folder
+
+
+@pytest.fixture
+def waits_end():
+    """A test whose fault is an answer that never comes fails after two minutes instead of waiting for ever."""
+
+    def ended(number, frame):
+        raise TimeoutError("no answer within 120 s")
+
+    before = signal.signal(signal.SIGALRM, ended)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import published
 import pytest
+import record_kit
 import tensorflow_model_analysis as tfma
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 from tfx.utils import path_utils
@@ -25,7 +26,7 @@ LIMITS = published.LIMITS
 def evaluated(tmp_path_factory):
     """(folder of 200 test examples, folder of TFMA's evaluation of the good model on them)."""
     folder = tmp_path_factory.mktemp("evaluated")
-    with records.Writer(str(folder / "examples")) as writer:
+    with record_kit.Writer(folder / "examples") as writer:
         for text, label in zip(*published.articles(200, seed=7)):
             writer.write("test", text.decode(), int(label))
     spec = {"signature_name": "serving_default", "label_key": "label", "prediction_key": "probabilities"}
@@ -71,7 +72,7 @@ def gate(evaluated, tmp_path):
         if fresh:
             examples.uri = str(tmp_path / "examples")
             shutil.copytree(evaluated[0], examples.uri, dirs_exist_ok=True)
-            with records.Writer(str(tmp_path / "fresh")) as writer:
+            with record_kit.Writer(tmp_path / "fresh") as writer:
                 for text, label, day in fresh:
                     writer.write(records.FRESH, text.decode(), int(label), day)
             shutil.copytree(tmp_path / "fresh" / "Split-fresh", Path(examples.uri, "Split-fresh"), dirs_exist_ok=True)

@@ -25,9 +25,12 @@ QUICK = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 
 @contextlib.contextmanager
-def running(folder: Path, workers: int) -> Iterator[str]:
-    """A cluster on free ports of the loopback, with one core a worker; its address. folder: for the workers' files."""
-    started: list[subprocess.Popen] = []
+def running(folder: Path, workers: int, started: list[subprocess.Popen] | None = None) -> Iterator[str]:
+    """A cluster on free ports of the loopback, with one core a worker; its address.
+
+    folder: for the workers' files. started: gets the processes, the master first.
+    """
+    started = [] if started is None else started
     late = threading.Timer(PATIENCE, lambda: [process.kill() for process in started])
     late.start()
     try:

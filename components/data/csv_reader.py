@@ -11,7 +11,6 @@ import csv
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import chain, islice
-from operator import add
 from pathlib import Path
 
 from components.data.row_format import BLOCK, COLUMNS, MAX_FIELD, TEXTS, BadRow, Block, Form, parse_label
@@ -155,8 +154,6 @@ def _clean(
     at = {name: i for i, name in enumerate(names)}
     label_at, title_at, text_at = (at.get(name, -1) for name in COLUMNS)
     width = len(names)
-    if whole := _whole_lines(lines, start, delimiter, (width, label_at, title_at, text_at), labels):
-        return whole, True
     reader = csv.reader(chain(lines[:], more()), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
@@ -182,28 +179,6 @@ def _clean(
         pass
     feed.put_back(lines[done:])
     return block, done >= first
-
-
-def _whole_lines(
-    lines: list[str], start: int, delimiter: str, shape: tuple[int, int, int, int], labels: dict[str, int]
-) -> Block | None:
-    """The rows of lines that each hold one row, whose labels are known and which are plainly good; None for any others.
-
-    shape: the number of columns, and which of them hold label, title and description, -1 for none.
-    """
-    width, label_at, title_at, text_at = shape
-    try:
-        found = list(csv.reader(lines, delimiter=delimiter, strict=True))
-    except csv.Error:
-        return None
-    if len(found) != len(lines) or set(map(len, found)) != {width} or max(map(len, lines)) >= MAX_FIELD:
-        return None
-    cells = [*zip(*found), ("",) * len(lines)]  # the last is what column -1 holds
-    known = list(map(labels.get, cells[label_at]))
-    titles, texts = cells[title_at], cells[text_at]
-    if None in known or not all(map(str.strip, texts if all(map(str.strip, texts)) else map(add, titles, texts))):
-        return None
-    return Block(list(range(start, start + len(lines))), known, list(titles), list(texts))
 
 
 def _plain(lines: list[str]) -> bool:

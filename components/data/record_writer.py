@@ -5,7 +5,6 @@ as long. Equal rows give equal bytes.
 Formats: https://protobuf.dev/programming-guides/encoding and https://www.tensorflow.org/tutorials/load_data/tfrecord
 """
 
-import contextlib
 import struct
 import zlib
 from collections.abc import Iterable
@@ -110,33 +109,3 @@ def file_names(uri: str, split: str, rows: int) -> list[Path]:
     """The record files of a split: `SHARD` rows each, the rest in the last; one for a split without rows."""
     count = max(1, -(-rows // SHARD))
     return [Path(uri, f"Split-{split}", f"data_tfrecord-{i:05d}-of-{count:05d}.gz") for i in range(count)]
-
-
-class Writer(contextlib.ExitStack):
-    """Writes the splits of an `Examples` artifact row by row, each to one file; a context manager.
-
-    Raises: OSError, the disk is full or gone.
-    """
-
-    def __init__(self, uri: str):
-        super().__init__()
-        self.uri, self.files = uri, {}
-
-    def __enter__(self) -> "Writer":
-        for split in SPLITS:
-            self._file(split)
-        return self
-
-    def write(self, split: str, text: str, label: int, span: str = "") -> None:
-        """span: the row's day, kept of fresh rows alone."""
-        self.write_all(split, [text.encode()], [label], span)
-
-    def write_all(self, split: str, texts: Iterable[bytes], labels: Iterable[int], span: str = "") -> None:
-        """Writes rows of one split and day. texts: UTF-8."""
-        self._file(split).write(texts, labels, span.encode() if split == FRESH else None)
-
-    def _file(self, split: str) -> RecordFile:
-        if split not in self.files:
-            (path,) = file_names(self.uri, split, 0)
-            self.files[split] = self.enter_context(RecordFile(path))
-        return self.files[split]

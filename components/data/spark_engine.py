@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ from components.core.validation import ConfigError
 from components.data.row_engine import EngineError
 
 _CONNECT = 10.0  # seconds for a connection to the master
-_WORKER = 120.0  # seconds until a worker begins to serve this application: another one may hold all of them
+_WORKER = 120.0  # seconds without a worker that serves this application: another one may hold all of them
+_LOOK = 1.0  # seconds between two looks at the workers
 _END = 30.0  # seconds for the Java process to end
 _BATCH = 1 << 17  # rows that are copied together
 _LOG_LINES = 12  # of Spark's log, in the message
@@ -74,14 +76,17 @@ def opened(master: str, folder: Path) -> Iterator[Spark]:
     from pyspark.errors import PySparkException
 
     here = all(re.match(r"localhost$|127\.", host) for host, _ in addresses)
-    log = folder / "spark.log"
+    log, lost = folder / "spark.log", threading.Event()
     with contextlib.ExitStack() as ending:
         try:
             session = _session(master, here, folder, log, ending)
             if addresses:
                 _await_worker(session, master)
+                ending.enter_context(_watched(session, lost))
             yield Spark(session, folder)
         except (PySparkException, Py4JError, ConnectionError) as error:
+            if lost.is_set():
+                raise _no_worker(master) from error
             received = " ".join(str(error).splitlines()[:2])  # of a Java error the first line says only where
             said = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith("\tat ")]
             last = "\n  ".join(said[-_LOG_LINES:])
@@ -169,15 +174,51 @@ def _check_reachable(master: str, addresses: list[tuple[str, str]]) -> None:
 
 def _await_worker(session, master: str) -> None:
     """Raises EngineError where the cluster gives this application no worker: its jobs would wait for one without end."""
-    tracker = session.sparkContext._jsc.sc().statusTracker()
     end = time.monotonic() + _WORKER
-    while len(tracker.getExecutorInfos()) < 2:  # the first one is this process
+    while not _workers(session):
         if time.monotonic() > end:
-            raise EngineError(
-                f"Spark at {master} must give this application a worker within {_WORKER:g} s. Received: none. Its page, usually "
-                "at port 8080, shows whether workers are there, have 1 GiB of memory left, and who holds them"
-            )
+            raise _no_worker(master)
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _watched(session, lost: threading.Event) -> Iterator[None]:
+    """Ends the jobs and sets `lost` where all workers were lost and none came back: Spark would wait for one without end."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        seen = time.monotonic()
+        while not ended.wait(_LOOK):
+            if _workers(session):
+                seen = time.monotonic()
+            elif time.monotonic() > seen + _WORKER:
+                lost.set()
+                session.sparkContext.cancelAllJobs()
+                return
+
+    def quietly() -> None:
+        with contextlib.suppress(Exception):  # the Java process is gone, which the one who works with it is told
+            watch()
+
+    watching = threading.Thread(target=quietly, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+
+
+def _workers(session) -> int:
+    """How many processes of the cluster serve this application."""
+    return len(session.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) - 1  # the first one is this process
+
+
+def _no_worker(master: str) -> EngineError:
+    return EngineError(
+        f"Spark at {master} must give this application a worker within {_WORKER:g} s. Received: none. Its page, usually "
+        "at port 8080, shows whether workers are there, have 1 GiB of memory left, and who holds them"
+    )
 
 
 def _version() -> str:

@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from components.data.record_writer import FRESH as FRESH
 from components.data.record_writer import SPLITS as SPLITS
-from components.data.record_writer import Writer as Writer
 from components.tf_support.no_autotune import untuned
 
 _FEATURES = {"text": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}

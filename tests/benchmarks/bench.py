@@ -121,7 +121,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="newsdesk-bench-") as aside:
         if args.only == "data":
             folder = Path(args.source).expanduser() if args.source else flat_demo(Path(aside))
-            data_nodes.run(folder, times=10, output=HERE / "DATA.md" if args.source else None)
+            data_nodes.run(folder, [1, 10], "", data_nodes.NODES, HERE / "DATA.md" if args.source else None)
             return 0
         try:
             names = chosen(args.only)

@@ -1,12 +1,17 @@
-"""Wall time and peak memory of each data node, on a folder and on ten times its rows (generated articles added), and of the Ingester
-on a hundred times its rows, beside the Ingester of an earlier commit.
+"""Time and peak memory of each data node as rows grow, and of the Ingester beside that of an earlier commit.
 
-    .venv/bin/python tests/benchmarks/data_nodes.py FOLDER [--times 10] [--most 100] [--before COMMIT] [--output tests/benchmarks/DATA.md]
+    .venv/bin/python tests/benchmarks/data_nodes.py FOLDER [--times 1 10 100] [--before COMMIT] [--nodes Ingester …] [--output tests/benchmarks/DATA.md]
+
+FOLDER holds `train.csv` and `test.csv` in AG News's form. The second size adds generated articles to it, each with names of its own; a larger one adds
+copies of those, each with a word of its own.
 
 Each node runs in a process of its own through the door, without the warm server. Time is the node's own, without the imports
-of TFX, which the warm server pays once. Memory is the peak of the process and of those that it starts, imports included, sampled
-twice a second; a page that several of them share counts once (PSS). Both sizes run in one go; where other work shares the
-processors, the ratio of processor time, that of a node's own processes included, is the one to read.
+of TFX, which the warm server pays once. Processor time is that of the node and of the processes that it starts. Memory is the peak of all of
+them together, imports included, sampled twice a second; a page that several of them share counts once (PSS). All sizes run in one go; where
+other work shares the processors, read processor time and memory.
+
+Two things keep memory flat. Great Expectations sees at most 50,000 train rows, drawn evenly (`components/data_quality/expectations.py`
+says what such a sample misses), because on pandas it holds every row several times over. TFDV counts distinct texts by a sketch.
 """
 
 import argparse
@@ -59,14 +64,18 @@ def peak_of(process: subprocess.Popen) -> int:
     return peak >> 20
 
 
+def train_rows(source: Path) -> int:
+    with open(source / "train.csv", newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.reader(file))
+
+
 def enlarge(source: Path, folder: Path, times: int) -> int:
     """Copies a source and adds generated articles until it has `times` its train rows; returns its train rows."""
     import components  # noqa: F401
     from components.data import demo_corpus
 
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.enc", "*.md", "*.txt"))
-    with open(source / "train.csv", newline="", encoding="utf-8") as file:
-        rows = sum(1 for _ in csv.reader(file))
+    rows = train_rows(source)
     rng, names = (
         random.Random(1),
         [f"n{i:05d}".translate(str.maketrans("0123456789", "abcdefghij")) for i in range(40_000)],
@@ -127,19 +136,15 @@ def measure(
     return found
 
 
-def table(small: list, large: list, rows: tuple[int, int], command: str) -> str:
-    head = f"| node | {rows[0]:,} rows | {rows[1]:,} rows | ratio | processor | {rows[1]:,} rows | ratio | peak MiB | growth |"
-    lines = [head, "|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    everything = ("together", *(sum(row[i] for row in small) for i in (1, 2)), 0)
-    everything10 = ("together", *(sum(row[i] for row in large) for i in (1, 2)), 0)
-    for (node, seconds, used, peak), (_, more, more_used, higher) in zip([*small, everything], [*large, everything10]):
-        ratios = [f"{b / a:.1f}" if a >= 1 else "–" for a, b in ((seconds, more), (used, more_used))]
-        times = f"{seconds:.1f} s | {more:.1f} s | {ratios[0]} | {used:.1f} s | {more_used:.1f} s | {ratios[1]}"
-        memory = f"{peak:,} → {higher:,} | {higher / peak - 1:+.0%}" if peak else " | "
-        lines.append(f"| {node} | {times} | {memory} |")
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    about = f"Measured on {os.cpu_count()} cores ({platform.machine()}), load averages at the end {load}:"
-    return "\n".join(["# Data nodes: time and peak memory", "", about, "", f"    {command}", "", *lines, ""])
+def table(measured: dict[int, list[tuple[str, float, float, int]]]) -> str:
+    """measured: figures of `measure` by number of rows."""
+    head = "| node | " + " | ".join(f"{rows:,} rows: s | processor s | MiB" for rows in measured) + " |"
+    lines = [head, "|---" + "|---:" * (3 * len(measured)) + "|"]
+    for own in zip(*measured.values()):
+        cells = [f"{seconds:.1f} | {used:.1f} | {peak:,}" for _, seconds, used, peak in own]
+        lines.append(f"| {own[0][0]} | " + " | ".join(cells) + " |")
+    sums = [[sum(row[i] for row in own) for i in (1, 2)] for own in measured.values()]
+    return "\n".join([*lines, "| together | " + " | ".join(f"{a:.1f} | {b:.1f} | " for a, b in sums) + " |", ""])
 
 
 def ingesters(measured: list[tuple[str, int, tuple]]) -> str:
@@ -155,27 +160,43 @@ def ingesters(measured: list[tuple[str, int, tuple]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def run(folder: Path, times: int, most: int, before: str, nodes: tuple[str, ...], output: Path | None) -> None:
-    """Measures all sizes, prints the tables and writes them to `output`."""
-    alone = ("Ingester",)
-    with tempfile.TemporaryDirectory() as aside:
-        more = Path(aside, "more")
-        rows = enlarge(folder, more, times)
-        small = measure(folder.resolve(), Path(aside, "home"), nodes)
-        large = measure(more, Path(aside, "home10"), nodes)
-        measured = [("this one", rows // times, small[0]), ("this one", rows, large[0])]
-        if before:
-            with checkout(before) as code:
-                for name, source, count in (("a", folder.resolve(), rows // times), ("b", more, rows)):
-                    measured += [(f"of {before}", count, measure(source, Path(aside, name), alone, code)[0])]
-        if most > times:
-            count = multiply(more, Path(aside, "most"), most // times)
-            measured += [("this one", count, measure(Path(aside, "most"), Path(aside, "home100"), alone)[0])]
-    command = f".venv/bin/python tests/benchmarks/data_nodes.py FOLDER --times {times} --most {most}"
-    command += f" --before {before}" * bool(before) + " --ingester" * (nodes == alone)
-    text = "\n".join(
-        [table(small, large, (rows // times, rows), command), ingesters(sorted(measured, key=lambda m: m[0]))]
-    )
+def page(measured: dict[int, list], before: list[tuple[str, int, tuple]], command: str) -> str:
+    _, _, about, how, flat = __doc__.strip().split("\n\n")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    machine = f"Measured on {os.cpu_count()} cores ({platform.machine()}), load averages at the end {load}:"
+    parts = ["# Data nodes as rows grow", machine, f"    {command}", table(measured).strip(), about, how, flat]
+    if before:
+        parts.append(ingesters(before).strip())
+    return "\n\n".join(parts) + "\n"
+
+
+def sources(folder: Path, sizes: list[int], aside: Path) -> Iterator[tuple[int, Path]]:
+    """(train rows, folder) of each size, made when it is asked for."""
+    source, last = folder.resolve(), 1
+    for times in sizes:
+        if times == 1:
+            yield train_rows(source), source
+            continue
+        more = aside / f"{times}"
+        made, factor = (enlarge, times) if last == 1 else (multiply, times // last)
+        yield made(source, more, factor), more
+        source, last = more, times
+
+
+def run(folder: Path, sizes: list[int], before: str, nodes: tuple[str, ...], output: Path | None) -> None:
+    """Measures all sizes (rising, as multiples of the folder's rows), prints the page and writes it to `output`."""
+    measured, beside = {}, []
+    with contextlib.ExitStack() as stack:
+        aside = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        code = stack.enter_context(checkout(before)) if before else None
+        for at, (rows, source) in enumerate(sources(folder, sizes, aside)):
+            measured[rows] = measure(source, aside / f"home-{at}", nodes)
+            if code and at < 2:
+                then = measure(source, aside / f"before-{at}", NODES[:1], code)[0]
+                beside += [("this one", rows, measured[rows][0]), (f"of {before}", rows, then)]
+    command = f".venv/bin/python tests/benchmarks/data_nodes.py FOLDER --times {' '.join(map(str, sizes))}"
+    command += f" --before {before}" * bool(before) + f" --nodes {' '.join(nodes)}" * (nodes != NODES)
+    text = page(measured, beside, command)
     print(text)
     if output:
         output.write_text(text, encoding="utf-8")
@@ -184,13 +205,16 @@ def run(folder: Path, times: int, most: int, before: str, nodes: tuple[str, ...]
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time and peak memory of the data nodes.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--times", type=int, default=10)
-    parser.add_argument("--most", type=int, default=0, help="for the Ingester alone")
-    parser.add_argument("--before", default="", metavar="COMMIT", help="its Ingester is measured too")
+    parser.add_argument(
+        "--times", type=int, nargs="+", default=[1, 10], help="sizes, as multiples of the folder's rows"
+    )
+    parser.add_argument(
+        "--before", default="", metavar="COMMIT", help="its Ingester is measured too, on the first two sizes"
+    )
+    parser.add_argument("--nodes", nargs="+", choices=NODES, default=NODES, help="the Ingester and others")
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--ingester", action="store_true", help="leave the other nodes out")
     args = parser.parse_args()
-    run(args.folder, args.times, args.most, args.before, NODES[:1] if args.ingester else NODES, args.output)
+    run(args.folder, args.times, args.before, tuple(args.nodes), args.output)
 
 
 if __name__ == "__main__":

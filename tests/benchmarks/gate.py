@@ -31,6 +31,7 @@ from components.core import fileio, paths
 from components.data import rows as streams
 from components.data import sources
 from components.data import tfrecords as records
+from components.data.record_writer import RecordFile, file_names
 from components.data.text_cleaning import row_key
 from components.evaluation import behavioural_tests
 from components.evaluation.slices import slices, words_in
@@ -178,13 +179,13 @@ class Bench:
         """The examples with changed train rows."""
         folder = self.work / "changed"
         shutil.rmtree(folder, ignore_errors=True)
-        with records.Writer(str(folder)) as writer:
-            for split in records.SPLITS:
-                texts, labels = records.load(str(self.examples), split)
-                if split == "train":
-                    texts, labels = change(texts, labels, np.random.default_rng(seed))
-                for text, label in zip(texts, labels):
-                    writer.write(split, text.decode("utf-8", "replace"), int(label))
+        for split in records.SPLITS:
+            texts, labels = records.load(str(self.examples), split)
+            if split == "train":
+                texts, labels = change(texts, labels, np.random.default_rng(seed))
+            (path,) = file_names(str(folder), split, 0)
+            with RecordFile(path) as file:
+                file.write(texts, map(int, labels))
         return folder
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import record_kit
 from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
@@ -23,7 +24,7 @@ def examples(tmp_path, monkeypatch):
     """80 train and 8 eval rows; whoever asks for a whole split fails."""
     found = Examples()
     found.uri = str(tmp_path / "examples")
-    with records.Writer(found.uri) as writer:
+    with record_kit.Writer(found.uri) as writer:
         for at in range(88):
             writer.write("train" if at < 80 else "eval", f"{WORDS[at % 4]} {at % 7}", at % 4)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import published
 import pytest
+import record_kit
 import tensorflow as tf
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
 from tfx.utils import path_utils
 
 from components import canary
 from components.core import paths
-from components.data import tfrecords as records
 from components.registry import manifest
 from components.serving import canary_probe
 
@@ -41,7 +41,7 @@ def node(tmp_path):
         for name, artifact in {"examples": examples, "model": model, "blessing": blessing, "infra": infra}.items():
             artifact.uri = str(tmp_path / name)
             (tmp_path / name).mkdir()
-        with records.Writer(examples.uri) as writer:
+        with record_kit.Writer(examples.uri) as writer:
             for text, label in zip(*published.articles(rows, seed=4)):
                 writer.write("test", text.decode(), int(label))
         folder = Path(path_utils.serving_model_dir(model.uri))

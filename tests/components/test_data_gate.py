@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import record_kit
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from data_kit import LABELS, Ingested, Judged, articles, as_csv, judge, source, span
@@ -13,7 +14,6 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components import data_gate
 from components.core import fileio, paths
 from components.core.records import RunRecord
-from components.data import tfrecords as records
 from components.data_quality import check_settings, checks
 from components.data_quality.checks import check, configured, decide
 from components.registry import model_registry
@@ -170,7 +170,7 @@ def test_the_page_names_files_without_the_folders_of_the_machine_and_links_nothi
 
 
 def test_a_lost_or_cut_record_file_is_found(good, tmp_path):
-    with records.Writer(str(tmp_path / "e")) as writer:
+    with record_kit.Writer(tmp_path / "e") as writer:
         writer.write("train", "only one", 1)
     scan = data_gate.Scan(str(tmp_path / "e"), 1, tmp_path)
     found = checks.written_check(good.account, scan.written)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import record_kit
 import tensorflow as tf
 from data_kit import FORM, Ingested, articles, as_csv, listed, source, span
 from hypothesis import HealthCheck, given, settings
@@ -250,7 +251,7 @@ def test_the_account_adds_up_or_the_file_is_refused_whatever_its_bytes(tmp_path_
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        with records.Writer(str(tmp_path / name)) as writer:
+        with record_kit.Writer(tmp_path / name) as writer:
             for number in range(50):
                 writer.write("train", f"row {number}", number % 4)
     first, second = (Path(records.files(str(tmp_path / name), "train")[0]) for name in ("a", "b"))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import record_kit
 from tfx.types.standard_artifacts import Examples
 
 from components import tokenizer
 from components.artifacts import Vocabulary
-from components.data import tfrecords as records
 from components.models import family
 from components.training import vocabulary as vocabularies
 from pipelines.config.presets import PRESETS
@@ -22,7 +22,7 @@ def artifacts(tmp_path):
     examples, vocabulary = Examples(), Vocabulary()
     examples.uri, vocabulary.uri = str(tmp_path / "examples"), str(tmp_path / "vocabulary")
     Path(vocabulary.uri).mkdir()
-    with records.Writer(examples.uri) as writer:
+    with record_kit.Writer(examples.uri) as writer:
         writer.write("train", "Bank raises rates", 2)
         writer.write("train", "Striker scores", 1)
         writer.write("eval", "Unheard words rates", 2)

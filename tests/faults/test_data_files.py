@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+import record_kit
 import tensorflow as tf
 from data_kit import articles, as_csv, source, span
 
@@ -200,7 +201,7 @@ def test_a_span_that_is_still_being_written_is_read_by_the_next_run_only(tmp_pat
 
 @pytest.fixture
 def record_file(tmp_path):
-    with records.Writer(str(tmp_path / "e")) as writer:
+    with record_kit.Writer(tmp_path / "e") as writer:
         for label, title, description in articles(60):
             writer.write("train", f"{title} {description}", label - 1)
     return Path(records.files(str(tmp_path / "e"), "train")[0])

@@ -1,5 +1,7 @@
 """Where Beam's nodes run is a setting; what they compute and what the cache goes by is none."""
 
+import record_kit
+
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
@@ -43,7 +45,7 @@ def test_what_is_no_option_is_refused_with_the_rule(wrong):
 
 @pytest.mark.filterwarnings("ignore")  # Beam's own
 def test_two_processes_count_what_one_counts(tmp_path):
-    with records.Writer(str(tmp_path / "examples")) as writer:
+    with record_kit.Writer(tmp_path / "examples") as writer:
         for at in range(40):
             writer.write("train", f"goal {at % 7}", at % 4)
     counted = []

@@ -37,11 +37,17 @@ def test_a_file_holds_the_bytes_that_tensorflow_s_writer_writes(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / "theirs.gz"), options) as theirs:
         for row in rows:
             theirs.write(by_tensorflow(*row))
-    with records.Writer(str(tmp_path)) as writer:
-        writer.write_all("train", [text for text, _, _ in rows], [label for _, label, _ in rows])
-    (ours,) = records.files(str(tmp_path), "train")
-    assert gzip.decompress(Path(ours).read_bytes()) == gzip.decompress((tmp_path / "theirs.gz").read_bytes())
-    assert [len(records.load(str(tmp_path), split)[0]) for split in ("eval", "test")] == [0, 0]  # empty, and readable
+    with record_writer.RecordFile(tmp_path / "ours.gz") as ours:
+        ours.write([text for text, _, _ in rows], [label for _, label, _ in rows])
+    ours, theirs = (gzip.decompress((tmp_path / name).read_bytes()) for name in ("ours.gz", "theirs.gz"))
+    assert ours == theirs
+
+
+def test_a_split_without_rows_has_a_file_that_can_be_read(tmp_path):
+    (path,) = record_writer.file_names(str(tmp_path), "eval", 0)
+    with record_writer.RecordFile(path):
+        pass
+    assert len(records.load(str(tmp_path), "eval")[0]) == 0
 
 
 @pytest.mark.parametrize(("rows", "names"), [(0, 1), (6, 1), (7, 2), (12, 2), (13, 3), (24, 4)])
@@ -53,8 +59,9 @@ def test_a_large_split_goes_to_several_files_whose_names_sort_in_order(monkeypat
 
 def test_rows_that_cannot_be_written_are_an_error_and_no_silence(tmp_path):
     (tmp_path / "Split-train").write_text("in the way")
-    with pytest.raises(OSError, match="Split-train"), records.Writer(str(tmp_path)) as writer:
-        writer.write("train", "a text", 1)
+    (path,) = record_writer.file_names(str(tmp_path), "train", 1)
+    with pytest.raises(OSError, match="Split-train"):
+        record_writer.RecordFile(path)
 
 
 def test_a_full_disk_is_an_error(monkeypatch):

@@ -1,5 +1,7 @@
 """Rows in a stream: the same from several files, and a sample that a row's text alone decides."""
 
+import record_kit
+
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
@@ -16,7 +18,7 @@ TEXTS = np.array([b"text %d" % at for at in range(1000)], object)
 
 def test_a_split_of_several_files_is_read_in_their_order_as_often_as_asked_for(tmp_path):
     for at, name in enumerate(("data_tfrecord-00000-of-00002.gz", "data_tfrecord-00001-of-00002.gz")):
-        with records.Writer(str(tmp_path / name)) as writer:
+        with record_kit.Writer(tmp_path / name) as writer:
             for number in range(at * 5, at * 5 + 5):
                 writer.write("train", f"row {number}", number)
         folder = tmp_path / "examples" / "Split-train"

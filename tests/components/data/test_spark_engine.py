@@ -82,6 +82,23 @@ def test_a_cluster_without_workers_is_refused_in_time(tmp_path, monkeypatch):
     assert pyspark.SparkContext._active_spark_context is None
 
 
+@pytest.mark.slow
+@needs_spark
+@pytest.mark.usefixtures("quick_java", "waits_end")
+def test_a_cluster_that_loses_all_its_workers_is_refused_in_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(spark_engine, "_WORKER", 30.0)  # for the first one to start, too
+    monkeypatch.setattr(spark_engine, "_LOOK", 0.1)
+    started = []
+    with (
+        spark_kit.running(tmp_path, 1, started) as address,
+        pytest.raises(row_engine.EngineError, match=r"a worker within 1 s.*Received: none"),
+        spark_engine.opened(address, tmp_path) as engine,
+    ):
+        monkeypatch.setattr(spark_engine, "_WORKER", 1.0)
+        started[1].terminate()
+        engine.fetch("SELECT sum(hash(id)) FROM range(1000000000000)")  # no end while a worker lives
+
+
 def test_a_master_that_does_not_answer_is_named_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(spark_engine, "_check_installed", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:

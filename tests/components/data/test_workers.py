@@ -14,6 +14,7 @@ from components.data import workers
 from components.data.workers import WorkerLost, Workers
 
 MODULE = "components.data_quality.row_work"
+pytestmark = pytest.mark.usefixtures("waits_end")
 FOREIGN = {"tensorflow", "tfx", "tensorflow_datasets", "apache_beam", "pandas", "duckdb"}
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import published
+import record_kit
 
 from components import model_gate
 from components.data import rows as streams
-from components.data import tfrecords as records
 from components.evaluation import trigger_words
 
 LIMITS = {"max_pull": 0.1}
@@ -58,7 +58,7 @@ def test_the_pull_is_the_share_of_other_rows_that_the_word_turns():
 
 def test_a_real_model_is_asked_about_the_train_rows_words(tmp_path):
     """The toy model knows its own words alone: in front of texts without any, one of them decides."""
-    with records.Writer(str(tmp_path)) as writer:
+    with record_kit.Writer(tmp_path) as writer:
         for at in range(60):
             writer.write("train", f"goal {at}", 1)
             writer.write("train", f"treaty {at}", 0)

@@ -1,5 +1,7 @@
 """Training, batches, checkpoints and curves, whatever the family."""
 
+import record_kit
+
 import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
@@ -13,7 +15,6 @@ import pytest
 import tensorflow as tf
 
 from components.data import rows
-from components.data import tfrecords as records
 from components.models import family
 from components.training import batching, export, loop
 from pipelines.config.presets import TRAINING
@@ -74,7 +75,7 @@ def test_ids_that_do_not_fit_are_stored_wider_those_before_them_too(tmp_path, mo
 
 
 def test_a_training_reads_its_rows_from_record_files_and_leaves_only_its_checkpoint(fitted, tmp_path):
-    with records.Writer(str(tmp_path / "examples")) as writer:
+    with record_kit.Writer(tmp_path / "examples") as writer:
         for text, label in zip(TEXTS, IDS, strict=True):
             writer.write("train", text.decode(), int(label))
     streamed, _, history = fit(tmp_path / "work", train=rows.from_split(str(tmp_path / "examples"), "train"))

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import published
 import pytest
+import record_kit
 
 from components.core import fileio, paths, run_record
-from components.data import tfrecords
 from components.data.text_cleaning import row_hash
 from components.evaluation import seen_rows
 from components.registry import model_registry
@@ -24,7 +24,7 @@ def versions():
         published.release(run, kind)
     folder = paths.home() / "examples"
     texts, ids = published.articles(80, seed=4)
-    with tfrecords.Writer(str(folder)) as writer:
+    with record_kit.Writer(folder) as writer:
         for text, label in zip(texts, ids):
             writer.write("test", text.decode(), int(label))
     run_record.add_event("run-2", "Ingester", "done", artifacts={"examples": str(folder)})
