@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 from scipy.sparse import csr_matrix
 
@@ -65,9 +66,9 @@ def count_keys(texts: tf.data.Dataset, least: int, share: float) -> list[str]:
 
 
 def _rows_by_key(keys: tf.RaggedTensor) -> tuple[np.ndarray, np.ndarray]:
-    """(different keys in rising order, int64: how many rows have each)."""
-    different, places = np.unique(keys.flat_values.numpy(), return_inverse=True)
-    pairs = np.unique(keys.value_rowids().numpy() * max(len(different), 1) + places)
+    """(different keys, int64: how many rows have each)."""
+    places, different = pd.factorize(keys.flat_values.numpy())  # by a hash table: NumPy's `unique` sorts
+    pairs = pd.unique(keys.value_rowids().numpy() * max(len(different), 1) + places)
     return different, np.bincount(pairs % max(len(different), 1), minlength=len(different))
 
 
