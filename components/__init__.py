@@ -1,4 +1,4 @@
-"""Newsdesk's TFX components, one file a node, in the order of the flow."""
+"""Newsdesk's TFX components, the nodes (one file each) and the packages that they use."""
 
 import os
 

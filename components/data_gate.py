@@ -117,7 +117,7 @@ def champion_profile(line: str, champion: dict | None) -> dict | None:
     """The profile of the champion's train rows; None where there is no champion or none was kept with it.
 
     Raises:
-        registry.RegistryError: the file is not the one that was registered.
+        model_registry.RegistryError: the file is not the one that was registered.
     """
     if not champion or not champion["profile"]:
         return None

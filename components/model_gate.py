@@ -91,7 +91,7 @@ def serving(folder: Path, digest: str) -> dict:
     """The champion's manifest, after looking at its files: the node that published it may have been cached.
 
     Raises:
-        registry.RegistryError: the files are not the champion's.
+        model_registry.RegistryError: the files are not the champion's.
     """
     found = model_registry.verify(folder)
     if found["digest"] != digest:
@@ -186,7 +186,7 @@ def ModelGate(
 ):
     """labels: JSON list; limits: JSON of `GateConfig`; champion_digest: "" where the line has no champion.
 
-    best: JSON of `registry.best`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page.
+    best: JSON of `champion_pointer.best_released`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page.
     """
     names, bounds = json.loads(labels), json.loads(limits)
     test = streams.from_split(examples.uri, "test")

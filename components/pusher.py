@@ -66,8 +66,8 @@ def push(
 
     Raises:
         OSError: no space or no permission; nothing is published then.
-        registry.Differs: the files are not those that were judged.
-        registry.RegistryError: the folder holds no SavedModel, or links.
+        model_registry.Differs: the files are not those that were judged.
+        model_registry.RegistryError: the folder holds no SavedModel, or links.
         Exception: whatever `allowed` raises.
     """
     paths.safe_name(run, "run id")

@@ -129,8 +129,8 @@ def checked(folder: Path, blessing: Path, digest: str, registered: str = "") -> 
     before. Then the model must be that one: when its tasks are cleared, a run may train and judge another model.
 
     Raises:
-        registry.Differs: a file is another one.
-        registry.RegistryError: the folder is no version.
+        model_registry.Differs: a file is another one.
+        model_registry.RegistryError: the folder is no version.
     """
     manifest, judged = model_registry.verify(folder), folder_manifest.judged(blessing)
     pushed = {name: manifest["files"].get(name, "") for name in judged}
@@ -174,7 +174,7 @@ def release(record: RunRecord, verdict: Verdict, version: int, folder: Path, att
 
     Raises:
         locks.LostClaim, locks.Superseded: another run holds the line, or a later attempt has started.
-        registry.Differs: the files changed since they were checked.
+        model_registry.Differs: the files changed since they were checked.
     """
     line, run = record.line, record.run
     state = {"state": RunState.HELD, "version": version, "folder": str(folder)}

@@ -28,7 +28,7 @@ back by `newsdesk label QUEUE.csv --into SOURCE`; the dated folder that this mak
 
 
 def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
-    """The monitoring DAG of a line. lines: `newsdesk.toml` as `config.settings()` gives it.
+    """The monitoring DAG of a line. lines: `newsdesk.toml` as `run_config.settings()` gives it.
 
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.

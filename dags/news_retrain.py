@@ -1,5 +1,5 @@
 """The Airflow DAGs that retrain: ingest, check, train, compare, release. `news_retrain`, and one for each further line of
-`newsdesk.toml` that has a schedule; paused without one."""
+`newsdesk.toml` that has a schedule. None is created paused: one without a schedule starts by hand, or when labelled rows arrive."""
 
 # Trap: Airflow opens only files in which the words "airflow" and "dag" both occur.
 from newsdesk_dags.retrain_dag import retrain_dag

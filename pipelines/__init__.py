@@ -1,1 +1,1 @@
-"""The flow, its configuration, the door between the two environments and the command line."""
+"""The flow, its configuration, the process boundary between the two environments and the command line."""

@@ -52,7 +52,7 @@ class Client:
     Several threads may ask while one refreshes.
 
     Raises:
-        NoModel, registry.RegistryError: as `find`. TypeError: version is no whole number.
+        NoModel, model_registry.RegistryError: as `find`. TypeError: version is no whole number.
         InvalidConfidence: min_confidence is no number of 0..1.
     """
 
@@ -82,7 +82,7 @@ class Client:
         """Answers with a version that `newsdesk export` wrote, and with no other: `refresh` changes nothing.
 
         Raises:
-            registry.RegistryError: the file is no export, or not whole. NoModel, InvalidConfidence, OSError: as above.
+            model_registry.RegistryError: the file is no export, or not whole. NoModel, InvalidConfidence, OSError: as above.
         """
         found = cls.__new__(cls)
         found.min_confidence = checked_confidence(min_confidence)
@@ -113,7 +113,7 @@ class Client:
         """Loads the champion anew if the pointer moved; returns whether it did. The old one answers until the new one is loaded.
 
         Raises:
-            registry.RegistryError, NoModel, OSError: the new one is damaged or gone; the old one goes on answering.
+            model_registry.RegistryError, NoModel, OSError: the new one is damaged or gone; the old one goes on answering.
         """
         if champion_or(self.pinned, self._source) == self.version:
             return False

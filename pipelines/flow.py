@@ -1,4 +1,4 @@
-"""The flow as one table: Airflow draws it, TFX compiles it, the door asks it what a node needs.
+"""The flow as one table: Airflow draws it, TFX compiles it, `run_node` asks it what a node needs.
 
 `after` lists the nodes that must have ended well before a node may start; a name with a trailing `?` may also have been
 skipped (no champion yet, no trials asked for, or a candidate that is its own baseline).

@@ -193,7 +193,7 @@ def _reviewed(line: str) -> Path:
     folder = paths.line_dir(line)
     if not (folder / "schema.pbtxt").is_file():
         raise ConfigError(
-            f"a line needs its own reviewed data_schemas/{line}/; begin with a copy of data_schemas/news/. "
+            f"a line needs its own reviewed folder; `newsdesk init FOLDER --line {line}` proposes one. "
             f"Received: line={line!r}, no {folder / 'schema.pbtxt'}"
         )
     return folder

@@ -1,4 +1,4 @@
-"""The door: `python -m pipelines.run_node --node … --run-id … --config …` runs one node of a run.
+"""`python -m pipelines.run_node --node … --run-id … --config …` runs one node of a run.
 
 stdout's last line is a JSON result (`node`, `run`, `state`, `seconds`, `headline`, `reasons`); the log goes to stderr.
 Exit codes: 0 done, 99 skipped, 3 data stop, 4 locked by another run, 2 bad usage, 1 failed. `--node close` ends a run.
@@ -182,7 +182,7 @@ def _serves_already(record: RunRecord) -> bool:
     """Whether the run's candidate is the champion byte for byte, so that comparing them would tell nothing.
 
     Raises:
-        registry.RegistryError: it would be, but the champion's folder is damaged.
+        model_registry.RegistryError: it would be, but the champion's folder is damaged.
     """
     made, pointer = run_record.last_event(record.run, "Trainer") or {}, record.champion
     folder = Path(made.get("artifacts", {}).get("model", ""), "Format-Serving")

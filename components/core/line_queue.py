@@ -1,9 +1,9 @@
 """Whose turn it is on a line: runs that a scheduler starts side by side wait here, the oldest first.
 
-    registry/<line>/waiting/<run>   since when its run is on; the file's time is that of the run's last look
+    registry/<line>/waiting/<run>   when its run started; the file's time is the run's last check
 
-The queue only orders; that one run alone works on a line is the lease's doing (`components.core.locks`). A run at a terminal does not
-wait here: it finds the line free or ends.
+The queue only decides the order; the lease (`components.core.locks`) makes sure that one run at a time works on a line. A run at a
+terminal does not wait here: it finds the line free or ends.
 
 Standard library only.
 """

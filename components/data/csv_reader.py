@@ -3,8 +3,8 @@
 A stray quote would make one field of all rows after it. So quoting is strict, and where a row cannot be parsed only its first
 line becomes the bad row; reading continues with the next line.
 
-Rows are parsed many at a time for as long as nothing is wrong with them (`_clean`). The first that is odd in any way is left to the
-loop in `_rows`, which knows what is to be said of it. Both use the same parser and the same limits, so both read the same rows.
+Rows are parsed many at a time for as long as nothing is wrong with them (`_clean`). The first unusual row is left to the
+loop in `_rows`, which reports what is wrong with it. Both use the same parser and the same limits, so both read the same rows.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""DuckDB, embedded: what does not fit into its limit of memory lies in the folder it is given."""
+"""DuckDB in this process; beyond its memory limit it writes to the given folder."""
 
 import contextlib
 from collections.abc import Sequence

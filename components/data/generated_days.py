@@ -1,4 +1,4 @@
-"""The mark by which a day that the demo's newsroom wrote differs from one that a person or another program brought."""
+"""The marker file of a dated folder that the demo's newsroom wrote, and not a person or another program."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The entries of a source's folder: which are data files, and how the others are told."""
+"""The entries of a source's folder: which are data files, and how the others are reported."""
 
 import os
 from pathlib import Path

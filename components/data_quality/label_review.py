@@ -4,8 +4,8 @@ Neighbours speak by a linear model that never learned from the row it judges (`n
 is sure of another class and the other judge does not confirm the row's label. Sure means: at least as likely as the class is on the
 mean of the rows that carry it (confident learning: Northcutt, Jiang and Chuang 2021, doi:10.1613/jair.1.12125).
 
-A batch is held where its labels are less likely, by both judges together, than labels drawn as these believe, of which `ALLOWANCE` are
-anyone's; and sooner where ten or more rows all carry one label. So a batch of texts that no judge is sure of is judged by what they
+A batch is held where its labels are less likely, by both judges together, than labels drawn from what the judges predict, with a share
+`ALLOWANCE` of them drawn at random. The limit is lower where ten or more rows all carry one label. So a batch of texts that no judge is sure of is judged by what they
 exclude, and a right batch of one class by its likelihood and not by its sameness.
 
 Texts that the monitor drew at random from a whole day say most: on them the champion is right about as often as it is sure, drift or

@@ -1,4 +1,4 @@
-"""The model gate's rules on plain numbers: each with its value, its limit and what it says. No rule raises; none is silent.
+"""The model gate's rules on plain numbers: each with its value, its limit and what it says. A rule returns a finding and never raises.
 
 A finding is `{"rule", "outcome", "message", "value", "limit"}`, outcome being a `RuleOutcome`. One REFUSE refuses.
 """
@@ -17,8 +17,8 @@ def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mappi
     metrics: `accuracy` and `rows` of the rows that are left, `all_accuracy` and `tfma_accuracy` of all test rows (None where there
     is none), `predicted_classes`, `not_finite` (rows that got a probability that is no number), `uncompared` (models that serve
     or must be matched, and gave no answers), `taken_out` (rows by the model that learned from them), `unlisted` (models that keep
-    no list of what they learned from). comparisons: by name ("baseline", "champion", "best"), as `paired.compare` gives them.
-    behaviour: `trouble` (text, empty where there is none), `missing` (no reviewed file) and `kinds`, as `behaviour.examine`
+    no list of what they learned from). comparisons: by name ("baseline", "champion", "best"), as `paired_tests.compare` gives them.
+    behaviour: `trouble` (text, empty where there is none), `missing` (no reviewed file) and `kinds`, as `behavioural_tests.examine`
     gives them. limits: `GateConfig` as a dict.
     """
     findings = [*_numbers(metrics, limits)]

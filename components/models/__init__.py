@@ -1,6 +1,6 @@
 """Model families: one module each, named after itself, found by that name.
 
-A family is a module that honours three names, and may offer two more. `network` is the preset's mapping of plain numbers and words.
+A family is a module that honours three names, and may offer four more. `network` is the preset's mapping of plain numbers and words.
 
     build_vocabulary(texts, network) -> list[str]
         texts: tf.data.Dataset of string[batch], the train split and nothing else, 1,024 or more a batch.

@@ -1,6 +1,6 @@
 """A bidirectional GRU over words, read out by additive attention: the weight each word gets can be looked at.
 
-Text:    words (`text_graph.WordTokenizer`); vocabulary of the train split.
+Text:    words (`text_ops.WordTokenizer`); vocabulary of the train split.
 Network: token embedding, GRU in both directions, additive attention over real words, dropout, dense. The attention's
          question is a learned vector: there is no decoder whose state could ask. All that the answer takes passes through
          the weights; hashed word pairs beside them, as in the transformer, changed no validation accuracy.
@@ -29,7 +29,7 @@ SPACE = {
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
-    """The train split's most frequent words. See `text_graph.count_words`."""
+    """The train split's most frequent words. See `text_ops.count_words`."""
     return count_words(texts, int(network["vocabulary"]))
 
 

@@ -1,6 +1,6 @@
 """A bag of words and word pairs: the least a candidate must match, and hard to beat by much on headlines.
 
-Text:    words (`text_graph.WordTokenizer`), order forgotten except for who stands beside whom.
+Text:    words (`text_ops.WordTokenizer`), order forgotten except for who stands beside whom.
 Network: the mean of the words' embeddings beside the mean of the hashed pairs' embeddings, dropout, dense.
 Keys:    vocabulary (tokens), length (words), width (a word's vector), buckets (hashed pairs), pair_width, dropout,
          word_dropout (share of words hidden from a training step).
@@ -22,7 +22,7 @@ SPACE = {**DESCENT, "network.width": HalfOrTwice(), "network.dropout": Between(0
 
 
 def build_vocabulary(texts: tf.data.Dataset, network: Mapping) -> list[str]:
-    """The train split's most frequent words. See `text_graph.count_words`."""
+    """The train split's most frequent words. See `text_ops.count_words`."""
     return count_words(texts, int(network["vocabulary"]))
 
 

@@ -1,9 +1,9 @@
 """A pre-trained encoder with a small head, after the lesson's BERT from TensorFlow Hub: frozen or fine-tuned.
 
-Text:    the encoder's own tokenizer (`encoders.tokenizer`); its vocabulary is not adapted.
+Text:    the encoder's own tokenizer (`encoder.tokenizer`); its vocabulary is not adapted.
 Network: encoder, pooling, dropout, dense. The model is two models, `body` (ids to features) and `head` (features to logits):
          where the body has nothing to train, training computes its features once.
-Keys:    encoder (an address, see `encoders`), preprocessor (of a hub: encoder, where it is not the published one: hub:…), length (tokens with [CLS] and [SEP]), pooling ("pooled_output", "default",
+Keys:    encoder (an address, see `encoder`), preprocessor (of a hub: encoder, where it is not the published one: hub:…), length (tokens with [CLS] and [SEP]), pooling ("pooled_output", "default",
          "cls", "mean", "mean+max", or "layers": the mean over tokens and the last four layers), trained ("none", "top N",
          "layers", "all"), hidden (units before the last layer, 0: none), dropout (the head's), encoder_dropout,
          word_dropout (share of tokens behind [MASK] in a training step).

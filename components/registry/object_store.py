@@ -242,8 +242,8 @@ def check_conditional_writes(uri: str) -> None:
             store.remove([key])
     if let_through:
         raise StoreError(
-            "an object store must refuse a conditional write whose condition does not hold (412): without that two writers "
-            f"overwrite each other unseen. Received: {store.uri} wrote an object that was there, against {' and '.join(let_through)}. "
+            "an object store must answer 412 where a write's condition is false; otherwise two writers overwrite each other. "
+            f"Received: {store.uri} wrote an object that was there, against {' and '.join(let_through)}. "
             "Nothing was published. Use a store that honours both headers, or unset NEWSDESK_STORE"
         )
 

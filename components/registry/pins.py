@@ -21,7 +21,7 @@ def change(line: str, kind: str, version: int, reason: str) -> dict | None:
     kind: "pin" or "unpin".
 
     Raises:
-        registry.RegistryError: no such line, or no such version is kept.
+        model_registry.RegistryError: no such line, or no such version is kept.
     """
     model_registry.must_exist(line)
     with locks.line_lock(line):

@@ -61,7 +61,7 @@ def span(asked: str) -> tuple[datetime, datetime]:
     """First and last moment of a date (a whole day in UTC) or of a time (one moment; UTC without a zone).
 
     Raises:
-        config.ConfigError: neither.
+        ConfigError: neither.
     """
     start = clock.parse_time(asked, "on")
     if re.fullmatch(r"\d{4}-\d\d-\d\d", asked):

@@ -42,7 +42,7 @@ def source_of(line: str, store: str = "", cache: str | Path | None = None) -> So
     """Where a line is read from. store: an object store's address, "" for the state folder. cache: what is read from it stays here.
 
     Raises:
-        registry.StoreError: store is no address, or obstore is not installed.
+        object_store.StoreError: store is no address, or obstore is not installed.
     """
     return StoreReader(store, line, Path(cache) if cache else None) if store else StateFolder(line)
 
@@ -52,7 +52,7 @@ def find(line: str, version: int | None = None, source: Source | None = None) ->
 
     Raises:
         NoModel: there is none. TypeError: version is no whole number.
-        registry.RegistryError: its files do not match its manifest, or the pointer is damaged.
+        model_registry.RegistryError: its files do not match its manifest, or the pointer is damaged.
     """
     source = source or StateFolder(line)
     number = champion_or(version, source)

@@ -1,7 +1,7 @@
 """Calibrated answers: a temperature and class offsets fitted on the eval split and stored in the graph.
 
 A network trained with smoothed labels is too unsure, a linear machine's margins are no log-odds at all, and two seeds of one
-network trade one class's recall for another's. A few numbers fitted on held-out rows take all three away. Fitted by maximum
+network trade one class's recall for another's. A few numbers fitted on held-out rows correct all three. Fitted by maximum
 likelihood under a standard normal prior, which keeps them finite where a few rows are told apart without an error.
 
 Sources: Guo et al. 2017 (arXiv 1706.04599), temperature and expected calibration error; Alexandari et al. 2020 (arXiv

@@ -16,7 +16,7 @@ def lost(dags: Iterable[str], count: Callable[..., int]) -> list[str]:
     """The runs that hold a line in silence and are not open in Airflow, by their folder name.
 
     dags: the DAGs that may have started them. count: `get_dr_count` of a task instance. A run whose Airflow id cannot be told
-    from its folder name is left alone: its claim ends by itself (`claims.PATIENCE`).
+    from its folder name is left alone: its claim ends by itself (`locks.PATIENCE`).
     """
     runs = []
     for line in model_registry.lines():

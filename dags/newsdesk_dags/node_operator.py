@@ -1,4 +1,4 @@
-"""Draws a flow table as Airflow tasks; each task runs one node behind the door.
+"""Draws a flow table as Airflow tasks; each task runs one node in a process of the other environment.
 
 Nothing here imports TensorFlow, not even indirectly: the node runs in the TFX environment, in a process of its own.
 """
@@ -37,12 +37,12 @@ ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}  # a task
 
 
 class NodeOperator(BaseOperator):
-    """Runs one node of a run behind the door and turns its exit code into a task state.
+    """Runs one node of a run in a process of the other environment and turns its exit code into a task state.
 
     0 done: the JSON result goes to XCom. 99: skipped. 2, 3, 4 (bad parameters, data stop, line locked): failed at once, with
     the reasons. Anything else is taken for infrastructure and retried.
 
-    request: makes the door's request from the run and its parameters; raises ConfigError. command: makes the argument list.
+    request: makes the node's request from the run and its parameters; raises ConfigError. command: makes the argument list.
     then: called with context, request and result once the node has ended well. line: makes the line that a run works on from its
     folder's name and its request. Where it is given, a run waits until no other one holds the line, and takes no worker meanwhile.
     """

@@ -55,7 +55,7 @@ class ReleaseApproval(HITLOperator):
         record, version = self._held(context)
         if os.environ.get("NEWSDESK_ONE_PROCESS"):
             raise AirflowSkipException(
-                f"`airflow dags test` can ask nobody: newsdesk promote {version} --line {record.line} --reason …"
+                f"Nobody can approve under `airflow dags test`; run: newsdesk promote {version} --line {record.line} --reason …"
             )
         self._replay(record, version)
         asker = _asker(context)

@@ -57,8 +57,8 @@ def resolved(params: Mapping[str, Any], conf: Mapping[str, Any] | None) -> dict:
 
     Raises:
         AirflowFailException: a parameter that the form does not know, or would have refused.
-        config.ConfigError: one that does not fit the others.
-        registry.RegistryError: there is no such version.
+        ConfigError: one that does not fit the others.
+        model_registry.RegistryError: there is no such version.
     """
     asked = form_parts.checked(FIELDS, params, conf)
     action, line, version = asked["action"], asked["line"], asked["version"]

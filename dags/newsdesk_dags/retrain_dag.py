@@ -1,6 +1,6 @@
 """The retraining DAG of a line: when it runs, with which form, and what it tells when it has run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,27 +24,27 @@ from newsdesk_dags.run_form import form, line_of, request_of
 from pipelines.airflow_stack import assets
 from pipelines.config import run_config
 from pipelines.config.settings import Schedule
-from pipelines.flow import FLOW, Node
+from pipelines.flow import FLOW
 
 ACTIVE_RUNS = 16  # of a DAG; what comes while so many wait starts when one of them has ended
 
 
-def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable[Node] = FLOW) -> DAG:
-    """The retraining DAG of a line. lines: `newsdesk.toml` as `config.settings()` gives it.
+def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str) -> DAG:
+    """The retraining DAG of a line. lines: `newsdesk.toml` as `run_config.settings()` gives it.
 
     `news_retrain` takes any source: its own works for its line, any other decides on the line. Every other DAG works for its line alone.
 
     Raises:
         ConfigError: a wrong value in `newsdesk.toml`; Airflow shows it as the file's import error.
     """
-    flow, notify = tuple(flow), run_config.section(lines, line, "notify")
+    notify = run_config.section(lines, line, "notify")
     planned = run_config.section(lines, line, "schedule")
     own = planned.source if dag_id == "news_retrain" else ""
     with DAG(
         dag_id=dag_id,
         dag_display_name=dag_id,
         description=f"Retrains the line {line!r} and releases what passes the gate",
-        doc_md=dag_doc(flow),
+        doc_md=dag_doc(),
         schedule=schedule(line, planned if "schedule" in lines.get(line, {}) else None),
         start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"),
         catchup=False,
@@ -58,7 +58,7 @@ def retrain_dag(dag_id: str, lines: Mapping[str, Any], line: str, flow: Iterable
         render_template_as_native_obj=False,
     ) as dag:
         tasks = build_tasks(
-            flow,
+            FLOW,
             request=partial(request_of, line=line, own=own),
             line=line_of,
             more={
@@ -98,11 +98,11 @@ def deadline(line: str, hours: float) -> DeadlineAlert | None:
     )
 
 
-def dag_doc(flow: Iterable[Node] = FLOW) -> str:
+def dag_doc() -> str:
     """Markdown shown on the DAG's page: the flow table."""
-    rows = "\n".join(f"| {node.group} | {node.name} | {node.does} |" for node in flow)
+    rows = "\n".join(f"| {node.group} | {node.name} | {node.does} |" for node in FLOW)
     return (
-        "Retrains a news classifier and releases it only if it has earned it. It runs by the clock, and when a finished dated "
+        "Retrains a news classifier and releases it only if it passes its gates. It runs by the clock, and when a finished dated "
         "folder arrives in the source. A refused candidate is a green run with skipped release tasks; the reasons stand in "
         "ModelGate's log and in `runs/<run>/outcome.json`. With `release=hold` the last task asks a person. A backfill over past intervals "
         "trains what would have been trained then, and releases nothing.\n\n"

@@ -92,7 +92,7 @@ FORM_FIELDS = tuple(form(Schedule()))
 
 
 def request_of(run, params: Mapping[str, Any], line: str = "", own: str = "") -> dict:
-    """What the door is asked for: the form's fields, and when and how the run came about.
+    """The request of a node: the form's fields, and when and how the run came about.
 
     line: the DAG's. own: the source of its schedule, where the DAG takes others too and these decide on the line.
 
@@ -127,7 +127,7 @@ def request_of(run, params: Mapping[str, Any], line: str = "", own: str = "") ->
 
 
 def line_of(run_id: str, request: Mapping[str, Any]) -> str:
-    """The line that a run works on: its record's, or what its request comes to; empty for a request that the door will refuse."""
+    """The line that a run works on: its record's, or what its request comes to; empty for a request that `run_node` will refuse."""
     if record := RunRecord.read(paths.run_dir(run_id) / "run.json"):
         return record.line
     try:

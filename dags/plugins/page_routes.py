@@ -50,7 +50,7 @@ def dag_run(request: Request, dag_id: str, run_id: str) -> HTMLResponse:
     retrains = dag_id.startswith(run_record.RETRAIN)  # each line with a schedule has a DAG of its own
     texts = (
         (
-            "This run has not opened yet, or was refused at the door.",
+            "This run has not opened yet, or its request was refused.",
             "Its report begins with the first node, Ingester, and fills while the run goes on. This page looks again every "
             "ten seconds.",
         )

@@ -37,7 +37,7 @@ def request_from(environ: Mapping[str, str], folder: Path) -> dict:
     """The run's parameters, every one explicit, from the variables above. folder: what a relative SOURCE is relative to.
 
     Raises:
-        config.ConfigError: a value that no run could use.
+        ConfigError: a value that no run could use.
     """
     source = environ.get("SOURCE") or "demo"
     if source not in ("demo", "tfds") and not source.startswith("tfds:"):

@@ -66,7 +66,7 @@ SECTIONS = {
     epilog='Shell completion: eval "$(_NEWSDESK_COMPLETE=bash_source newsdesk)", or zsh_source or fish_source.',
 )
 def newsdesk() -> None:
-    """Retrain a news classifier on a schedule, and release only models that have earned it."""
+    """Retrain a news classifier on a schedule, and release only models that pass its gates."""
 
 
 def main(argv: list[str] | None = None) -> int:

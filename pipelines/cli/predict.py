@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -92,7 +91,6 @@ def command(texts, file, output, min_confidence, version, line, as_json) -> int:
 
 def quiet_libraries() -> None:
     """Keeps what TensorFlow and its libraries log at import off the terminal; the caller can do nothing about it."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)
 
 

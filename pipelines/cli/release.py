@@ -37,7 +37,7 @@ def rollback_command(to, lost, after, reason, line) -> int:
     if lost and to is None:
         return lose(default_line(line), reason, after)
     if lost:
-        return fail("rollback", "--lost returns to no version, so it goes without --to", ExitCode.USAGE)
+        return fail("rollback", "--lost and --to cannot be used together", ExitCode.USAGE)
     return run("rollback", default_line(line), reason, to, after)
 
 
@@ -61,7 +61,7 @@ def lose(line: str, reason: str, after: int | None = None) -> int:
     """Records a champion that cannot be restored as lost; returns the exit code. after: see `_pointer`.
 
     Raises:
-        registry.RegistryError: the champion is whole, or a rollback would do.
+        model_registry.RegistryError: the champion is whole, or a rollback would do.
     """
     if not reason.strip():
         return fail("rollback", f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
@@ -76,8 +76,8 @@ def promote(line: str, version: int, reason: str, after: int | None = None) -> d
     after: see `_pointer`.
 
     Raises:
-        registry.RegistryError: there is no such version, or it is damaged.
-        registry.PointerMoved: another move came between.
+        model_registry.RegistryError: there is no such version, or it is damaged.
+        model_registry.PointerMoved: another move came between.
     """
     pointer = _pointer(line, after)
     if pointer and pointer["version"] == version and not lost_champion.is_lost(pointer):
@@ -98,8 +98,8 @@ def rollback(line: str, reason: str, to: int | None = None, after: int | None = 
     to: what that version must be, where a person has decided on it. after: see `_pointer`.
 
     Raises:
-        registry.RegistryError: there was none before, it is another one, or it is damaged.
-        registry.PointerMoved: another move came between.
+        model_registry.RegistryError: there was none before, it is another one, or it is damaged.
+        model_registry.PointerMoved: another move came between.
     """
     pointer, previous = _pointer(line, after), model_registry.rollback_target(line)
     if previous is None:
@@ -117,7 +117,7 @@ def _pointer(line: str, after: int | None) -> dict | None:
     """The champion. after: the number (`sequence`) of the move that must be the line's last one; 0 where nothing may have served.
 
     Raises:
-        registry.PointerMoved: it is not.
+        model_registry.PointerMoved: it is not.
     """
     pointer = model_registry.champion(line)
     last = pointer["event"]["sequence"] if pointer else 0

@@ -1,4 +1,4 @@
-"""What a line is called, where its labels stand, which source is whose, and the names of its DAGs in Airflow.
+"""Lines: their names, labels and sources, and the names of their DAGs in Airflow.
 
 Standard library and tomli only, and imports no settings: `newsdesk models` needs this module alone.
 """
@@ -60,7 +60,7 @@ def check_folder(source: str) -> None:
 
 
 def line_file(line: str) -> dict:
-    """`data_schemas/<line>/line.toml`: `labels`, and `training`, which overrides the presets; empty where there is no file."""
+    """`line.toml` in the line's folder: `labels`, and `training`, which overrides the presets; empty where there is no file."""
     path = paths.line_dir(line) / "line.toml"
     try:
         return tomli.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -81,7 +81,7 @@ def labels_of(line: str) -> tuple[str, ...]:
     )
     check(
         usable and len(labels) > 1 and len(set(labels)) == len(labels),
-        f"labels in data_schemas/{line}/line.toml must be two or more different names of 1 to 100 printable characters, without "
+        f"labels in {paths.line_dir(line)}/line.toml must be two or more different names of 1 to 100 printable characters, without "
         "blanks at their ends",
         labels=labels,
     )

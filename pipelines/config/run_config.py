@@ -1,7 +1,7 @@
 """Configuration of a run: frozen, checked when made, from preset, `newsdesk.toml` and `key=value` overrides.
 
 Precedence: overrides > the request's own fields > `newsdesk.toml` > the preset and the defaults below. What `newsdesk keep` wrote for a preset (`[<line>.tuned]`)
-stands in the place of that preset's own settings.
+replaces that preset's own settings.
 No TensorFlow, so that both environments can use it.
 """
 

@@ -21,7 +21,7 @@ UNSURE = 0.2  # margin between the two likeliest classes below which an answer c
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """One text. file, line: where it stands; given: the label it came with, 0-based, -1 without one; key: `text.row_hash`."""
+    """One text. file, line: where it stands; given: the label it came with, 0-based, -1 without one; key: `text_cleaning.row_hash`."""
 
     file: str
     line: int

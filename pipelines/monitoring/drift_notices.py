@@ -1,4 +1,4 @@
-"""Which drift warnings somebody has been told of: state of its own, so that a run that fails after scoring loses none.
+"""Which drift warnings were sent as notices; kept apart from the scores, so that a run that fails after scoring loses none.
 
     monitor/<line>/told.jsonl   one line a warning, by batch and rule, written when its notice has gone out
 

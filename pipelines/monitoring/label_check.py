@@ -7,7 +7,6 @@ the file back is believed: `newsdesk label` takes confirmed rows as they are. `m
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -92,7 +91,6 @@ def _champion(line: str, texts: Sequence[str], names: list[str]) -> dict:
     pointer = model_registry.champion(line)
     if not pointer:
         return {}
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from pipelines import client
 
     model = client.Client(line, pointer["version"])

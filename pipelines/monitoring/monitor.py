@@ -42,7 +42,6 @@ class NothingServes(Exception):
 
 def run(line: str, folder: str, window: str, as_json: bool) -> int:
     """Exit code: 0 done, drifted or not; 2 no folder given; 3 a file cannot be read; 1 no champion."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)  # libraries on this Python's age; nothing the caller could do
     settings = run_config.section(run_config.settings(), line, "monitor")
     folder = folder or settings.folder
@@ -136,7 +135,7 @@ def form_of_articles(line: str) -> Form:
 def batch_key(files: list[sources.SourceFile], digest: str, form: Form, folder: str) -> str:
     """What a batch's result depends on: each file's name, day and content, how files are read, the champion and the result's form.
 
-    Limits are no part of it: `monitor_files.judged_anew` judges by those of today.
+    Limits are no part of it: `batch_files.judged_anew` judges by those of today.
     """
     own = [[os.path.relpath(file.path, os.path.realpath(folder)), file.span, file.sha256] for file in files]
     content = [drift_notices.FORMAT, digest, dataclasses.asdict(form), sorted(own)]

@@ -118,7 +118,7 @@ def _serving_config(line: str) -> Iterator[Finding]:
     if pointer and tf_serving_config.read(line) != tf_serving_config.text(
         line, paths.serving_dir(line), pointer["version"], model_registry.rollback_target(line)
     ):
-        yield f"models.config of {line}", False, "does not follow the pointer; --repair writes it anew"
+        yield f"models.config of {line}", False, "does not follow the pointer; --repair rewrites it"
 
 
 def _cards(line: str) -> Iterator[Finding]:

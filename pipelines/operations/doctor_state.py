@@ -52,7 +52,7 @@ def line_folders() -> Iterator[Finding]:
         except run_config.ConfigError as error:
             faults = [str(error)]
         for fault in faults:
-            yield f"data_schemas/{line}", False, f"{fault}. Correct the file; until then no run of the line starts"
+            yield str(paths.line_dir(line)), False, f"{fault}. Correct the file; until then no run of the line starts"
 
 
 def _configuration_faults() -> Iterator[str]:

@@ -22,7 +22,7 @@ def collect(line: str, version: int) -> dict:
     none. `present` on a data file: whether it still exists where it was read; its content is not checked.
 
     Raises:
-        registry.RegistryError: the version is not registered.
+        model_registry.RegistryError: the version is not registered.
     """
     card = model_registry.card(line, version)
     if card is None:

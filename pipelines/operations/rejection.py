@@ -11,7 +11,7 @@ def reject(line: str, version: int, reason: str) -> bool:
     """Refuses a held version: its run ends as refused, and retention no longer protects it. False where it was rejected before.
 
     Raises:
-        registry.RegistryError: no such version, or it has served.
+        model_registry.RegistryError: no such version, or it has served.
     """
     with locks.line_lock(line):
         card = model_registry.card(line, version)

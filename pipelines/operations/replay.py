@@ -34,7 +34,7 @@ def replay(line: str, version: int, day: str = "") -> dict:
     """Asks both; writes and returns the result. day: YYYY-MM-DD in UTC; empty for the last one that was logged.
 
     Raises:
-        NothingToReplay: see there. registry.RegistryError: a version is damaged. NoModel: it does not exist.
+        NothingToReplay: see there. model_registry.RegistryError: a version is damaged. NoModel: it does not exist.
     """
     pointer = model_registry.champion(line)
     if not pointer or pointer["version"] == version:

@@ -2,7 +2,7 @@
 
 Protected are the champion, the previous one, the best ever, the pinned, the held, and whatever served within the last `GRACE`
 seconds, which a reader may be loading now. Artifacts go when no kept run refers to them, and MLMD is updated first, so that TFX's
-cache does not offer what is gone. Standard library and tomli; only the artifacts need ml_metadata.
+cache does not offer what is gone. No TensorFlow; only the artifacts need ml_metadata.
 """
 
 import os
@@ -100,7 +100,7 @@ def kept_versions(state: State, policy: RetentionSettings) -> dict[int, tuple[st
         because([number], name)
     because(sorted(state.pinned | set(policy.pinned)), "pinned")
     because(sorted(set(state.held) & state.registered - state.rejected), "held")
-    because(sorted(n for n, seconds in state.left.items() if seconds < GRACE), "served a moment ago")
+    because(sorted(n for n, seconds in state.left.items() if seconds < GRACE), "served within the last hour")
     because(sorted(set(state.versions) - state.registered), "not registered; newsdesk doctor --repair")
     others = sorted((set(state.versions) | set(state.held)) - set(reasons), reverse=True)
     because(others[: policy.keep], f"one of the {policy.keep} newest")
@@ -210,8 +210,8 @@ def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> 
     sees all of it or nothing.
 
     Raises:
-        claims.Locked: a run works on the line.
-        registry.RegistryError: the pointer or the history is damaged; nothing was removed.
+        locks.Locked: a run works on the line.
+        model_registry.RegistryError: the pointer or the history is damaged; nothing was removed.
     """
     name = f"clean-{uuid.uuid4().hex[:12]}"
     locks.take_line(line, name, os.getpid())

@@ -17,7 +17,7 @@ from pipelines.reports import cost, page_blocks
 LIMITS = (
     "English news articles of the kind it was trained on: a title and a short description. Other languages, other genres and "
     "long texts were not measured.",
-    "It always names one of its classes, also for a text that belongs to none of them. A low highest probability is a hint, no more.",
+    "It always names one of its classes, also for a text that belongs to none of them. A low probability suggests such a text but does not prove it.",
     "Articles of its training years: names and events that came later are unknown to it. The line's monitor watches for drift.",
     "For sorting and searching news. Not for decisions about people, and not for judging whether an article is true.",
 )
@@ -52,7 +52,7 @@ def write(line: str, version: int) -> dict[str, Path]:
 
 
 def content(card: Mapping, origin: Mapping, events: list[dict], aliases: list[str]):
-    """The card's blocks (`pipelines.reports.page_blocks`). card: as `registry.card` gives it; origin: as the Registrar wrote it, or empty."""
+    """The card's blocks (`pipelines.reports.page_blocks`). card: as `model_registry.card` gives it; origin: as the Registrar wrote it, or empty."""
     record, metrics, line, version = origin.get("record", {}), card["metrics"], card["line"], card["version"]
     config = record.get("config", {})
     low, high = metrics["interval"]

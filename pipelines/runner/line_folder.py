@@ -1,4 +1,4 @@
-"""Whether a line's reviewed folder, `data_schemas/<line>/`, can be used: looked at before any work, and not when its turn comes.
+"""Checks a line's reviewed folder before a run does any work.
 
 Reads what the nodes will read: `line.toml`, `schema.pbtxt`, `expectations.json` and `behaviour.toml`.
 """
@@ -19,14 +19,16 @@ def check(line: str, labels: Sequence[str]) -> None:
     """
     problems = list(faults(line, labels))
     if problems:
-        raise ConfigError(f"data_schemas/{line}/ must be complete and fit its labels. Received: {'; '.join(problems)}")
+        raise ConfigError(
+            f"{paths.line_dir(line)} must be complete and fit its labels. Received: {'; '.join(problems)}"
+        )
 
 
 def faults(line: str, labels: Sequence[str]) -> Iterator[str]:
     """What is wrong with a line's folder, each with its path."""
     folder = paths.line_dir(line)
     if not folder.is_dir():
-        yield f"no {folder}; begin with a copy of data_schemas/news/"
+        yield f"no {folder}; `newsdesk init FOLDER --line {line}` proposes one"
         return
     checks: tuple[tuple[str, Callable[[Path, Sequence[str]], str]], ...] = (
         ("line.toml", _labels),

@@ -1,4 +1,4 @@
-"""The caller's side of the door between the two environments: which command runs a node, and how that process is kept.
+"""The caller's side of a node process: which command runs a node, and how that process is kept.
 
 The node itself runs as `python -m pipelines.run_node` in the TFX environment. Standard library only.
 """

@@ -149,7 +149,6 @@ def listen(path: Path) -> socket.socket:
 def main() -> int:
     """Serves until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     path = answers_socket.path()
     config = uvicorn.Config(
         build_app(), access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=5

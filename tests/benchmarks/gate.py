@@ -5,8 +5,7 @@
 Trains each preset with SEEDS seeds and each regression with REPEATS, through the product's own split, vocabulary, training and
 export; asks all models the same test rows; and takes every ordered pair through the real rules with the default `GateConfig`.
 The answers stay in `NEWSDESK_HOME/bench/gate/` under the source's hash, so that a run goes on where an earlier one was stopped.
-`--kept` trains nothing and judges the answers that are there; those of `make bench-models` (NEWSDESK_PREDICTIONS) may lie among
-them. The tables of a folder go to `tests/benchmarks/GATE.md`, where rows that are not measured anew stay with their own date; what ONLY
+`--kept` trains nothing and judges the answers that are there. The tables of a folder go to `tests/benchmarks/GATE.md`, where rows that are not measured anew stay with their own date; what ONLY
 chooses, and the demo, to `NEWSDESK_HOME/bench/`.
 """
 

@@ -1,4 +1,4 @@
-"""The operator: what it asks the door, and what each answer becomes in Airflow."""
+"""The operator: what it asks of `run_node`, and what each answer becomes in Airflow."""
 
 import contextlib
 import json

@@ -46,5 +46,5 @@ def test_the_baseline_gets_all_of_its_preset_through_parameters():
 
 def test_a_line_without_reviewed_schemas_is_told_what_it_needs():
     record = RunRecord.from_json({**RECORD, "config": {**CONFIG, "line": "sports"}})
-    with pytest.raises(run_config.ConfigError, match=r"data_schemas/sports/; begin with a copy"):
+    with pytest.raises(run_config.ConfigError, match=r"`newsdesk init FOLDER --line sports` proposes one"):
         retraining.nodes(record)

@@ -151,7 +151,7 @@ def test_a_store_that_ignores_conditions_gets_nothing_and_the_champion_stays(s3,
     with store_kit.heedless() as (address, objects):
         monkeypatch.setenv("AWS_ENDPOINT_URL", address)
         monkeypatch.setenv("NEWSDESK_STORE", "s3://bucket/desk")
-        with pytest.raises(StoreError, match="must refuse a conditional write"):
+        with pytest.raises(StoreError, match="must answer 412"):
             move(2)
         assert objects == {}
     assert pointer() == before

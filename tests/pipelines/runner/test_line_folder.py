@@ -31,7 +31,7 @@ def test_the_folders_that_come_with_the_project_are_complete(line):
 
 
 def test_a_line_without_a_folder_is_refused_with_the_folder_to_copy():
-    with pytest.raises(run_config.ConfigError, match=r"data_schemas/sports; begin with a copy"):
+    with pytest.raises(run_config.ConfigError, match=r"data_schemas/sports; `newsdesk init FOLDER --line sports`"):
         line_folder.check("sports", LABELS)
 
 

@@ -1,4 +1,4 @@
-"""The caller's side of the door: the command, the environment, and what happens to the process."""
+"""The caller's side of a node process: the command, the environment, and what happens to the process."""
 
 import json
 import os
