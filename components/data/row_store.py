@@ -91,7 +91,7 @@ class Kept:
         """Columns of these rows, in order and some at a time: arrays of [rows], `text` one of Arrow. Only rows of one split and with
         first <= n < end, where these are given.
         """
-        answers, numbers, places = self._places(split), np.array([], np.int64), np.array([], np.int8)
+        answers, numbers, places = self._places(split, first), np.array([], np.int64), np.array([], np.int8)
         for batch in batches(self.rows, _READ, first):
             start = batch.column(0)[0].as_py()
             stop = start + batch.num_rows
@@ -117,12 +117,13 @@ class Kept:
             seen += len(numbers)
         return found
 
-    def _places(self, split: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _places(self, split: str, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         codes = [code for code, name in enumerate(PLACES) if split in ("", name)]
         for batch in batches(self.decided):
             numbers, places = batch.column(0).to_numpy(), batch.column(1).to_numpy().astype(np.int8)
-            own = np.isin(places, codes)
-            yield numbers[own], places[own]
+            if numbers[-1] >= first:
+                own = np.isin(places, codes) & (numbers >= first)
+                yield numbers[own], places[own]
 
 
 def listed(column: pa.Array) -> list[bytes]:

@@ -10,7 +10,8 @@ reads up to the day of the interval's last moment: the one from the 23rd to the 
 and `last 1d` is the 23rd. With a schedule at 03:00 it is the 24th, which began before the interval ended. Any other run reads
 up to the day of its `as_of`.
 
-A folder may carry `SHA256SUMS` (as `sha256sum` writes it): a file named there must have that content.
+A folder that is read may carry `SHA256SUMS` (as `sha256sum` writes it): every file named there, also one in a folder below or outside the
+window, must have that content.
 """
 
 import json
@@ -20,7 +21,7 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -124,12 +125,17 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
         else:
             ignored.append(f"{Path(file.path).name}: has no date, outside window {window}")
     marked = any((path / "_SUCCESS").exists() for path in spans)
+    folders = [root]
     for path, span in spans.items():
         reason = _outside(span, window, as_of.date()) or _unfinished(path, marked)
         if reason:
             ignored.append(f"{path.name}/: {reason}")
         else:
+            folders.append(path)
             files += _data_files(path, root, span, ignored)
+    known = {Path(file.path): file.sha256 for file in files}
+    for path in folders:
+        _check_sums(path, root, known)
     if not any(f.split == "train" for f in files):
         raise SourceError(
             f"a source must hold at least one train file ({', '.join(FORMATS)}) in the window. "
@@ -141,7 +147,7 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
 
 def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list[SourceFile]:
     """The data files of one folder; every other entry is added to `ignored`."""
-    sums, files = _checksums(folder), []
+    files = []
     for path in sorted(folder.iterdir()):
         if path.name in ("_SUCCESS", SUMS) or (path.is_dir() and not span):
             continue
@@ -153,32 +159,40 @@ def _data_files(folder: Path, root: Path, span: str, ignored: list[str]) -> list
         if root not in path.resolve().parents:
             raise SourceError(f"a data file must lie inside its source. Received: {path} is a link to {path.resolve()}")
         split = "test" if path.name.lower().startswith("test") else "train"
-        received = file_hash(path)
-        wanted = sums.pop(path.name, received)
-        if received != wanted:
-            raise SourceError(
-                f"a file must have the sha256 of {SUMS}, {wanted[:12]}. Received: {path}, {received[:12]}"
-            )
-        files.append(SourceFile(str(path), split, path.stat().st_size, received, span))
-    lost = sorted(name for name in sums if not (folder / name).exists())
+        files.append(SourceFile(str(path), split, path.stat().st_size, file_hash(path), span))
+    return files
+
+
+def _check_sums(folder: Path, root: Path, known: Mapping[Path, str]) -> None:
+    """Compares every file that the folder's `SHA256SUMS` names. known: sha256 of files that were read already."""
+    sums = [(Path(os.path.normpath(folder / name)), wanted) for name, wanted in _checksums(folder)]
+    for path, _ in sums:
+        if folder not in path.parents or root not in path.resolve().parents:
+            raise SourceError(f"{SUMS} must name files below its own folder. Received: {folder / SUMS} names {path}")
+    lost = sorted(path.relative_to(folder).as_posix() for path, _ in sums if not path.exists())
     if lost:
         raise SourceError(
             f"every file that {SUMS} names must be there. Received: {folder} without {', '.join(lost)[:200]}"
         )
-    return files
+    for path, wanted in sums:
+        received = known.get(path) or file_hash(path)
+        if received != wanted and path != folder / SUMS:  # `sha256sum *` lists an earlier one too
+            raise SourceError(
+                f"a file must have the sha256 of {SUMS}, {wanted[:12]}. Received: {path}, {received[:12]}"
+            )
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    """sha256 by file name from the folder's `SHA256SUMS`; empty where there is none."""
+def _checksums(folder: Path) -> list[tuple[str, str]]:
+    """File names and their sha256 from the folder's `SHA256SUMS`; empty where there is none."""
     path = folder / SUMS
     if not path.is_file():
-        return {}
+        return []
     lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     sums = [_SUM.fullmatch(line.strip()) for line in lines]
     if not all(sums):
         wrong = lines[sums.index(None)]
         raise SourceError(f"{SUMS} must hold lines of sha256 and file name. Received: {path}: {wrong[:80]!r}")
-    return {match.group(2): match.group(1).lower() for match in sums}
+    return [(match.group(2), match.group(1).lower()) for match in sums]
 
 
 def _outside(span: str, window: str, last: date) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import importlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -165,5 +166,14 @@ def serve(descriptor: int, module: str) -> None:
             try:
                 answer = work(item), None, ""
             except Exception as error:
-                answer = None, error, traceback.format_exc()
+                answer = None, _sendable(error), traceback.format_exc()
             pipe.send(answer)
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error itself where it can be sent to another process, else one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # what was made here
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

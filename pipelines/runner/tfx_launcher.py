@@ -1,13 +1,15 @@
 """Launches one node of a run through TFX's launcher. All use of TFX's private interface is here.
 
-Three of its habits need care. A failed input resolution returns normally, so the state is read back from MLMD; a node that
-succeeded is silently not run again, so a repeat first retires the earlier execution and its artifacts; and an execution that
-failed or was retired would be taken up again with its output folder, so `_Launcher` registers a new one.
+Four of its habits need care. A failed input resolution returns normally, so the state is read back from MLMD; a node that
+succeeded is silently not run again, so a repeat first retires the earlier execution and its artifacts; an execution that failed
+or was retired would be taken up again with its output folder, so `_Launcher` registers a new one; and the cache gives out an
+artifact whose folder exists, so its files are compared here, and a damaged result is retired and made again.
 """
 
 import components  # noqa: F401  # first of all: it sets what TensorFlow reads from the environment at its import
 
 # isort: split
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +22,14 @@ from tfx.orchestration.portable import execution_publish_utils, launcher, runtim
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from components.core import paths
 from components.core.records import RunRecord
 from components.core.states import NodeState
 from components.data import row_engine
 from pipelines import retraining
 from pipelines.config import run_config
 from pipelines.flow import NODES
-from pipelines.runner import runs
+from pipelines.runner import artifact_files, runs
 
 _ENDED_WELL = {mlmd.Execution.COMPLETE: NodeState.DONE, mlmd.Execution.CACHED: NodeState.CACHED}
 
@@ -65,17 +68,27 @@ def launch(record: RunRecord, name: str, attempt: str = "", again: bool = False)
         _retire(connection, run_context, node)
     # As Beam's options (`retraining.pipeline`): those of `newsdesk.toml` now, not the run's, and in no cache key.
     engine = run_config.section(run_config.settings(), record.line, "engine")
+    folder = paths.artifacts_dir(record.line) / name
+
+    def run() -> None:
+        _Launcher(
+            lambda: runs.check_unchanged(record, NODES[name]),
+            folder,
+            pipeline_node=node,
+            mlmd_connection=connection,
+            pipeline_info=ir.pipeline_info,
+            pipeline_runtime_spec=ir.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, name),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+        ).launch()
+
     try:
         with row_engine.on(engine.spark):
-            _Launcher(
-                lambda: runs.check_unchanged(record, NODES[name]),
-                pipeline_node=node,
-                mlmd_connection=connection,
-                pipeline_info=ir.pipeline_info,
-                pipeline_runtime_spec=ir.runtime_spec,
-                executor_spec=runner_utils.extract_executor_spec(deployment, name),
-                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
-            ).launch()
+            run()
+            while damage := _cache_damage(connection, run_context, node, folder):
+                print(f"{name}: a cached result is withdrawn and made again: {damage}", file=sys.stderr, flush=True)
+                _retire(connection, run_context, node)
+                run()
     except BaseException:
         _close_running(connection, run_context, node)
         raise
@@ -88,16 +101,19 @@ class _Launcher(launcher.Launcher):
     TFX names output folders by the execution, and ImportSchemaGen and Great Expectations refuse a folder in which an earlier
     attempt left its files. An execution still open belongs to an attempt that was killed: a run starts a node once at a time.
 
-    check: raises where the result must not be published under the node's cache key.
+    check: raises where the result must not be published under the node's cache key. folder: of all artifacts of the node.
     """
 
-    def __init__(self, check: Callable[[], None], **spec):
+    def __init__(self, check: Callable[[], None], folder: Path, **spec):
         super().__init__(**spec)
-        self._check = check
+        self._check, self._folder = check, folder
 
-    def _publish_successful_execution(self, *args, **more):
+    def _publish_successful_execution(self, execution_id, contexts, output_dict, executor_output):
         self._check()
-        super()._publish_successful_execution(*args, **more)
+        if NODES[self._pipeline_node.node_info.id].cached:
+            uris = [artifact.uri for artifacts in output_dict.values() for artifact in artifacts]
+            artifact_files.record(self._folder, execution_id, uris)
+        super()._publish_successful_execution(execution_id, contexts, output_dict, executor_output)
 
     def _register_or_reuse_execution(self, metadata_handle, contexts, input_artifacts=None, exec_properties=None):
         earlier = execution_lib.get_executions_associated_with_all_contexts(metadata_handle, contexts)
@@ -129,6 +145,22 @@ def _executions(handle: metadata.Metadata, run_context: str, node: pipeline_pb2.
     types = {t.id for t in store.get_execution_types() if t.name == type_name}
     own = [e for e in store.get_executions_by_context(context.id) if e.type_id in types]
     return sorted(own, key=lambda e: e.id)
+
+
+def _cache_damage(
+    connection: metadata.Metadata, run_context: str, node: pipeline_pb2.PipelineNode, folder: Path
+) -> str:
+    """What is damaged in the result that a node took from the cache; empty where nothing is, or where the node was run."""
+    with connection as handle:
+        executions = _executions(handle, run_context, node)
+        if not executions or executions[-1].last_known_state != mlmd.Execution.CACHED:
+            return ""
+        events = handle.store.get_events_by_execution_ids([executions[-1].id])
+        taken = [e.artifact_id for e in events if e.type == mlmd.Event.OUTPUT]
+        events = handle.store.get_events_by_artifact_ids(taken)
+    # The one that made them is the first; the others took them from the cache.
+    maker = min((e.execution_id for e in events if e.type == mlmd.Event.OUTPUT), default=0)
+    return artifact_files.damage(folder, maker)
 
 
 def _result(connection: metadata.Metadata, run_context: str, node: pipeline_pb2.PipelineNode) -> Launched:

@@ -1,6 +1,8 @@
 """Which rows stay: DuckDB's answer is the one that going through the rows one by one gives."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -83,3 +85,18 @@ def test_rows_of_many_batches_stay_in_order(tmp_path, monkeypatch):
     assert [text for part in parts for text in part["text"].to_pylist()] == [b"text %d" % key for key in range(300)]
     files = np.concatenate([part["file"] for part in parts])
     assert files.tolist() == [n // 90 for n in range(300)]
+
+
+def test_few_row_numbers_are_held_while_the_last_of_many_rows_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_store, "_BATCH", 7)
+    monkeypatch.setattr(row_store, "_GROUP", 50)
+    stored(
+        tmp_path / "rows.parquet", [("train", [(key, 0) for key in range(at, at + 50)]) for at in range(0, 1000, 50)]
+    )
+    kept = row_store.Kept(tmp_path / "rows.parquet", tmp_path / "kept.parquet")
+    pq.write_table(pa.table({"n": range(1000), "place": [TRAIN] * 1000}), kept.decided)
+    held, concatenate = [0], np.concatenate
+    monkeypatch.setattr(np, "concatenate", lambda parts: held.append(sum(map(len, parts))) or concatenate(parts))
+    texts = [text for part in kept.read("train", 990) for text in part["text"].to_pylist()]
+    assert texts == [b"text %d" % key for key in range(990, 1000)]
+    assert max(held) <= 2 * 7

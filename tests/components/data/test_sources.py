@@ -183,6 +183,36 @@ def test_checksums_beside_the_files_are_held_to(tmp_path):
         resolved(folder)
 
 
+def test_checksums_of_files_in_dated_folders_are_held_to_also_outside_the_window(spans):
+    names = [f"{day}/train.csv" for day in DAYS]
+    lines = {name: hashlib.sha256((spans / name).read_bytes()).hexdigest() for name in names}
+    sums = spans / "SHA256SUMS"
+    sums.write_text("".join(f"{value}  {name}\n" for name, value in lines.items()))
+    assert "2026-11-20/train.csv" in resolved(spans)[0]
+    for day in ("2026-11-20", "2026-11-19"):  # the second is not read
+        wrong = {**lines, f"{day}/train.csv": "0" * 64}
+        sums.write_text("".join(f"{value}  {name}\n" for name, value in wrong.items()))
+        with pytest.raises(SourceError, match=rf"must have the sha256 of SHA256SUMS, 0000.*{day}/train.csv"):
+            resolved(spans, "last 3d")
+
+
+@pytest.mark.parametrize("name", ["../2026-11-20/train.csv", "{top}/other.csv", "_link"])
+def test_checksums_of_files_outside_their_folder_are_refused(spans, name):
+    (spans.parent / "other.csv").write_text("other")
+    folder = spans / "2026-11-19"
+    (folder / "_link").symlink_to(spans.parent / "other.csv")  # by its name no data file
+    name = name.format(top=spans.parent)
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(b'other').hexdigest()}  {name}\n")
+    with pytest.raises(SourceError, match="SHA256SUMS must name files below its own folder"):
+        resolved(spans)
+
+
+def test_an_earlier_list_of_checksums_may_be_in_its_own_list(tmp_path):
+    folder = source(tmp_path / "s")
+    (folder / "SHA256SUMS").write_text(f"{hashlib.sha256(b'').hexdigest()}  SHA256SUMS\n")
+    assert resolved(folder)[0] == ["test.csv", "train.csv"]
+
+
 def test_the_demo_is_a_source_of_spans(newsdesk_home, monkeypatch, small_demo):
     monkeypatch.setattr("components.data.demo_corpus.write", lambda folder: small_demo)
     files, _ = sources.resolve("demo", "all", AS_OF)

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from components.core import paths
+from components.core import locks, paths
 from components.data import workers
 from components.data.workers import WorkerLost, Workers
 
@@ -46,6 +46,25 @@ def test_an_error_of_the_work_arrives_with_its_place_in_the_worker(two):
     with pytest.raises(ValueError, match="invalid literal") as caught:
         list(two.map(int, ["1", "no number"], never))
     assert "in a worker process" in str(caught.value.__cause__)
+
+
+def refuse(what: str):
+    if what == "two arguments":
+        raise locks.Locked("news", {"run": "r1", "since": "noon"})
+    error = ValueError("a function without a name")
+    error.ask = lambda: what
+    raise error
+
+
+@pytest.mark.parametrize(
+    "what, message",
+    [("two arguments", "Locked: line 'news' is locked by run r1"), ("lambda", "ValueError: a function without")],
+)
+def test_an_error_that_cannot_be_sent_arrives_as_its_message_with_its_place(two, what, message):
+    with pytest.raises(RuntimeError, match=message) as caught:
+        list(two.map(refuse, [what], never))
+    assert "in a worker process" in str(caught.value.__cause__) and "in refuse" in str(caught.value.__cause__)
+    assert list(two.map(abs, [-1], never)) == [1]
 
 
 def test_a_worker_imports_nothing_heavy(two):

@@ -6,9 +6,11 @@ import components  # noqa: F401, it sets what TensorFlow reads at its own import
 
 # isort: split
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ import tensorflow as tf
 
 from components.data import rows
 from components.models import family
-from components.training import batching, export, loop
+from components.training import batching, checkpoints, export, loop
 from pipelines.config.presets import TRAINING
 from pipelines.reports import learning_curves
 
@@ -187,6 +189,42 @@ def test_a_checkpoint_that_was_not_finished_is_ignored(fitted, tmp_path):
     calls = []
     fit(tmp_path, report=lambda *call: calls.append(call))
     assert calls[0][0] == 0.25
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("name", ["state.json", "best.npz", "training.index", "training.data-00000-of-00001"])
+@pytest.mark.parametrize("damage", [truncated, Path.unlink])
+def test_a_damaged_checkpoint_is_removed_and_the_training_starts_anew(fitted, tmp_path, capsys, name, damage):
+    shutil.copytree(fitted[4] / "epoch-2", tmp_path / "epoch-2")
+    damage(tmp_path / "epoch-2" / name)
+    calls = []
+    model, _, history = fit(tmp_path, report=lambda *call: calls.append(call))
+    assert calls[0][0] == 0.25 and len(history) == 2
+    for ours, whole in zip(model.get_weights(), fitted[0].get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, whole)
+    assert f"the checkpoint {tmp_path / 'epoch-2'} cannot be read and is removed" in capsys.readouterr().err
+
+
+def test_an_earlier_epoch_s_checkpoint_is_used_where_the_latest_is_damaged(fitted, tmp_path):
+    shutil.copytree(fitted[4] / "epoch-2", tmp_path / "epoch-2")
+    shutil.copytree(fitted[4] / "epoch-2", tmp_path / "epoch-3")
+    truncated(tmp_path / "epoch-3" / "best.npz")
+    calls = []
+    fit(tmp_path, report=lambda *call: calls.append(call))
+    assert calls == [] and [path.name for path in tmp_path.iterdir()] == ["epoch-2"]
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(checkpoints.fileio, "sync", lambda path: done.append(Path(path).name))
+    monkeypatch.setattr(Path, "rename", lambda self, target: (done.append("rename"), os.rename(self, target)))
+    fit(tmp_path, {"epochs": 1})
+    before = done[: done.index("rename")]
+    assert {"state.json", "best.npz", "training.index"} < set(before) and before[-1] == f"writing-{os.getpid()}"
+    assert done[-1] == tmp_path.name
 
 
 def test_the_loss_is_the_cross_entropy_in_nats():
