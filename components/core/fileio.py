@@ -149,6 +149,14 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def statuses(path: Path) -> Iterator[os.stat_result]:
+    """Those of a file or folder and of all that is below it; links are not followed. What vanishes meanwhile is left out."""
+    below = () if path.is_symlink() else os.walk(path)
+    for name in (path, *(os.path.join(place, name) for place, folders, files in below for name in folders + files)):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            yield os.lstat(name)
+
+
 def file_hash(path: Path) -> str:
     """sha256 of a file's content, hex."""
     digest = hashlib.sha256()

@@ -1,21 +1,27 @@
 """What interrupted work left in `staging/`. Standard library only."""
 
+import math
 import shutil
 import time
 from pathlib import Path
 
-from components.core import locks, paths
+from components.core import fileio, locks, paths
 
 
 def leftovers(age: float = 0) -> list[Path]:
     """Files and folders in `staging/` that belong to no running run; their names are `<run>.<anything>`.
 
-    age: least number of seconds since their last change.
+    age: least number of seconds since the last change of anything in them: what is younger may be another process's work.
     """
     held = [locks.holder(path.parent.name) for path in (paths.home() / "registry").glob("[!.]*/run.lock")]
     working = {claim["run"] for claim in held if claim and claim["lives"]}
     left = (path for path in (paths.home() / "staging").glob("*") if path.name.rpartition(".")[0] not in working)
-    return sorted(path for path in left if not age or time.time() - path.lstat().st_mtime > age)
+    return sorted(path for path in left if not age or time.time() - _last_change(path) > age)
+
+
+def _last_change(path: Path) -> float:
+    """Seconds since 1970; for what has gone meanwhile no age counts."""
+    return max((status.st_mtime for status in fileio.statuses(path)), default=math.inf)
 
 
 def clear(paths: list[Path]) -> list[Path]:

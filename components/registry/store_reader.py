@@ -70,7 +70,7 @@ class StoreReader:
         """
         known = self._known()
         pointer = known["pointer"] if known and known["pointer"]["version"] == version else None
-        here = sorted(self.cache.glob(f"{int(version)}-*"), key=lambda path: path.stat().st_mtime)
+        here = sorted(self.cache.glob(f"{int(version)}-*"), key=_last_use)
         here = [path for path in here if not pointer or path.name == _name(version, pointer["digest"])]
         if here and _whole(here[-1]):
             os.utime(here[-1])
@@ -129,12 +129,20 @@ class StoreReader:
 
     def _forget_others(self, target: Path) -> None:
         versions = [path for path in self.cache.glob("[0-9]*-*") if path != target]
-        for path in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT - 1 :]:
+        for path in sorted(versions, key=_last_use, reverse=True)[KEPT - 1 :]:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _name(version: int, digest: str) -> str:
     return f"{int(version)}-{paths.safe_name(digest, 'digest')[:16]}"
+
+
+def _last_use(folder: Path) -> float:
+    """Seconds since 1970; 0 for what another process has removed meanwhile."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def _whole(folder: Path) -> bool:

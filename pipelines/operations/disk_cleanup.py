@@ -6,10 +6,11 @@ installed packages. Models, artifacts, records and databases stay. Standard libr
 
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 
-from components.core import paths
+from components.core import fileio, paths
 
 CACHES = (".pytest_cache", ".ruff_cache", ".hypothesis", ".import_linter_cache")
 ENVIRONMENTS = (".venv", ".venv-airflow", ".tools")
@@ -30,14 +31,10 @@ def targets(environments: bool) -> list[Path]:
     return [path for path in folders if path.is_dir() and not path.is_symlink()]
 
 
-def size(folder: Path) -> int:
-    """Bytes on disk below a folder, each file counted once; symlinks are not followed."""
-    seen = {}
-    for place, _, names in os.walk(folder):
-        for name in names:
-            status = os.lstat(os.path.join(place, name))
-            seen[(status.st_dev, status.st_ino)] = status.st_blocks * 512
-    return sum(seen.values())
+def size(path: Path) -> int:
+    """Bytes on disk of a file or of all files below a folder, each counted once; symlinks are not followed."""
+    files = (status for status in fileio.statuses(path) if not stat.S_ISDIR(status.st_mode))
+    return sum({(status.st_dev, status.st_ino): status.st_blocks * 512 for status in files}.values())
 
 
 def main() -> int:

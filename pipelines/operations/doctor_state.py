@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from components.core import clock, errors, fileio, paths
+from components.core import clock, errors, fileio, locks, paths
 from components.registry import model_registry
 from pipelines.airflow_stack import airflow_settings, stack_state
 from pipelines.config import run_config
@@ -209,7 +209,7 @@ def _is_object(line: bytes) -> bool:
 
 
 def staging() -> Iterator[Finding]:
-    left = model_registry.leftovers()
+    left = _leftovers()
     yield (
         "staging",
         not left,
@@ -220,8 +220,13 @@ def staging() -> Iterator[Finding]:
 
 
 def clear_staging() -> Iterator[Mended]:
-    for path in model_registry.clear(model_registry.leftovers()):
+    for path in model_registry.clear(_leftovers()):
         yield True, f"removed {path}"
+
+
+def _leftovers() -> list[Path]:
+    """Without what another process may be working on, such as a restored version or a database in the making."""
+    return model_registry.leftovers(age=locks.LEASE)
 
 
 INSTALLED = {"packages": packages, "Airflow environment": airflow_environment}

@@ -5,7 +5,9 @@ seconds, which a reader may be loading now. Artifacts go when no kept run refers
 cache does not offer what is gone. No TensorFlow; only the artifacts need ml_metadata.
 """
 
+import math
 import os
+import stat
 import sys
 import time
 import uuid
@@ -198,9 +200,12 @@ def shared(policy: RetentionSettings, now: float | None = None) -> list[Item]:
 
 
 def _last_use(path: Path) -> float:
-    """When anything in it was last read or written, seconds since 1970."""
-    times = [path.lstat()] + ([p.lstat() for p in path.rglob("*")] if path.is_dir() and not path.is_symlink() else [])
-    return max(max(status.st_mtime, status.st_atime) for status in times)
+    """When anything in it was last read or written, seconds since 1970; for what has gone meanwhile the end of time.
+
+    A folder's time of reading does not count: looking for what may go is a reading.
+    """
+    times = (s.st_mtime if stat.S_ISDIR(s.st_mode) else max(s.st_mtime, s.st_atime) for s in fileio.statuses(path))
+    return max(times, default=math.inf)
 
 
 def apply(line: str, policy: RetentionSettings, now: datetime | None = None) -> Plan:
@@ -248,7 +253,4 @@ def _set_aside(line: str, name: str, item: Item) -> None:
 
 def measured(items: Iterable[Item]) -> tuple[Item, ...]:
     """The same with what each takes on disk."""
-    return tuple(
-        replace(i, bytes=disk_cleanup.size(i.path) if i.path.is_dir() else i.path.lstat().st_blocks * 512)
-        for i in items
-    )
+    return tuple(replace(item, bytes=disk_cleanup.size(item.path)) for item in items)

@@ -35,6 +35,7 @@ def restore(line: str, version: int) -> Path:
     served = model_registry.served_folder(line, version)
     try:
         shutil.copytree(source, aside)
+        os.utime(aside)  # it had got its source's time, and would be taken for a leftover
         if not (aside / MANIFEST).exists():
             _complete(aside, line, card, _labels(line, version))
         for path in (*aside.rglob("*"), aside):

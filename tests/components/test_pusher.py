@@ -173,7 +173,8 @@ def test_what_another_crashed_run_left_in_staging_is_found_and_removed():
     (left,) = model_registry.leftovers()
     assert left.name.startswith("run.")
     old = time.time() - 2 * locks.LEASE
-    os.utime(left, (old, old))
+    for path in [left, *left.rglob("*")]:
+        os.utime(path, (old, old))
     published.push("another")
     assert model_registry.leftovers() == []
 

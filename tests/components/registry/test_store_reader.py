@@ -1,6 +1,7 @@
 """A line read from an object store: downloaded once, compared, kept, and answered from while the store is away."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from published_files import LINE, make, move
@@ -143,6 +144,12 @@ def test_a_cache_keeps_the_versions_that_were_used_last(reader):
         move(number)
         assert read(reader) == f"model {number}"
     assert len(list(reader.cache.glob("[0-9]*-*"))) == KEPT
+
+
+def test_a_version_that_another_process_removes_meanwhile_fails_no_download(reader, monkeypatch):
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [*glob(folder, pattern), folder / "1-gone"])
+    assert read(reader) == "model"
 
 
 def store_publisher_json(value):

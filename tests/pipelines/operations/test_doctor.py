@@ -109,12 +109,29 @@ def test_one_repair_frees_a_dead_run_s_line_closes_the_run_and_removes_its_lefto
     run_record.add_event("run-3", "Trainer", "running")
     (paths.staging_dir() / "run-3.1234").mkdir()
     (paths.staging_dir() / "stray").write_text("")
+    for path in paths.staging_dir().iterdir():
+        os.utime(path, (0, 0))
     assert set(wrong()) == {"lock of news", "staging"}
     assert len(mended()) == 3
     assert locks.holder(LINE) is None
     assert fileio.read_json(paths.run_dir("run-3") / "outcome.json")["state"] == "failed"
     assert list(paths.staging_dir().iterdir()) == []
     assert wrong() == {}
+
+
+def test_what_another_process_has_in_staging_stays_until_it_is_old(two):
+    folders = [paths.staging_dir() / name for name in ("mlflow.x", "metadata.y", "store.cache", "restore-news-1.z")]
+    for folder in folders:
+        (folder / "below").mkdir(parents=True)
+        (folder / "below" / "part").write_text("")
+        os.utime(folder, (0, 0))  # it grows further down
+    assert wrong() == {} and mended() == []
+    for folder in folders:
+        os.utime(folder / "below" / "part", (0, 0))
+        os.utime(folder / "below", (0, 0))
+    assert set(wrong()) == {"staging"}
+    assert len(mended()) == 4
+    assert wrong() == {} and list(paths.staging_dir().iterdir()) == []
 
 
 def test_a_failed_repair_is_reported_and_the_other_lines_are_repaired(two):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -385,6 +386,36 @@ def test_caches_go_by_age_and_staging_by_owner(newsdesk_home):
         os.utime(newsdesk_home / name, (0, 0))
     given = {item.name for item in retention.shared(retention.RetentionSettings())}
     assert given == {"cache/old", "features/old", "dead.1"}
+
+
+def test_what_vanishes_while_it_is_looked_at_is_left_out(newsdesk_home, monkeypatch):
+    for name in ("cache/old/kept", "cache/old/fleeting", "features/fleeting/part", "staging/fleeting.1/part"):
+        fileio.write_text(newsdesk_home / name, "x" * 5000)
+    for path in [*newsdesk_home.rglob("*")]:
+        os.utime(path, (0, 0))
+    fleeting = {newsdesk_home / name for name in ("cache/old/fleeting", "features/fleeting", "staging/fleeting.1")}
+    lstat = os.lstat
+
+    def vanishing(path, **more):
+        if Path(path) in fleeting:
+            fleeting.remove(Path(path))
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        return lstat(path, **more)
+
+    monkeypatch.setattr(os, "lstat", vanishing)
+    monkeypatch.setattr(Path, "lstat", vanishing)
+    given = retention.measured(retention.shared(retention.RetentionSettings()))
+    assert [item.name for item in given] == ["cache/old"] and given[0].bytes >= 5000 and not fleeting
+    fleeting.add(newsdesk_home / "cache/old/kept")  # gone after the plan was made
+    assert [item.bytes for item in retention.measured(given)] == [0]
+
+
+def test_a_look_at_a_cache_is_no_use_of_it(newsdesk_home):
+    fileio.write_text(newsdesk_home / "cache/old/part", "x")
+    for path in [newsdesk_home / "cache/old/part", newsdesk_home / "cache/old"]:
+        os.utime(path, (0, 0))
+    for _ in range(2):
+        assert [item.name for item in retention.shared(retention.RetentionSettings())] == ["cache/old"]
 
 
 def test_scored_articles_go_by_age_and_the_figures_and_questions_of_a_batch_stay(newsdesk_home):

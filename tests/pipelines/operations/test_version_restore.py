@@ -1,14 +1,15 @@
 """A damaged champion: what the doctor advises, and the folder made again from the model that its run trained, or from the store."""
 
+import os
 import shutil
 
 import published
 import pytest
 
-from components.core import fileio, paths
+from components.core import fileio, locks, paths
 from components.registry import model_registry
 from pipelines.client import Client
-from pipelines.operations import doctor, doctor_line
+from pipelines.operations import doctor, doctor_line, version_restore
 from pipelines.reports import model_card
 
 LINE = published.LINE
@@ -43,6 +44,19 @@ def cut(folder):
 
 def without_manifest(folder):
     (folder / "manifest.json").unlink()
+
+
+def test_a_copy_in_staging_has_not_the_age_of_its_source(released, tmp_path, monkeypatch):
+    stored = tmp_path / "stored"
+    shutil.copytree(released, stored)
+    for path in [stored, *stored.rglob("*")]:
+        os.utime(path, (0, 0))
+    monkeypatch.setattr(version_restore, "_stored", lambda line, version: stored)
+    left, verify = [], model_registry.verify
+    look = lambda folder: left.extend(model_registry.leftovers(age=locks.LEASE)) or verify(folder)  # noqa: E731
+    monkeypatch.setattr(model_registry, "verify", look)
+    version_restore.restore(LINE, 1)
+    assert left == []
 
 
 @pytest.mark.parametrize("damage", [cut, without_manifest, shutil.rmtree], ids=lambda damage: damage.__name__)
