@@ -3,7 +3,7 @@
 The server's folder is `requests/<line>`; a client is given one. The folder is a source like any other: `newsdesk monitor $NEWSDESK_HOME/requests/news --window "last 7d"` compares what is asked
 with what the champion was trained on. Rows hold the texts themselves; the files can be read by this user alone.
 A row: `id` (the request's id and the text's number in it), `time`, `version`, `digest`, `title` (the text), `description` (empty),
-`label`, `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that ends
+`answer` (the model's label, which is no true one), `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that ends
 unawares would lose its day, and two processes could not share one.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 FILE = "requests.jsonl"
 _QUEUED = 1_000  # requests
+_ANSWERED = {"version", "digest", "probability"}  # only a row of a log has all of them
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,17 @@ def rows(
     return [
         {
             "id": f"{request_id}-{number}", "time": now.isoformat(timespec="milliseconds"), "version": version, "digest": digest,
-            "title": text, "description": "", "label": label, "probability": round(probability, 6),
+            "title": text, "description": "", "answer": label, "probability": round(probability, 6),
         }
         for number, (text, label, probability) in enumerate(answers, 1)
     ]  # fmt: skip
+
+
+def without_answer(row: dict) -> dict:
+    """A JSON row as a reader of labelled texts must see it: the model's answer in a row of a log is no label. Older logs named it `label`."""
+    if not row.keys() >= _ANSWERED:
+        return row
+    return {name: value for name, value in row.items() if name not in ("label", "answer")}
 
 
 class RequestLog:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.core import request_log
 from components.data import csv_reader
 from components.data.row_format import BLOCK, COLUMNS, MAX_FIELD, BadRow, Block, Form, Row, each, parse_label
 from components.data.sources import SourceError
@@ -109,7 +110,7 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                     ) from error
                 yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
                 continue
-            value = value if isinstance(value, dict) else {}
+            value = request_log.without_answer(value) if isinstance(value, dict) else {}
             fields = dict(zip(map(form.name_of, value), value.values()))
             missing = form.missing(fields)
             if len(fields) < len(value) and (twice := form.repeated(value)):

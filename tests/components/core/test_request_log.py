@@ -31,7 +31,7 @@ def test_one_row_a_text_with_id_time_version_and_answer(tmp_path):
     kept.close()
     assert written(tmp_path)["2026-03-01"][0] == {
         "id": "r1-1", "time": "2026-03-01T23:59:00.000+00:00", "version": 3, "digest": "d1",
-        "title": "goal coach", "description": "", "label": "Sports", "probability": 0.987654,
+        "title": "goal coach", "description": "", "answer": "Sports", "probability": 0.987654,
     }  # fmt: skip
     assert [row["id"] for row in written(tmp_path)["2026-03-01"]] == ["r1-1", "r1-2"]
 
