@@ -7,15 +7,20 @@ A row: `id` (the request's id and the text's number in it), `time`, `version`, `
 unawares would lose its day, and two processes could not share one.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import BinaryIO
+
+from components.core import fileio
 
 FILE = "requests.jsonl"
 _QUEUED = 1_000  # requests
@@ -48,6 +53,29 @@ def without_answer(row: dict) -> dict:
     if not row.keys() >= _ANSWERED:
         return row
     return {name: value for name, value in row.items() if name not in ("label", "answer")}
+
+
+def read(path: Path) -> Iterator[dict | None]:
+    """The rows of a day's file; None for a line that is no row, such as one that a crash cut short."""
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            texts = [row.get(name) for name in ("id", "title", "description")] if isinstance(row, dict) else [None]
+            yield row if all(isinstance(text, str) for text in texts) else None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A day's file, for one writer at a time, and its end; an incomplete last line, left by a crash, is removed."""
+    with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        end = fileio.end_of_last_line(file)
+        if end < file.seek(0, os.SEEK_END):  # else the file's time would change
+            file.truncate(end)
+        yield file, end
 
 
 class RequestLog:
@@ -89,12 +117,12 @@ class RequestLog:
         day = entries[0]["time"][:10]
         if day != self._day:
             self._remove_before(day)
+            self._mend()
             self._day = day
         path = self.folder / day / FILE
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
-        with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
+        with _opened(path) as (file, end):
             if end + len(data) > self.settings.day_bytes:
                 self._drop(len(entries), f"{path} holds {end:,} of {self.settings.day_bytes:,} bytes")
                 return
@@ -106,6 +134,12 @@ class RequestLog:
     def _drop(self, count: int, why: str) -> None:
         self.dropped += count
         self.trouble = why
+
+    def _mend(self) -> None:
+        """Earlier days too: a source's file that is cut off cannot be read."""
+        for path in self.folder.glob(f"*/{FILE}"):
+            with contextlib.suppress(OSError), _opened(path):
+                pass
 
     def _remove_before(self, day: str) -> None:
         """Removes the folders of days that are no longer kept; anything else in the folder stays."""

@@ -46,6 +46,8 @@ def text(result: dict) -> list[str]:
         f"  the same label for {result['agreement']:.2%}; {result['differing']:,} differ",
         f"  one text  p50 {ours['p50_ms']} ms, p99 {ours['p99_ms']} ms, champion p50 {theirs['p50_ms']} ms, p99 {theirs['p99_ms']} ms",
     ]
+    if result["unread"]:
+        lines.append(f"  {result['unread']:,} lines of the log are no requests and were left out")
     return lines + [
         f"    {row['said']} instead of {row['champion']}  {row['text'][:100]}" for row in result["rows"][:SHOWN]
     ]

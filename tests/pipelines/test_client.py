@@ -236,6 +236,8 @@ def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_pa
     assert main.main(["monitor", str(log), "--line", line, "--json"]) == 0
     (batch,) = json.loads(capsys.readouterr().out)["batches"]
     assert (batch["rows"]["out"], batch["labelled"]["rows"]) == (len(TEXTS), 0)
+    with open(day / request_log.FILE, "a") as file:
+        file.write('{"id": "r-1", "tit\n')
     labels = tmp_path / "labels.csv"
     given = [(answers[0]["id"], "Sports"), (answers[1]["id"], ""), (answers[2]["id"], "1")]
     labels.write_text("Id, Label\n" + "".join(f"{key},{name}\n" for key, name in given))
@@ -244,7 +246,7 @@ def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_pa
     (written,) = source.glob("*/*.csv")
     rows = [(row.title, row.label) for row in file_reader.read(written, form_of(line, published.LABELS))]
     assert rows == [(TEXTS[0], 1), (TEXTS[2], 0)]
-    capsys.readouterr()
+    assert f"1 lines of {log} are no requests and were left out" in capsys.readouterr().err
     labels.write_text("id,label\nr-9,Sports\nr-1,Cooking\nr-1\nr-1,Sports,World\n")
     assert main.main(words) == 3
     told = capsys.readouterr().err
