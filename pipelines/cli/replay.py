@@ -5,6 +5,7 @@ import re
 
 import click
 
+from components.core.states import ExitCode
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
 from pipelines.cli.line_choice import default_line
@@ -33,9 +34,9 @@ def command(version, day, line, as_json) -> int:
     try:
         result = replay.replay(default_line(line), version, day)
     except (replay.NothingToReplay, NoModel) as error:
-        return fail("replay", str(error), 1)
+        return fail("replay", str(error), ExitCode.FAILED)
     print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else "\n".join(text(result)))
-    return 0
+    return ExitCode.DONE
 
 
 def text(result: dict) -> list[str]:
