@@ -17,12 +17,15 @@ from pipelines.monitoring import drift_notices
 from pipelines.notifications import notices
 
 TIMEOUT = timedelta(hours=2)
+HANDED_ON = (
+    100  # warnings, and files that cannot be read: what one task hands to the next is a row in Airflow's database
+)
 DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor`), keeps the predictions, sets words, lengths, answers and
 confidence against the champion's train rows, and chooses the texts that a person should label. A batch that was scored by this
 champion before is not scored again. Files: `monitor/<line>/` in NEWSDESK_HOME, the page `report.html` among them.
 
-A drifted batch is a green run: `tell` names the rule, the limit and the value of each warning not yet reported, and is skipped
-without any. Files that cannot be read fail `read`, after all others were scored and reported. The labels that drift asks for come
+A drifted batch is a green run: `tell` names the rule, the limit and the value of each warning not yet reported (100 a run), and is
+skipped without any. Files that cannot be read fail `read`, after all others were scored and reported. The labels that drift asks for come
 back by `newsdesk label QUEUE.csv --into SOURCE`; the dated folder that this makes starts `news_retrain`.
 """
 
@@ -58,7 +61,12 @@ def monitor_dag(dag_id: str, lines: dict, line: str) -> DAG:
             if "batches" not in result:
                 raise AirflowFailException("\n  ".join([result["headline"], *result["reasons"]]))
             print(result["headline"])
-            return {name: result[name] for name in ("headline", "report", "line", "untold", "unread")}
+            unread, more = result["unread"][:HANDED_ON], len(result["unread"]) - HANDED_ON
+            return {
+                **{name: result[name] for name in ("headline", "report", "line")},
+                "untold": result["untold"][:HANDED_ON],
+                "unread": [*unread, f"and {more:,} more, in the log"] if more > 0 else unread,
+            }
 
         @task(doc_md="Reports each new warning, in the log and as a notice; skipped without any.")
         def tell(result: dict) -> list[str]:

@@ -4,11 +4,13 @@ import components  # noqa: F401  # first: it sets what TensorFlow reads from the
 
 # isort: split
 import signal
+import threading
 from pathlib import Path
 
 import pytest
 from store_kit import s3, s3_server, store  # noqa: F401, fixtures
 
+from components.core import fileio
 from components.data import demo_corpus
 
 
@@ -34,6 +36,52 @@ def waits_end():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+class _Other:
+    """A call in a thread of its own."""
+
+    def __init__(self, call):
+        self.started, self._met, self._call = False, threading.Event(), call
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        try:
+            self._value = self._call()
+        finally:
+            self._met.set()
+
+    def meets_a_lock(self):
+        self._met.set()
+
+    def start(self):
+        """Returns once the call is about to wait for a file's lock, or has ended."""
+        self.started = True
+        self.thread.start()
+        self._met.wait()
+
+    def result(self):
+        self.thread.join()
+        return self._value
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """`at_once(call)`: what another process does meanwhile; the test says when it starts, so that the order is always the same."""
+    others, locked = [], fileio.locked
+
+    def seen(path):
+        for other in others:
+            if other.thread is threading.current_thread():
+                other.meets_a_lock()
+        return locked(path)
+
+    def make(call):
+        others.append(_Other(call))
+        return others[-1]
+
+    monkeypatch.setattr(fileio, "locked", seen)
+    return make
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def append_json(path: Path, value) -> None:
     line = (json.dumps(value, ensure_ascii=False) + "\n").encode()
     with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        end = _end_of_last_line(file)
+        end = end_of_last_line(file)
         file.truncate(end)
         if file.write(line) < len(line):
             file.truncate(end)
@@ -85,7 +85,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _end_of_last_line(file) -> int:
+def end_of_last_line(file: BinaryIO) -> int:
     """Offset behind the file's last line end; reads backwards, because the file may be long."""
     at = file.seek(0, os.SEEK_END)
     while at:

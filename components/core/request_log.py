@@ -3,22 +3,28 @@
 The server's folder is `requests/<line>`; a client is given one. The folder is a source like any other: `newsdesk monitor $NEWSDESK_HOME/requests/news --window "last 7d"` compares what is asked
 with what the champion was trained on. Rows hold the texts themselves; the files can be read by this user alone.
 A row: `id` (the request's id and the text's number in it), `time`, `version`, `digest`, `title` (the text), `description` (empty),
-`label`, `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that ends
+`answer` (the model's label, which is no true one), `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that ends
 unawares would lose its day, and two processes could not share one.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import BinaryIO
+
+from components.core import fileio
 
 FILE = "requests.jsonl"
 _QUEUED = 1_000  # requests
+_ANSWERED = {"version", "digest", "probability"}  # only a row of a log has all of them
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,40 @@ def rows(
     return [
         {
             "id": f"{request_id}-{number}", "time": now.isoformat(timespec="milliseconds"), "version": version, "digest": digest,
-            "title": text, "description": "", "label": label, "probability": round(probability, 6),
+            "title": text, "description": "", "answer": label, "probability": round(probability, 6),
         }
         for number, (text, label, probability) in enumerate(answers, 1)
     ]  # fmt: skip
+
+
+def without_answer(row: dict) -> dict:
+    """A JSON row as a reader of labelled texts must see it: the model's answer in a row of a log is no label. Older logs named it `label`."""
+    if not row.keys() >= _ANSWERED:
+        return row
+    return {name: value for name, value in row.items() if name not in ("label", "answer")}
+
+
+def read(path: Path) -> Iterator[dict | None]:
+    """The rows of a day's file; None for a line that is no row, such as one that a crash cut short."""
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            texts = [row.get(name) for name in ("id", "title", "description")] if isinstance(row, dict) else [None]
+            yield row if all(isinstance(text, str) for text in texts) else None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A day's file, for one writer at a time, and its end; an incomplete last line, left by a crash, is removed."""
+    with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        end = fileio.end_of_last_line(file)
+        if end < file.seek(0, os.SEEK_END):  # else the file's time would change
+            file.truncate(end)
+        yield file, end
 
 
 class RequestLog:
@@ -81,12 +117,12 @@ class RequestLog:
         day = entries[0]["time"][:10]
         if day != self._day:
             self._remove_before(day)
+            self._mend()
             self._day = day
         path = self.folder / day / FILE
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = "".join(json.dumps(entry) + "\n" for entry in entries).encode()
-        with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
+        with _opened(path) as (file, end):
             if end + len(data) > self.settings.day_bytes:
                 self._drop(len(entries), f"{path} holds {end:,} of {self.settings.day_bytes:,} bytes")
                 return
@@ -98,6 +134,12 @@ class RequestLog:
     def _drop(self, count: int, why: str) -> None:
         self.dropped += count
         self.trouble = why
+
+    def _mend(self) -> None:
+        """Earlier days too: a source's file that is cut off cannot be read."""
+        for path in self.folder.glob(f"*/{FILE}"):
+            with contextlib.suppress(OSError), _opened(path):
+                pass
 
     def _remove_before(self, day: str) -> None:
         """Removes the folders of days that are no longer kept; anything else in the folder stays."""

@@ -9,7 +9,7 @@ loop in `_rows`, which reports what is wrong with it. Both use the same parser a
 
 import csv
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
@@ -84,6 +84,23 @@ def rows(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
 def blocks(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow | Block]]:
     """As `rows`, with (line, Block) for many rows without a fault."""
     return _rows(path, form, in_blocks=True)
+
+
+def cells(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """The cells of each row that can be parsed, by the rules of a run: of one that cannot, only its first line is left out."""
+    csv.field_size_limit(MAX_FIELD)
+    feed = _Feed(iter(lines))
+    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    while True:
+        feed.row = []
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            feed.leave()
+            continue
+        yield row
 
 
 def _rows(path: Path, form: Form, in_blocks: bool) -> Iterator[tuple[int, dict | BadRow | Block]]:

@@ -9,12 +9,19 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from components.core import request_log
 from components.data import csv_reader
 from components.data.row_format import BLOCK, COLUMNS, MAX_FIELD, BadRow, Block, Form, Row, each, parse_label
 from components.data.sources import SourceError
 from components.data.text_stream import NUL, LongLine, open_bytes, open_lines
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def read(path: Path, form: Form, least: int = 1) -> Iterator[Row | BadRow]:
@@ -109,7 +116,7 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                     ) from error
                 yield number, BadRow(number, "row", line, f"is not JSON ({str(error)[:100]})")
                 continue
-            value = value if isinstance(value, dict) else {}
+            value = request_log.without_answer(value) if isinstance(value, dict) else {}
             fields = dict(zip(map(form.name_of, value), value.values()))
             missing = form.missing(fields)
             if len(fields) < len(value) and (twice := form.repeated(value)):
@@ -120,7 +127,13 @@ def _jsonl(path: Path, form: Form) -> Iterator[tuple[int, dict | BadRow]]:
                 yield number, fields
 
 
-def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
+@contextmanager
+def open_parquet(path: Path) -> Iterator["pq.ParquetFile"]:
+    """A Parquet file, plain or packed.
+
+    Raises:
+        SourceError: it is damaged, also where that shows within the block.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -130,28 +143,39 @@ def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
             shutil.copyfileobj(packed, aside)
             source = aside
         try:
-            file = pq.ParquetFile(source)
-            names = {form.name_of(name): name for name in file.schema_arrow.names}
-            missing, read = form.missing(names), [name for name in COLUMNS if name in names]
-            if twice := form.repeated(file.schema_arrow.names):
-                raise SourceError(
-                    f"a Parquet file must name each column once. Received: {path}: {twice}. Rename or remove one, or change the names "
-                    "under [files.columns] in the line's line.toml."
-                )
-            if missing:
-                raise SourceError(
-                    f"a Parquet file must have the columns {', '.join(form.required)}. Received: {path}: "
-                    f"column {', '.join(missing)} is missing (found: {', '.join(file.schema_arrow.names)})"
-                )
-            number = 0
-            groups = range(file.metadata.num_row_groups)  # newer versions of pyarrow refuse to read none
-            for batch in file.iter_batches(8192, groups, [names[name] for name in read]) if groups else ():
-                cells = [_values(pa, batch.column(batch.schema.get_field_index(names[name]))) for name in read]
-                for values in zip(*cells):
-                    number += 1
-                    yield number, dict(zip(read, values))
+            yield pq.ParquetFile(source)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"a data file must be readable to its end. Received: {path} ({error})") from error
+
+
+def batches(file: "pq.ParquetFile", columns: list[str] | None = None) -> Iterator["pa.RecordBatch"]:
+    """The rows of a Parquet file, some thousand at a time."""
+    groups = range(file.metadata.num_row_groups)  # newer versions of pyarrow refuse to read none
+    yield from file.iter_batches(8192, groups, columns) if groups else ()
+
+
+def _parquet(path: Path, form: Form) -> Iterator[tuple[int, dict]]:
+    import pyarrow as pa
+
+    with open_parquet(path) as file:
+        names = {form.name_of(name): name for name in file.schema_arrow.names}
+        missing, read = form.missing(names), [name for name in COLUMNS if name in names]
+        if twice := form.repeated(file.schema_arrow.names):
+            raise SourceError(
+                f"a Parquet file must name each column once. Received: {path}: {twice}. Rename or remove one, or change the names "
+                "under [files.columns] in the line's line.toml."
+            )
+        if missing:
+            raise SourceError(
+                f"a Parquet file must have the columns {', '.join(form.required)}. Received: {path}: "
+                f"column {', '.join(missing)} is missing (found: {', '.join(file.schema_arrow.names)})"
+            )
+        number = 0
+        for batch in batches(file, [names[name] for name in read]):
+            cells = [_values(pa, batch.column(batch.schema.get_field_index(names[name]))) for name in read]
+            for values in zip(*cells):
+                number += 1
+                yield number, dict(zip(read, values))
 
 
 def _values(pa, column) -> list:

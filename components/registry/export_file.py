@@ -5,9 +5,11 @@
 <line>-<N>/SHA256SUMS                 of all of these: `sha256sum --check SHA256SUMS` in the unpacked folder
 """
 
+import errno
 import re
 import shutil
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from components.core import fileio, paths
@@ -17,6 +19,9 @@ from components.registry.version_folders import card_path, folder
 
 SUMS, MODEL = "SHA256SUMS", "model"
 _TOP = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,199})-([1-9]\d{0,8})")
+# What Python raises where bytes of a zip file differ. Of OSError's numbers: none from a decompressor, EINVAL for a place before the file.
+_DAMAGED = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error)
+_NO_ZIP = (None, errno.EINVAL)
 _WHEN = (1980, 1, 1, 0, 0, 0)  # the same version gives the same bytes
 
 
@@ -68,7 +73,9 @@ def unpack(file: Path, into: Path) -> tuple[str, int, Path]:
                     shutil.copyfileobj(entry, target, 1 << 20)
                 if fileio.file_hash(path) != digest:
                     raise RegistryError(f"an export's files must match its checksums. Received: {file}, {name} differs")
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_ZIP:
+            raise
         raise RegistryError(
             f"an export must be a whole zip file, as `newsdesk export` writes it. Received: {file} ({error})"
         ) from error

@@ -1,6 +1,7 @@
 """Runs the command `newsdesk` in the TFX environment for a task: an argument list, never a shell string."""
 
 import tempfile
+from collections import deque
 from collections.abc import Callable
 
 from airflow.exceptions import AirflowException
@@ -9,11 +10,11 @@ from airflow.sdk.exceptions import AirflowFailException
 from components.core.states import ExitCode
 from pipelines.runner import node_process
 
-_LIMIT = 1 << 20  # bytes of standard output that are kept, from its end
+_LAST = 5  # lines of standard error that an exception names
 
 
 def newsdesk(words: list[str], say: Callable[[str], None], partly: bool = False) -> str:
-    """Standard output of a command that ended well; standard error goes to `say` line by line.
+    """The whole standard output of a command that ended well; standard error goes to `say` line by line.
 
     partly: a stop is good as well, where the command says on standard output what it did before.
 
@@ -22,7 +23,7 @@ def newsdesk(words: list[str], say: Callable[[str], None], partly: bool = False)
         AirflowException: anything else.
     """
     call = [node_process.tfx_python(), "-m", "pipelines.cli.main", *words]
-    log: list[str] = []
+    log: deque[str] = deque(maxlen=_LAST)
 
     def hear(line: str) -> None:
         log.append(line)
@@ -38,10 +39,10 @@ def newsdesk(words: list[str], say: Callable[[str], None], partly: bool = False)
             raise
         finally:
             process.stderr.close()
-        output.seek(max(0, output.seek(0, 2) - _LIMIT))
+        output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if code != ExitCode.DONE and not (partly and code == ExitCode.STOPPED and text.strip()):
         known = code in (ExitCode.USAGE, ExitCode.STOPPED, ExitCode.LOCKED)
         error = AirflowFailException if known else AirflowException
-        raise error(f"newsdesk {words[0]} ended with exit code {code}: {' '.join(log[-5:]) or text[-500:]}")
+        raise error(f"newsdesk {words[0]} ended with exit code {code}: {' '.join(log) or text[-500:]}")
     return text

@@ -18,6 +18,14 @@ def password(user: str = USER) -> str:
 def keys() -> dict[str, str]:
     """Keys that Airflow's processes share, readable by this user alone."""
     path = _folder() / "secrets.json"
+    if not path.exists() or not password_file().exists():
+        _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        with fileio.locked(_folder() / "secrets.lock"):  # two that make keys at once would go on with different ones
+            _make_missing(path)
+    return json.loads(path.read_text())
+
+
+def _make_missing(path: Path) -> None:
     if not path.exists():
         made = {
             "fernet": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -27,7 +35,6 @@ def keys() -> dict[str, str]:
         _write_private(path, json.dumps(made))
     if not password_file().exists():
         _write_private(password_file(), json.dumps({USER: secrets.token_urlsafe(12)}))
-    return json.loads(path.read_text())
 
 
 def password_file() -> Path:
@@ -35,7 +42,6 @@ def password_file() -> Path:
 
 
 def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fileio.write_text(path, text + "\n")  # by way of mkstemp, whose files have mode 0600
 
 

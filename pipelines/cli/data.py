@@ -67,7 +67,9 @@ def run(request: dict, as_json: bool) -> int:
         judged = f"Data verdict: {none['decision']}"
         headline = judged if none["decision"] else f"No data verdict: the check ended with {none['state']}"
         print("\n  ".join([f"\n{headline}", *none["reasons"], *node_runs.not_read(run_id)]))
-    return NodeState(ended["state"]).exit_code if ended else ExitCode.DONE
+    if ended:
+        return NodeState(ended["state"]).exit_code
+    return ExitCode.DONE if verdict else ExitCode.FAILED
 
 
 def _no_verdict(ended: dict | None) -> dict:

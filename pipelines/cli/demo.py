@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from components.core.states import ExitCode
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
 
@@ -25,10 +26,10 @@ def command(ctx, folder, drifted, damaged, articles, seed) -> int:
             raise ValueError(f"--articles must lie in 1..10000000. Received: --articles={articles}")
         print(write(folder, drifted, damaged, more))
     except FileExistsError as error:
-        return fail("demo", str(error), 1)
+        return fail("demo", str(error), ExitCode.FAILED)
     except ValueError as error:
-        return fail("demo", str(error), 2)
-    return 0
+        return fail("demo", str(error), ExitCode.USAGE)
+    return ExitCode.DONE
 
 
 def write(folder: Path, drifted: str, damaged: str, more: dict) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from components.core import fileio, paths
+from components.core.states import ExitCode
 from components.registry import model_registry
 from pipelines.cli import options, predict
 from pipelines.cli.command import Command, fail
@@ -39,7 +40,7 @@ def command(texts, output, version, line, as_json) -> int:
     line = answering_line(line)
     fault = predict.misused(texts, None, version)
     if fault:
-        return fail("explain", fault, 2)
+        return fail("explain", fault, ExitCode.USAGE)
     predict.quiet_libraries()
     from pipelines import client
 
@@ -49,7 +50,7 @@ def command(texts, output, version, line, as_json) -> int:
         labels, answers = look(line, version, folder, texts)
         files = write(output or default_folder(line, version, texts), f"version {version} of {line}", labels, answers)
     except (client.NoModel, NoExplanation, OSError) as error:
-        return fail("explain", str(error), 1)
+        return fail("explain", str(error), ExitCode.FAILED)
     if as_json:
         from pipelines.serving.explanations import json_row
 
@@ -57,7 +58,7 @@ def command(texts, output, version, line, as_json) -> int:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         sys.stdout.write(text(answers, files))
-    return 0
+    return ExitCode.DONE
 
 
 def default_folder(line: str, version: int, texts: Sequence[str]) -> Path:

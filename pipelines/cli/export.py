@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from components.core.states import ExitCode
 from components.registry import export_file
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
@@ -22,7 +23,7 @@ def command(version, file, line) -> int:
     line = default_line(line)
     if file.suffix != ".zip" or file.exists():
         why = "it exists already" if file.exists() else "its name must end in .zip"
-        return fail("export", f"FILE must be a new zip file. Received: {file}, {why}", 2)
+        return fail("export", f"FILE must be a new zip file. Received: {file}, {why}", ExitCode.USAGE)
     sums = export_file.write(line, version, file)
     print(f"{line} version {version}: {len(sums)} files, {file.stat().st_size / 1e6:.1f} MB, in {file}")
-    return 0
+    return ExitCode.DONE

@@ -3,6 +3,7 @@
 import click
 
 from components.core import fileio
+from components.core.states import ExitCode
 from components.registry import model_registry
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
@@ -18,17 +19,17 @@ def command(version, line) -> int:
     line = default_line(line)
     card = model_registry.card(line, version)
     if card is None:
-        return fail("keep", f"a version must be registered in line {line!r}. Received: {version}", 1)
+        return fail("keep", f"a version must be registered in line {line!r}. Received: {version}", ExitCode.FAILED)
     tuned = (fileio.read_json(model_registry.origin_path(line, version)) or {}).get("tuning")
     if not tuned:
         return fail(
             "keep",
             f"only a version made with tuning.trials has settings to keep: newsdesk retrain --set tuning.trials=20. "
             f"Received: version {version} of {line}",
-            1,
+            ExitCode.FAILED,
         )
     path = kept_settings.keep(line, card["preset"], version, tuned["set"])
     print(f"{line}: runs with the preset {card['preset']} use from now on, by {path}:")
     for name, value in tuned["set"].items():
         print(f"  {name:<28}{value}")
-    return 0
+    return ExitCode.DONE

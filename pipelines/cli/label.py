@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import click
 
+from components.core.states import ExitCode
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail, missing
 from pipelines.cli.line_choice import default_line
@@ -38,7 +39,7 @@ def command(queue, into, span, requests, confirm, line, as_json) -> int:
     Exit code 3: a label or a text is wrong, or the whole batch cannot be believed; nothing was written.
     """
     if fault := missing(queue):
-        return fail("label", fault, 1)
+        return fail("label", fault, ExitCode.FAILED)
     from pipelines.monitoring import label_import
 
     asked = SimpleNamespace(queue=queue, into=into, span=span, requests=requests, confirm=confirm, json=as_json)

@@ -1,4 +1,5 @@
-"""The command `newsdesk`. Exit codes: 0 done (a refused or unchanged model included), 2 bad usage, 3 data stop, 4 locked, 1 else.
+"""The command `newsdesk`. Exit codes: 0 done (a refused or unchanged model included), 2 bad usage, 3 data stop, 4 locked,
+130 interrupted, 1 else.
 
 A command is a file beside this one and a row in `SECTIONS`. Its module is imported when it is called, so that help and `models` answer
 at once.
@@ -10,6 +11,7 @@ import sys
 import click
 
 from components.core import env_file, errors, locks, paths
+from components.core.states import ExitCode
 from components.core.validation import ConfigError
 from components.registry.model_registry import RegistryError
 from pipelines.cli.command import LazyGroup
@@ -79,16 +81,16 @@ def main(argv: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except ConfigError as error:
-        return _failed(error, 2)
+        return _failed(error, ExitCode.USAGE)
     except locks.Locked as error:
-        return _failed(error, 4)
+        return _failed(error, ExitCode.LOCKED)
     except BrokenPipeError:  # `newsdesk models | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return ExitCode.FAILED
     except (errors.HomeError, RegistryError, OSError) as error:
-        return _failed(error, 1)
+        return _failed(error, ExitCode.FAILED)
     except (KeyboardInterrupt, click.Abort):
-        return _failed("stopped", 1)
+        return _failed("interrupted", ExitCode.INTERRUPTED)
 
 
 def _failed(error: Exception | str, code: int) -> int:

@@ -54,8 +54,16 @@ def answering_version(function: Callable) -> Callable:
     return click.option("--version", default="@champion", metavar="VERSION", show_default=True, help=help)(function)
 
 
+def _checked_reason(ctx: click.Context, param: click.Parameter, text: str | None) -> str:
+    text = text or ""
+    if not text.strip() and not ctx.resilient_parsing:
+        raise click.UsageError(f"--reason must say why. Received: {text!r}", ctx)
+    return text.strip()
+
+
 def reason(help: str) -> Callable:
-    return click.option("--reason", required=True, metavar="TEXT", help=help)
+    """`--reason TEXT`, which must not be blank; without blanks around it."""
+    return click.option("--reason", required=True, metavar="TEXT", help=help, callback=_checked_reason)
 
 
 def overrides(function: Callable) -> Callable:

@@ -2,9 +2,10 @@
 
 import click
 
+from components.core.states import ExitCode
 from components.registry import pins
 from pipelines.cli import options
-from pipelines.cli.command import Command, fail
+from pipelines.cli.command import Command
 from pipelines.cli.line_choice import default_line
 
 
@@ -27,10 +28,8 @@ def unpin_command(version, reason, line) -> int:
 
 
 def _change(kind: str, version: int, reason: str, line: str) -> int:
-    if not reason.strip():
-        return fail(kind, f"--reason must say why. Received: {reason!r}", 2)
     line = default_line(line)
-    changed = pins.change(line, kind, version, reason.strip())
+    changed = pins.change(line, kind, version, reason)
     state = "pinned: it is kept until it is unpinned" if kind == "pin" else "not pinned"
     print(f"{line}: version {version} is {'' if changed else 'already '}{state}")
-    return 0
+    return ExitCode.DONE

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from components.core import csv_escape, fileio
+from components.core.states import ExitCode
 from components.data import file_reader
 from components.data.row_format import BadRow, Form, Row, form_of
 from components.data.sources import SourceError
@@ -52,9 +53,9 @@ def command(texts, file, output, min_confidence, version, line, as_json) -> int:
     if not fault and not 0 <= min_confidence <= 1:
         fault = f"--min-confidence must be a number from 0 to 1. Received: {min_confidence:g}"
     if fault:
-        return fail("predict", fault, 2)
+        return fail("predict", fault, ExitCode.USAGE)
     if file and (fault := missing(file)):
-        return fail("predict", fault, 1)
+        return fail("predict", fault, ExitCode.FAILED)
     quiet_libraries()
     from pipelines import client
 
@@ -78,15 +79,15 @@ def command(texts, file, output, min_confidence, version, line, as_json) -> int:
         if bad:
             print(f"newsdesk predict: {quarantine(file, bad, output)}", file=sys.stderr)
     except SourceError as error:
-        return fail("predict", str(error), 3)
+        return fail("predict", str(error), ExitCode.STOPPED)
     except (client.NoModel, OSError, ValueError) as error:
-        return fail("predict", str(error), 1)
+        return fail("predict", str(error), ExitCode.FAILED)
     if output:
         source = f"version {model.version} of {line}"
         print(f"{len(answers):,} rows scored by {source}, written to {output}", file=sys.stderr)
     else:
         sys.stdout.write(shown)
-    return 0
+    return ExitCode.DONE
 
 
 def quiet_libraries() -> None:

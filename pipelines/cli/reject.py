@@ -4,7 +4,7 @@ import click
 
 from components.core.states import ExitCode
 from pipelines.cli import options
-from pipelines.cli.command import Command, fail
+from pipelines.cli.command import Command
 from pipelines.cli.line_choice import default_line
 
 
@@ -16,9 +16,7 @@ def command(version, reason, line) -> int:
     """Refuse the held VERSION: it does not serve, and retention may remove it."""
     from pipelines.operations import rejection
 
-    if not reason.strip():
-        return fail("reject", f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
     line = default_line(line)
-    changed = rejection.reject(line, version, reason.strip())
+    changed = rejection.reject(line, version, reason)
     print(f"{line}: version {version} is {'' if changed else 'already '}rejected")
-    return 0
+    return ExitCode.DONE

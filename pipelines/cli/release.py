@@ -46,8 +46,6 @@ def run(kind: str, line: str, reason: str, version: int | None, after: int | Non
 
     kind: "promote" or "rollback". version: what to promote, or what a rollback must return to. after: see `_pointer`.
     """
-    if not reason.strip():
-        return fail(kind, f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
     event = promote(line, version, reason, after) if kind == "promote" else rollback(line, reason, version, after)
     if event is None:
         print(f"{line}: version {version} serves already")
@@ -63,11 +61,9 @@ def lose(line: str, reason: str, after: int | None = None) -> int:
     Raises:
         model_registry.RegistryError: the champion is whole, or a rollback would do.
     """
-    if not reason.strip():
-        return fail("rollback", f"--reason must say why. Received: {reason!r}", ExitCode.USAGE)
     event = lost_champion.record(line, _pointer(line, after), reason)
     print(f"{line}: version {event['to']} is recorded as lost; the next run is judged without it")
-    return 0
+    return ExitCode.DONE
 
 
 def promote(line: str, version: int, reason: str, after: int | None = None) -> dict | None:
@@ -152,4 +148,4 @@ def _tell_catalogue(line: str) -> int:
             mlflow_sync.follow(line, known, model_registry.aliases(line))
     except Exception as error:  # MLflow's and its database's: many classes
         print(f"MLflow is not up to date ({error}); run `newsdesk doctor --repair`", file=sys.stderr)
-    return 0
+    return ExitCode.DONE

@@ -5,6 +5,7 @@ import re
 
 import click
 
+from components.core.states import ExitCode
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
 from pipelines.cli.line_choice import default_line
@@ -33,9 +34,9 @@ def command(version, day, line, as_json) -> int:
     try:
         result = replay.replay(default_line(line), version, day)
     except (replay.NothingToReplay, NoModel) as error:
-        return fail("replay", str(error), 1)
+        return fail("replay", str(error), ExitCode.FAILED)
     print(json.dumps(result, indent=1, ensure_ascii=False) if as_json else "\n".join(text(result)))
-    return 0
+    return ExitCode.DONE
 
 
 def text(result: dict) -> list[str]:
@@ -46,6 +47,8 @@ def text(result: dict) -> list[str]:
         f"  the same label for {result['agreement']:.2%}; {result['differing']:,} differ",
         f"  one text  p50 {ours['p50_ms']} ms, p99 {ours['p99_ms']} ms, champion p50 {theirs['p50_ms']} ms, p99 {theirs['p99_ms']} ms",
     ]
+    if result["unread"]:
+        lines.append(f"  {result['unread']:,} lines of the log are no requests and were left out")
     return lines + [
         f"    {row['said']} instead of {row['champion']}  {row['text'][:100]}" for row in result["rows"][:SHOWN]
     ]

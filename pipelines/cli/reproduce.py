@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from components.core.states import ExitCode
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
 from pipelines.cli.line_choice import default_line
@@ -24,9 +25,9 @@ def command(version, line, as_json) -> int:
         try:
             result = reproduce.reproduce(line, version, lambda text: print(text, file=sys.stderr, flush=True))
         except reproduce.NotReproducible as error:
-            return fail("reproduce", str(error), 1)
+            return fail("reproduce", str(error), ExitCode.FAILED)
     print(json.dumps(result, indent=1) if as_json else summary(result))
-    return 0 if result["equal"] else 1
+    return ExitCode.DONE if result["equal"] else ExitCode.FAILED
 
 
 def summary(result: dict) -> str:

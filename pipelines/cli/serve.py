@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 import click
 
+from components.core.states import ExitCode
 from pipelines.cli import options
 from pipelines.cli.command import Command, fail
 from pipelines.cli.line_choice import answering_line
@@ -104,15 +105,19 @@ def command(
     POST /v1/models/LINE:predict and :classify, GET /v1/models/LINE, /healthz, /metrics. Ends on SIGTERM, after the requests under way.
     """
     if (store and not line) or (cache and not store):
-        return fail("serve", f"{'--from needs --line' if store else '--cache needs --from'}", 2)
+        return fail("serve", f"{'--from needs --line' if store else '--cache needs --from'}", ExitCode.USAGE)
     line = answering_line(line)
     if queue_rows < request_rows:
-        return fail("serve", f"--queue-rows must hold one whole request ({request_rows}). Received: {queue_rows}", 2)
+        return fail(
+            "serve",
+            f"--queue-rows must hold one whole request ({request_rows}). Received: {queue_rows}",
+            ExitCode.USAGE,
+        )
     if not _is_loopback(host):
         warning = (
             "is open to other machines, and the server asks nobody for a password: put a proxy with a login before it"
         )
-        fail("serve", f"{host} {warning}", 0)
+        fail("serve", f"{host} {warning}", ExitCode.DONE)
     from components.core.request_log import LogSettings
     from pipelines.serving import server
     from pipelines.serving.settings import ServeSettings

@@ -28,6 +28,11 @@ def keep(line: str, preset: str, version: int, values: Mapping) -> Path:
     if unknown:
         raise ConfigError(f"the preset {preset} must have these settings. Received: {', '.join(unknown)}")
     tuned = Tuned(preset=preset, version=version, set=dict(values)).model_dump()
+    with fileio.locked(paths.ensure() / ".newsdesk.toml.lock"):
+        return _write(line, tuned)
+
+
+def _write(line: str, tuned: dict) -> Path:
     path = paths.home() / "newsdesk.toml"
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     text = with_block(before, line, tuned)

@@ -194,7 +194,7 @@ def read(path: Path, form, log: Path | None = None) -> tuple[list, int]:
 
 
 def _rows(read) -> Iterator[tuple[int, dict | str]]:
-    """(line, cells with the neutralising undone) or (line, what is wrong with it)."""
+    """(line, cells) or (line, what is wrong with it). The escaping of a queue's cells is undone; a row without an id is of another file."""
     from components.data.row_format import COLUMNS, BadRow
     from components.data.text_stream import NUL
 
@@ -202,7 +202,9 @@ def _rows(read) -> Iterator[tuple[int, dict | str]]:
         if isinstance(fields, BadRow):
             yield number, f"line {number}, column {fields.column}: {fields.value[:60]!r} {fields.reason}"
             continue
-        texts = {name: csv_escape.restored(fields[name]) for name in COLUMNS}
+        texts = {name: fields.get(name, "") for name in COLUMNS}
+        if fields.get("id", "").strip():
+            texts = {name: csv_escape.restored(text) for name, text in texts.items()}
         if broken := [name for name, text in texts.items() if NUL in text]:
             yield number, f"line {number}, column {broken[0]}: holds a NUL character (a zero byte); remove it"
             continue

@@ -4,11 +4,11 @@
 """
 
 import csv
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.core import fileio
-from components.core.request_log import FILE
+from components.core.request_log import FILE, read
 from components.data import sources
 
 _COLUMNS = {"id", "label"}
@@ -51,13 +51,21 @@ def rows(path: Path, log: Path) -> Iterator[tuple[int, dict | str]]:
 
 
 def logged(log: Path) -> dict[str, tuple[str, str]]:
-    """Title and description of each logged text, by id; of two with one id the latest.
+    """Title and description of each logged text, by id; of two with one id the latest. Lines that are no row are counted on
+    standard error.
 
     Raises:
         SourceError: there are none.
     """
     files = sorted(log.glob(f"*/{FILE}"))
-    texts = {row["id"]: (row["title"], row["description"]) for file in files for row in fileio.read_json_lines(file)}
+    texts, unread = {}, 0
+    for row in (row for file in files for row in read(file)):
+        if row:
+            texts[row["id"]] = (row["title"], row["description"])
+        else:
+            unread += 1
+    if unread:
+        print(f"newsdesk label: {unread:,} lines of {log} are no requests and were left out", file=sys.stderr)
     if not texts:
         raise sources.SourceError(
             f"labels by id need the log of the requests (`newsdesk serve --log-requests`, `Client(log=FOLDER)`). Received: {log}, "

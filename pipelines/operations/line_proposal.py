@@ -6,12 +6,13 @@ the texts follows from TFDV's statistics of all columns.
 
 import csv
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from components.data import file_reader
+from components.data import csv_reader, file_reader
 from components.data.row_format import Form
 from components.data.sources import SourceError, SourceFile
 from components.data.text_stream import NUL, open_lines
@@ -116,7 +117,7 @@ def read_table(path: Path, encoding: str = "") -> Table:
         _refuse_foreign(path, enumerate(lines, 1))
         table = _jsonl(path, lines) if name.endswith(".jsonl") else _delimited(path, lines)
         return replace(table, encoding=encoding)
-    except (OSError, EOFError, UnicodeError) as error:
+    except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise SourceError(f"a data file must be readable. Received: {path} ({error})") from error
 
 
@@ -160,24 +161,38 @@ def statistics(columns: dict[str, list[str]]) -> dict[str, dict]:
 def _delimited(path: Path, lines: list[str]) -> Table:
     best: tuple[int, str, int] = (0, "", 0)  # rows that agree, delimiter, columns
     for mark in DELIMITERS:
-        counts = Counter(len(cells) for cells in csv.reader(lines[:200], delimiter=mark) if len(cells) > 1)
+        counts = Counter(len(cells) for cells in csv_reader.cells(lines[:200], mark) if len(cells) > 1)
         width, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
         best = max(best, (agreeing, mark, width), key=lambda candidate: (candidate[0], candidate[2]))
     agreeing, mark, width = best
     if agreeing < 2:
-        shown = lines[0].strip()[:80] if lines else ""
-        raise SourceError(
-            f"a data file must be a table of two columns or more, by commas, tabs, semicolons or bars. Received: {path}, line 1: {shown!r}"
-        )
-    skipped = next(at for at, line in enumerate(lines) if len(next(csv.reader([line], delimiter=mark), ())) == width)
+        raise _no_table(path, lines)
+    skipped = next((at for at, line in enumerate(lines) if _width(line, mark) == width), 0)
+    cells = [tuple(row) for row in csv_reader.cells(lines[skipped:], mark) if len(row) == width]
+    if len(cells) < 2:
+        raise _no_table(path, lines)
     if skipped > MAX_SKIPPED:
         raise SourceError(
             f"the rows must begin within {MAX_SKIPPED} lines. Received: {path}, first row of {width} columns at line {skipped + 1}"
         )
-    cells = [tuple(row) for row in csv.reader(lines[skipped:], delimiter=mark) if len(row) == width]
     header = _is_header(cells)
     names = tuple(cell.strip() for cell in cells[0]) if header else tuple(f"column {at + 1}" for at in range(width))
     return Table(path, names, header, cells[header:], skipped, mark)
+
+
+def _no_table(path: Path, lines: list[str]) -> SourceError:
+    shown = lines[0].strip()[:80] if lines else ""
+    return SourceError(
+        f"a data file must be a table of two columns or more, by commas, tabs, semicolons or bars. Received: {path}, line 1: {shown!r}"
+    )
+
+
+def _width(line: str, mark: str) -> int:
+    """Columns of a line, the beginning of a longer row among them."""
+    try:
+        return len(next(csv.reader([line], delimiter=mark), ()))
+    except csv.Error:  # longer than a field may be
+        return 0
 
 
 def _is_header(rows: list[tuple[str, ...]]) -> bool:
@@ -204,15 +219,17 @@ def _jsonl(path: Path, lines: list[str]) -> Table:
 
 
 def _parquet(path: Path) -> Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        read = pq.read_table(path).slice(0, SAMPLE_ROWS)
-    except pa.ArrowException as error:
-        raise SourceError(f"a data file must be readable. Received: {path} ({error})") from error
-    columns = {name: column.to_pylist() for name, column in zip(read.column_names, read.columns)}
-    return _typed(path, columns, range(1, read.num_rows + 1))
+    rows = 0
+    with file_reader.open_parquet(path) as file:
+        columns: dict[str, list] = {name: [] for name in file.schema_arrow.names}
+        for batch in file_reader.batches(file):
+            batch = batch.slice(0, SAMPLE_ROWS - rows)
+            rows += batch.num_rows
+            for name, column in zip(columns, batch.columns):
+                columns[name] += column.to_pylist()
+            if rows == SAMPLE_ROWS:
+                break
+    return _typed(path, columns, range(1, rows + 1))
 
 
 def _typed(path: Path, columns: dict[str, list], numbers: Sequence[int]) -> Table:

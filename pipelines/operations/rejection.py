@@ -10,6 +10,8 @@ from pipelines.runner import runs
 def reject(line: str, version: int, reason: str) -> bool:
     """Refuses a held version: its run ends as refused, and retention no longer protects it. False where it was rejected before.
 
+    A rejection that was interrupted is completed, with the reason that it was given.
+
     Raises:
         model_registry.RegistryError: no such version, or it has served.
     """
@@ -24,17 +26,28 @@ def reject(line: str, version: int, reason: str) -> bool:
                 f"a version that has served cannot be rejected; `newsdesk rollback` ends its service. Received: line {line!r}, "
                 f"version {version}"
             )
-        if is_rejected(card):
-            return False
-        rejected = {"time": clock.now(), "who": user(), "reason": reason}
-        fileio.write_json(model_registry.card_path(line, version), {**card, "rejected": rejected})
-    folder = paths.run_dir(card.run)
+        new = not is_rejected(card)
+        if new:
+            card = {**card, "rejected": {"time": clock.now(), "who": user(), "reason": reason}}
+            fileio.write_json(model_registry.card_path(line, version), card)
+    completed = _refuse_run(card["run"], f"rejected: {card['rejected']['reason']}")
+    return new or completed
+
+
+def _refuse_run(run: str, reason: str) -> bool:
+    """Ends the run of a rejected version as refused; whether a file had to be written for that."""
+    folder = paths.run_dir(run)
     release = fileio.read_json(folder / "release.json")
-    if release:  # else retention has removed the run
-        refused = {**release, "state": RunState.REFUSED, "pushed": False, "reasons": [f"rejected: {reason}"]}
+    if not release:  # retention has removed the run
+        return False
+    refused = {**release, "state": RunState.REFUSED, "pushed": False, "reasons": [reason]}
+    if release != refused:
         fileio.write_json(folder / "release.json", refused)
-        fileio.write_json(folder / "outcome.json", runs.outcome_of(card.run))
-    return True
+    outcome = runs.outcome_of(run)
+    written = fileio.read_json(folder / "outcome.json") != outcome
+    if written:
+        fileio.write_json(folder / "outcome.json", outcome)
+    return written or release != refused
 
 
 def is_rejected(card) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from components.core import fileio, paths
-from components.core.request_log import FILE
+from components.core.request_log import FILE, read
 from components.data import text_cleaning
 from components.registry import model_registry
 from pipelines.client import Client
@@ -40,14 +40,14 @@ def replay(line: str, version: int, day: str = "") -> dict:
     if not pointer or pointer["version"] == version:
         serves = f"version {version} serves itself" if pointer else "no version serves yet"
         raise NothingToReplay(f"a replay compares a version with the champion. Received: line {line!r}, {serves}")
-    day, texts = requests(line, day)
+    day, texts, unread = requests(line, day)
     ours, theirs = Client(line, version), Client(line, pointer["version"])
     answers, others = ours.probabilities(texts), theirs.probabilities(texts)
     mine, other = answers.argmax(axis=1), others.argmax(axis=1)
     rows = np.flatnonzero(mine != other)
     rows = rows[np.argsort(-answers[rows].max(axis=1), kind="stable")]
     result = {
-        "line": line, "version": version, "champion": pointer["version"], "day": day, "texts": len(texts), "differing": len(rows),
+        "line": line, "version": version, "champion": pointer["version"], "day": day, "texts": len(texts), "unread": unread, "differing": len(rows),
         "agreement": 1 - len(rows) / len(texts), "latency": {"version": latency(ours, texts), "champion": latency(theirs, texts)},
         "rows": [
             {"text": texts[row], "said": ours.labels[mine[row]], "champion": theirs.labels[other[row]], "sure": float(answers[row].max())}
@@ -60,8 +60,8 @@ def replay(line: str, version: int, day: str = "") -> dict:
     return result
 
 
-def requests(line: str, day: str = "") -> tuple[str, list[str]]:
-    """The day and its logged texts, each once, the latest `MOST`.
+def requests(line: str, day: str = "") -> tuple[str, list[str], int]:
+    """The day; its logged texts, each once, the latest `MOST`; and how many lines are no row.
 
     Raises:
         NothingToReplay: nothing was logged.
@@ -73,11 +73,11 @@ def requests(line: str, day: str = "") -> tuple[str, list[str]]:
             f"requests must have been logged (`newsdesk serve --log-requests`). Received: {folder}, day {day or 'any'}"
         )
     day = day or days[-1]
-    rows = fileio.read_json_lines(folder / day / FILE)
-    texts = list(dict.fromkeys(text_cleaning.join(row["title"], row["description"]) for row in rows))[-MOST:]
+    rows = list(read(folder / day / FILE))
+    texts = list(dict.fromkeys(text_cleaning.join(row["title"], row["description"]) for row in rows if row))[-MOST:]
     if not texts:
         raise NothingToReplay(f"the log of a day must hold requests. Received: {folder / day / FILE} without any")
-    return day, texts
+    return day, texts, rows.count(None)
 
 
 def latency(client: Client, texts: Sequence[str]) -> dict[str, float]:

@@ -27,6 +27,14 @@ def test_the_plan_removes_nothing_and_sums_up_what_it_would(fake_door):
     assert words(record) == [["clean", "--dry-run", "--json"]]
 
 
+def test_a_plan_of_two_megabytes_arrives_whole_and_its_summary_stays_small(fake_door):
+    paths = "[{'path': 'x' * 100 + str(number)} for number in range(20_000)]"
+    fake_door(
+        f"print(json.dumps({ {**SAID, 'lines': []}!r} | {{'lines': [{{'line': 'news', 'remove': {paths}}}]}})); sys.exit(0)"
+    )
+    assert call("plan") == {"applied": False, "bytes": 5000, "lines": {"news": 20_000}}
+
+
 def test_nothing_is_removed_unless_the_parameter_says_so(fake_door):
     record = fake_door(f"print(json.dumps({SAID!r})); sys.exit(0)")
     with pytest.raises(AirflowSkipException):

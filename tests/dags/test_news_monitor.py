@@ -75,6 +75,14 @@ def test_a_file_that_cannot_be_read_fails_its_own_task_and_keeps_no_drift_from_b
     assert dag.get_task("look").downstream_task_ids == {"tell", "read"}
 
 
+def test_many_warnings_and_many_files_arrive_whole_and_few_are_handed_on(fake_door):
+    many = {name: f"{SAID[name] or ['x' * 100]!r} * 20_000" for name in ("untold", "unread")}
+    fake_door(f"print(json.dumps({SAID!r} | {{'untold': {many['untold']}, 'unread': {many['unread']}}})); sys.exit(3)")
+    told = look()
+    assert told["untold"] == SAID["untold"] * news_monitor.HANDED_ON
+    assert told["unread"] == ["x" * 100] * news_monitor.HANDED_ON + ["and 19,900 more, in the log"]
+
+
 def test_a_folder_in_which_nothing_can_be_read_fails_with_its_reason(fake_door):
     fake_door("print(json.dumps({'line': 'news', 'headline': 'no rows', 'reasons': ['x']})); sys.exit(3)")
     with pytest.raises(AirflowFailException, match="no rows"):

@@ -189,7 +189,7 @@ def test_it_works_where_neither_tfx_nor_airflow_nor_mlflow_can_be_imported(line)
 
 def logged(folder):
     (path,) = folder.glob(f"*/{request_log.FILE}")
-    return [(row["id"], row["title"], row["label"], row["version"]) for row in fileio.read_json_lines(path)]
+    return [(row["id"], row["title"], row["answer"], row["version"]) for row in fileio.read_json_lines(path)]
 
 
 def test_what_was_asked_is_kept_with_ids_when_told_to(line, tmp_path):
@@ -235,7 +235,9 @@ def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_pa
     (day / "_SUCCESS").touch()  # without it a day that changed within the last minute is left for later
     assert main.main(["monitor", str(log), "--line", line, "--json"]) == 0
     (batch,) = json.loads(capsys.readouterr().out)["batches"]
-    assert batch["rows"]["out"] == len(TEXTS)
+    assert (batch["rows"]["out"], batch["labelled"]["rows"]) == (len(TEXTS), 0)
+    with open(day / request_log.FILE, "a") as file:
+        file.write('{"id": "r-1", "tit\n')
     labels = tmp_path / "labels.csv"
     given = [(answers[0]["id"], "Sports"), (answers[1]["id"], ""), (answers[2]["id"], "1")]
     labels.write_text("Id, Label\n" + "".join(f"{key},{name}\n" for key, name in given))
@@ -244,7 +246,7 @@ def test_the_monitor_reads_what_a_client_kept_and_labels_join_by_id(line, tmp_pa
     (written,) = source.glob("*/*.csv")
     rows = [(row.title, row.label) for row in file_reader.read(written, form_of(line, published.LABELS))]
     assert rows == [(TEXTS[0], 1), (TEXTS[2], 0)]
-    capsys.readouterr()
+    assert f"1 lines of {log} are no requests and were left out" in capsys.readouterr().err
     labels.write_text("id,label\nr-9,Sports\nr-1,Cooking\nr-1\nr-1,Sports,World\n")
     assert main.main(words) == 3
     told = capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_one_row_a_text_with_id_time_version_and_answer(tmp_path):
     kept.close()
     assert written(tmp_path)["2026-03-01"][0] == {
         "id": "r1-1", "time": "2026-03-01T23:59:00.000+00:00", "version": 3, "digest": "d1",
-        "title": "goal coach", "description": "", "label": "Sports", "probability": 0.987654,
+        "title": "goal coach", "description": "", "answer": "Sports", "probability": 0.987654,
     }  # fmt: skip
     assert [row["id"] for row in written(tmp_path)["2026-03-01"]] == ["r1-1", "r1-2"]
 
@@ -71,6 +71,37 @@ def test_a_row_that_the_disk_takes_half_of_is_taken_out_again(tmp_path, monkeypa
         monkeypatch.setattr(request_log, "open", lambda handle, mode, buffering: Full(handle, mode), raising=False)
     assert [row["id"] for row in written(tmp_path)["2026-03-01"]] == ["r1-1", "r1-2"]
     assert kept.dropped == 2 and "No space left" in kept.trouble
+
+
+@pytest.mark.parametrize("torn", ["2026-03-01", "2026-02-28"])
+def test_a_line_that_a_crash_cut_short_is_removed_whichever_day_it_is_of(tmp_path, torn):
+    for now in (DAY - timedelta(days=1), DAY):
+        kept = log(tmp_path, now)
+        kept.add("r1", 1, "d", ANSWERS)
+        kept.close()
+    with open(tmp_path / torn / FILE, "ab") as file:
+        file.write(b'{"id": "r2-1", "title": "half')
+    kept = log(tmp_path)
+    kept.add("r3", 1, "d", ANSWERS)
+    kept.close()
+    assert {day: [row["id"] for row in rows] for day, rows in written(tmp_path).items()} == {
+        "2026-02-28": ["r1-1", "r1-2"], "2026-03-01": ["r1-1", "r1-2", "r3-1", "r3-2"],
+    }  # fmt: skip
+
+
+def test_lines_that_are_no_row_are_read_as_none(tmp_path):
+    path = tmp_path / FILE
+    row = {"id": "a-1", "title": "goal", "description": ""}
+    bad = [
+        '{"id": "a-2", "tit{"id": "a-3"}',
+        "[]",
+        '{"id": 1, "title": "x", "description": ""}',
+        "\xff",
+        "",
+        '{"id": "a',
+    ]
+    path.write_bytes("\n".join([json.dumps(row), *bad]).encode("latin-1"))
+    assert list(request_log.read(path)) == [row, None, None, None, None, None, None]
 
 
 def test_rows_that_come_faster_than_they_can_be_written_are_counted(tmp_path, monkeypatch):

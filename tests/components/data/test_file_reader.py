@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import io
 import json
+from datetime import datetime, timezone
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from data_kit import FORM, LABELS, articles, as_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.core import request_log
 from components.data import csv_reader, file_reader
 from components.data.row_format import MAX_FIELD, BadRow, Block, Form, Row, form_of, parse_label
 from components.data.sources import SourceError
@@ -173,6 +175,22 @@ def test_a_bad_json_line_is_reported_and_the_next_is_read(tmp_path, line, column
     rows = read(write(tmp_path / "a.jsonl", (line + "\n").encode() + jsonl(ROWS)))
     assert (rows[0].line, rows[0].column) == (1, column) and reason in rows[0].reason
     assert fields(rows[1:]) == WANTED
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("name", ["answer", "label"])
+def test_the_answer_in_a_row_of_a_request_log_is_never_a_label(tmp_path, name, labelled):
+    """Older logs named the answer `label`."""
+    logged = [
+        {**{key: value for key, value in row.items() if key != "answer"}, name: row["answer"]}
+        for row in request_log.rows(
+            "r", datetime(2026, 3, 1, tzinfo=timezone.utc), 3, "d", [("goal coach", "Sports", 0.9)]
+        )
+    ]
+    path = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in logged).encode())
+    form = dataclasses.replace(FORM, labelled=labelled, columns={"label": ["answer"]})
+    (row,) = read(path, form)
+    assert isinstance(row, BadRow) and row.reason == "is missing" if labelled else row.label == -1
 
 
 def test_text_in_parquet_that_is_not_utf8_fails_its_row_alone(tmp_path):

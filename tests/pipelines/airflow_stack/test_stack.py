@@ -85,6 +85,18 @@ def test_a_worker_is_a_part_with_a_state_of_its_own(state):
     assert "the worker-2 is down" in stack_state.warning()
 
 
+def test_two_that_make_the_secrets_at_once_have_the_same(state, at_once, monkeypatch):
+    other, write = at_once(airflow_secrets.keys), airflow_secrets._write_private
+
+    def between(path, text):  # nothing was there, and nothing is written yet
+        if not other.started:
+            other.start()
+        write(path, text)
+
+    monkeypatch.setattr(airflow_secrets, "_write_private", between)
+    assert airflow_secrets.keys() == other.result()
+
+
 def test_secrets_are_made_once_are_different_everywhere_and_private(state, monkeypatch, tmp_path):
     first, again = airflow_settings.airflow_env({}), airflow_settings.airflow_env({})
     assert first["AIRFLOW__API_AUTH__JWT_SECRET"] == again["AIRFLOW__API_AUTH__JWT_SECRET"]

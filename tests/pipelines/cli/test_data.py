@@ -39,6 +39,13 @@ def test_a_verdict_is_told_only_where_the_data_is_the_reason(ended, capsys, stat
     assert capsys.readouterr().out.splitlines()[1:3] == [headline, "  no space left"]
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nodes_that_end_well_and_leave_no_verdict_are_a_failure(ended, capsys, as_json):
+    ended["result"] = None
+    assert data.run({}, as_json) == 1
+    assert "no verdict" in capsys.readouterr().out
+
+
 def test_what_was_not_read_is_listed_with_and_without_a_verdict(ended, capsys):
     ended["result"] = {"state": NodeState.STOPPED, "reasons": []}
     data.run({}, False)

@@ -127,6 +127,23 @@ def test_a_locked_line_ends_with_four_and_names_the_run(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["state"] == "locked"
 
 
+def test_ctrl_c_ends_with_130_and_is_no_stop_of_the_data(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_registry, "lines", interrupted)
+    assert main.main(["models"]) == 130
+    assert capsys.readouterr().err.strip() == "newsdesk: interrupted"
+
+
+@pytest.mark.parametrize(
+    "command", [["promote", "1"], ["rollback"], ["rollback", "--lost"], ["reject", "1"], ["pin", "1"], ["unpin", "1"]]
+)
+def test_a_blank_reason_is_bad_usage_of_every_command_that_asks_for_one(two, command, capsys):
+    assert main.main([*command, "--reason", " \t"]) == 2
+    assert "--reason must say why. Received: ' \\t'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -98,13 +98,6 @@ def test_a_version_that_is_not_there_or_damaged_is_not_promoted(mirrored):
     assert model_registry.numbered(paths.serving_dir(published.LINE)) == [1]
 
 
-@pytest.mark.parametrize("command", ["promote", "rollback"])
-def test_a_move_without_a_reason_is_bad_usage(command, mirrored, capsys):
-    published.release("run-1")
-    assert ask(command, 1, reason="  ") == 2
-    assert "--reason must say why. Received: '  '" in capsys.readouterr().err
-
-
 def test_when_mlflow_cannot_follow_the_pointer_has_moved_and_the_remedy_is_named(monkeypatch, capsys):
     published.release("run-1")
     version, folder = published.push("run-2", "shifted")

@@ -48,6 +48,25 @@ def test_later_runs_with_the_preset_use_what_was_kept_and_other_presets_do_not(b
     assert demo.training["epochs"] != 4
 
 
+def test_two_lines_choices_kept_at_once_both_stay(at_once, monkeypatch):
+    paths.ensure()
+    other = at_once(lambda: kept_settings.keep("news-demo", "bag", 2, CHOSEN))
+    with_block = kept_settings.with_block
+
+    def between(text, line, tuned):  # the file was read and is not yet written
+        if line == "news":
+            other.start()
+        return with_block(text, line, tuned)
+
+    monkeypatch.setattr(kept_settings, "with_block", between)
+    kept_settings.keep("news", "bag", 7, CHOSEN)
+    other.result()
+    assert {line: each["tuned"]["version"] for line, each in tomli.loads(written()).items()} == {
+        "news": 7,
+        "news-demo": 2,
+    }
+
+
 def test_an_earlier_choice_is_replaced_and_the_rest_of_the_file_stays_as_it_was():
     paths.ensure()
     (paths.home() / "newsdesk.toml").write_text(FILE)

@@ -1,10 +1,13 @@
 """The monitor's rule on articles that came with a label: a fall below the card's accuracy that is not chance is a warning."""
 
 import csv
+import json
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
 
+from components.core import request_log
 from components.data import sources
 from components.data.row_format import form_from
 from components.data.text_cleaning import row_key
@@ -50,6 +53,15 @@ def test_without_an_accuracy_on_the_card_it_is_not_judged():
 
 def test_few_rows_in_all_do_not_silence_it():
     assert [each["rule"] for each in rules(60, 0.5, min_rows=1_000)] == ["accuracy"]
+
+
+def test_no_row_of_a_request_log_counts_as_labelled(tmp_path):
+    asked = [(f"goal coach {number}", "Sports", 0.9) for number in range(3)]
+    rows = request_log.rows("r", datetime(2026, 3, 1, tzinfo=timezone.utc), 3, "d", asked)
+    path = tmp_path / request_log.FILE
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    batch = batch_check.read([str(path)], form_from({}, ["World", "Sports"], labelled=False), print)
+    assert len(batch) == 3 and (batch.given == -1).all()
 
 
 def batch_of(folder, *files):

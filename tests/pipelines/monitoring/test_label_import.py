@@ -1,6 +1,7 @@
 """`newsdesk label`: a filled-in queue becomes a dated folder that a retraining reads, or is refused by line and column."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -106,6 +107,22 @@ def test_on_the_demo_line_the_rows_go_into_the_demo_source_and_the_next_run_read
 def test_what_a_spreadsheet_makes_of_the_file_is_read(source, tmp_path, form):
     assert label(a_queue(tmp_path / "q.csv", ["1"] * 5, **form), source, "--span", "2026-02-01") == 0
     assert read(source / "span=2026-02-01") == [(0, *each) for each in TEXTS]
+
+
+def test_in_a_file_that_is_no_queue_an_apostrophe_is_part_of_the_text(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("label,title,description\nSports,'Tis the season,'90s music is back\n")
+    ((row,), _) = label_import.read(path, form_of("news", LABELS))
+    assert (row.title, row.description) == ("'Tis the season", "'90s music is back")
+
+
+@pytest.mark.parametrize(("optional", "column"), [("title", "description"), ("description", "title")])
+def test_a_column_that_the_line_s_files_may_lack_may_be_missing(tmp_path, optional, column):
+    path = tmp_path / "mine.csv"
+    path.write_text(f"label,{column}\nSports,goal coach\n")
+    form = dataclasses.replace(form_of("news", LABELS), optional=(optional,))
+    ((row,), blank) = label_import.read(path, form)
+    assert (row.label, getattr(row, column), getattr(row, optional), blank) == (1, "goal coach", "", 0)
 
 
 def test_an_apostrophe_that_a_spreadsheet_ate_does_no_harm(source, tmp_path):

@@ -1,16 +1,19 @@
 """`newsdesk init`: what it makes of files of different forms, and what it says of folders that are no data."""
 
+import gzip
 import json
+import random
 import shlex
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from ticket_kit import TEAMS, tickets, write_tickets
 
 from components.core import paths
 from components.data import file_reader
-from components.data.row_format import form_of
+from components.data.row_format import Form, Row, form_of
 from components.data.sources import SourceError
 from pipelines.cli import main
 from pipelines.config.lines import labels_of, line_file
@@ -122,6 +125,44 @@ def test_values_that_the_reader_of_a_run_refuses_make_no_column(tmp_path):
             SourceError, match=r"'team', .*; left out: team \(line 1: \{'name': 'a'\} is not text\), vip"
         ):
             line_proposal.propose([file], label="team")
+
+
+def test_a_stray_quote_in_a_large_file_costs_its_row_as_in_a_run(tmp_path):
+    lines = [f"{'xy'[at % 2]},some words that are written here, number {at}" for at in range(4_000)]
+    lines[100] = 'x,"some words'
+    path = tmp_path / "a.csv"
+    path.write_text("label,text,number\n" + "\n".join(lines) + "\n")
+    proposal = line_proposal.propose([SourceFile(path)], texts=["text"])
+    good = [row for row in file_reader.read(path, form_of_tickets(proposal)) if isinstance(row, Row)]
+    assert sum(proposal.counts.values()) == len(good) == 3_999
+
+
+def form_of_tickets(proposal) -> Form:
+    return Form(
+        proposal.labels, columns={name: [theirs] for name, theirs in proposal.columns.items()}, optional=("title",)
+    )
+
+
+@pytest.mark.parametrize(("end", "packed"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_packed_parquet_is_read_up_to_the_sample_and_no_further(tmp_path, monkeypatch, end, packed):
+    monkeypatch.setattr(line_proposal, "SAMPLE_ROWS", 10_000)
+    texts = [f"some words {at}" for at in range(30_000)]
+    pq.write_table(pa.table({"kind": ["x", "y"] * 15_000, "body": texts}), tmp_path / "a.parquet")
+    path = tmp_path / f"a.parquet{end}"
+    path.write_bytes(packed((tmp_path / "a.parquet").read_bytes()))
+    table = line_proposal.read_table(path)
+    assert (table.names, len(table.rows), table.rows[-1]) == (("kind", "body"), 10_000, ("y", "some words 9999"))
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet.gz", "a.parquet"])
+def test_a_damaged_file_is_refused_by_name(tmp_path, name):
+    content = bytearray(
+        gzip.compress(random.Random(1).randbytes(5_000)) if name.endswith(".gz") else b"PAR1" + bytes(100)
+    )
+    content[12:60] = b"\xff" * 48
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=f"must be readable.*{name}"):
+        line_proposal.read_table(tmp_path / name)
 
 
 class SourceFile:

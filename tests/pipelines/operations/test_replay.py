@@ -46,6 +46,10 @@ def test_the_last_days_texts_are_asked_once_and_differing_answers_shown(versions
     assert fileio.read_json(paths.run_dir("run-2") / "replay.json") == result
     assert run("--day", "2026-03-01") == 0
     assert "1 requests of 2026-03-01" in capsys.readouterr().out
+    (path,) = paths.requests_dir(LINE).glob(f"2026-03-01/{request_log.FILE}")
+    path.write_text('{"id": "torn", "title": "an ol' + path.read_text() + path.read_text())
+    assert run("--day", "2026-03-01") == 0
+    assert "1 lines of the log are no requests and were left out" in capsys.readouterr().out
 
 
 def test_without_requests_or_another_version_it_says_what_is_missing(versions, capsys):

@@ -84,11 +84,16 @@ def test_what_waits_for_a_person_stays_and_what_was_only_set_aside_does_not():
     assert names(plan, "held") == ["9"]
 
 
-def test_a_rejected_version_is_removed_like_any_other_and_a_rejection_is_kept_on_its_card(capsys):
+def held_version():
+    """Version 2 is held, version 1 serves."""
     release(1)
     make(2, held=True)
     fileio.write_json(paths.run_dir("run-2") / "verdict.json", {"decision": "blessed", "reasons": ["good"]})
     fileio.write_json(paths.run_dir("run-2") / "release.json", {"state": "held", "version": 2, "folder": "f"})
+
+
+def test_a_rejected_version_is_removed_like_any_other_and_a_rejection_is_kept_on_its_card(capsys):
+    held_version()
     assert retention.plan(retention.look(LINE, LATER), NONE).kept[2] == ("held",)
     words = ["reject", "2", "--line", LINE, "--reason", "loses sports"]
     assert [main.main(words), main.main(words)] == [0, 0]
@@ -97,6 +102,30 @@ def test_a_rejected_version_is_removed_like_any_other_and_a_rejection_is_kept_on
     ]  # fmt: skip
     assert names(retention.plan(retention.look(LINE, LATER), NONE), "held") == ["2"]
     assert fileio.read_json(paths.run_dir("run-2") / "outcome.json")["reasons"] == ["rejected: loses sports"]
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_rejection_that_was_interrupted_is_completed_by_the_next_call(files, monkeypatch, capsys):
+    held_version()
+    write, written = fileio.write_json, []
+
+    def interrupted(path, value):
+        if len(written) == files:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, value)
+
+    words = ["reject", "2", "--line", LINE, "--reason"]
+    with monkeypatch.context() as patch:
+        patch.setattr(fileio, "write_json", interrupted)
+        main.main([*words, "loses sports"])
+    assert not (paths.run_dir("run-2") / "outcome.json").exists()
+    assert [main.main([*words, "again"]), main.main([*words, "again"])] == [0, 0]
+    assert capsys.readouterr().out.splitlines() == [
+        "news: version 2 is rejected", "news: version 2 is already rejected",
+    ]  # fmt: skip
+    ended = [fileio.read_json(paths.run_dir("run-2") / name) for name in ("release.json", "outcome.json")]
+    assert [(each["state"], each["reasons"]) for each in ended] == [("refused", ["rejected: loses sports"])] * 2
 
 
 @pytest.mark.parametrize(("number", "words"), [(1, "newsdesk rollback"), (9, "must exist to be rejected")])
