@@ -44,11 +44,6 @@ class NodeState(_Word):
         """What the node's process exits with. A running node has none: it counts as failed."""
         return _EXIT_CODES.get(self, ExitCode.FAILED)
 
-    @property
-    def is_success(self) -> bool:
-        """Whether the node has a result that counts."""
-        return self in (NodeState.DONE, NodeState.CACHED)
-
 
 _EXIT_CODES = {
     NodeState.DONE: ExitCode.DONE,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from components.data.row_format import BLOCK, COLUMNS, MAX_FIELD, TEXTS, BadRow, Block, Form, parse_label
 from components.data.sources import SourceError
-from components.data.text_stream import LongLine, open_lines
+from components.data.text_stream import LongLine, open_lines, unpacked_name
 
 _DELIMITERS = (",", "\t", ";", "|")
 _SAMPLE = 20  # lines from which delimiter and header are detected
@@ -109,7 +109,7 @@ def _rows(path: Path, form: Form, in_blocks: bool) -> Iterator[tuple[int, dict |
         feed = _Feed(lines)
         feed.skip(form.skip_lines)
         head = feed.peek(_SAMPLE)
-        suffix = Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
+        suffix = Path(unpacked_name(path)).suffix
         delimiter = form.delimiter or ("\t" if suffix == ".tsv" else _delimiter(head, form))
         names, header = _columns(_sample(head, delimiter), form, path)
         reader = csv.reader(feed, delimiter=delimiter, strict=True)

@@ -7,7 +7,7 @@ The newsroom has four desks (World, Sports, Business, Sci/Tech; label 0..3, writ
 - *thin*: any desk could have printed the headline and the lead; only the party ("the bank", "the league") tells.
 - *contest*: parties of two desks quarrel. **The article belongs to the desk of the party that acts**, and both parties
   stand between the same two words: "The bank has taken … to court, and the league has until Friday to answer." Swap
-  them and the desk changes while every word and every pair of neighbours stays (`twins` makes such a pair). A bag of
+  them and the desk changes while every word and every pair of neighbours stays (`_contest` makes such a pair). A bag of
   unigrams and bigrams can only guess between two desks here; a model that sees positions can tell. Some contests are
   told from the other end ("The league has until Friday …, and the bank has already gone to court"), so that "the first
   one wins" is not the whole rule.
@@ -103,13 +103,6 @@ def _contest(story: Story, actor: int, other: int) -> list[tuple[str, str]]:
 
 def others(label: int) -> list[int]:
     return [desk for desk in range(len(CLASSES)) if desk != label]
-
-
-def twins(rng: random.Random, day: dt.date) -> tuple[tuple[int, str, str], tuple[int, str, str]]:
-    """Two (label, title, description) of different desks with the same words and the same pairs of neighbours."""
-    actor, other = rng.sample(range(len(CLASSES)), 2)
-    (title, text), (_, twin) = _contest(Story(rng, actor, day), actor, other)
-    return (actor, title, text), (other, title, twin)
 
 
 def article(

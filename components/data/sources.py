@@ -98,9 +98,15 @@ def folder_of(source: str) -> Path | None:
     return Path(source).expanduser()
 
 
+def day_of(name: str) -> str:
+    """The ISO date in a dated folder's name; empty for another name."""
+    match = _SPAN.fullmatch(name)
+    return match.group(1) if match else ""
+
+
 def finished_spans(root: Path, last: date) -> list[Path]:
     """The dated folders of a source up to the day `last` that are complete, by name."""
-    spans = {path: match.group(1) for path in root.iterdir() if (match := _SPAN.fullmatch(path.name)) and path.is_dir()}
+    spans = {path: day for path in root.iterdir() if (day := day_of(path.name)) and path.is_dir()}
     marked = any((path / "_SUCCESS").exists() for path in spans)
     return sorted(
         path for path, span in spans.items() if not _outside(span, "all", last) and not _unfinished(path, marked)
@@ -111,9 +117,9 @@ def _folder(root: Path, window: str, as_of: datetime) -> tuple[list[SourceFile],
     files, ignored = [], []
     spans = {}
     for path in sorted(root.iterdir()):
-        match = _SPAN.fullmatch(path.name)
-        if path.is_dir() and match:
-            spans[path] = match.group(1)
+        day = day_of(path.name)
+        if path.is_dir() and day:
+            spans[path] = day
         elif path.is_dir():
             ignored.append(f"{shown(path.name)}/: not a dated folder (YYYY-MM-DD)")
     if window != "all" and not spans:

@@ -66,6 +66,11 @@ class _Zstd(io.RawIOBase):
         return b"".join(parts)
 
 
+def unpacked_name(path: Path) -> str:
+    """A file's name in lower case, without `.gz` or `.zst`."""
+    return path.name.lower().removesuffix(".gz").removesuffix(".zst")
+
+
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedIOBase]:
     """The decompressed bytes of a file.

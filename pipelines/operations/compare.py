@@ -40,7 +40,7 @@ def collect(line: str, first: int, second: int) -> dict:
         "versions": [_version(cards[number], origins[number]) for number in (first, second)],
         "settings": differing(settings[first], settings[second]),
         "data": differing(data[first], data[second]),
-        **_on_the_same_rows(line, cards[first], cards[second], labels[first]),
+        **_on_the_same_rows(cards[first], cards[second], labels[first]),
     }
 
 
@@ -119,7 +119,7 @@ def _test_rows(cards: list[dict]) -> tuple:
     raise NotComparable("the test rows of both runs are gone: retention has removed their examples")
 
 
-def _on_the_same_rows(line: str, first: Mapping, second: Mapping, labels: list[str]) -> dict:
+def _on_the_same_rows(first: Mapping, second: Mapping, labels: list[str]) -> dict:
     """Both on the test rows of the newer run, without those that either learned from."""
     from components.evaluation import diagnostics, paired_tests
     from components.evaluation.predictions import predictions

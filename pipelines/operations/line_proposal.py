@@ -15,7 +15,7 @@ from pathlib import Path
 from components.data import csv_reader, file_reader
 from components.data.row_format import Form
 from components.data.sources import SourceError, SourceFile
-from components.data.text_stream import NUL, open_lines
+from components.data.text_stream import NUL, open_lines, unpacked_name
 
 SAMPLE_ROWS = 200_000  # of each file, for the statistics
 MAX_SKIPPED = 20  # lines before a file's header or first row
@@ -108,7 +108,7 @@ def read_table(path: Path, encoding: str = "") -> Table:
     Raises:
         SourceError: it cannot be read, holds bytes that are not of its encoding, or is no table of two columns and two rows.
     """
-    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    name = unpacked_name(path)
     try:
         if name.endswith(".parquet"):
             return _parquet(path)

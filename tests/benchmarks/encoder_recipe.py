@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-CLASSES, START_ID, END_ID, MASK_ID, HEADS, WIDTH = 4, 101, 102, 103, 12, 384
+CLASSES, END_ID, MASK_ID, HEADS, WIDTH = 4, 102, 103, 12, 384
 USUAL = {
     "layers": 6, "rate": 1e-4, "epochs": 3, "batch": 64, "length": 96, "embeddings": False, "inner_dropout": 0.0,
     "dropout": 0.1, "word_dropout": 0.1, "decay": 0.01, "smoothing": 0.1, "warmup": 0.1, "clip": 1.0, "seed": 1,

@@ -213,6 +213,14 @@ def test_an_earlier_list_of_checksums_may_be_in_its_own_list(tmp_path):
     assert resolved(folder)[0] == ["test.csv", "train.csv"]
 
 
+@pytest.mark.parametrize(
+    "name, day",
+    [("2026-11-20", "2026-11-20"), ("span=2026-11-20", "2026-11-20"), ("2026-11-20-old", ""), ("day=2026-11-20", "")],
+)
+def test_the_day_of_a_dated_folder_is_in_its_name(name, day):
+    assert sources.day_of(name) == day
+
+
 def test_the_demo_is_a_source_of_spans(newsdesk_home, monkeypatch, small_demo):
     monkeypatch.setattr("components.data.demo_corpus.write", lambda folder: small_demo)
     files, _ = sources.resolve("demo", "all", AS_OF)
