@@ -5,7 +5,7 @@
 FOLDER holds `train.csv` and `test.csv` in AG News's form. The second size adds generated articles to it, each with names of its own; a larger one adds
 copies of those, each with a word of its own.
 
-Each node runs in a process of its own through the door, without the warm server. Time is the node's own, without the imports
+Each node runs in a process of its own through `run_node`, without the warm server. Time is the node's own, without the imports
 of TFX, which the warm server pays once. Processor time is that of the node and of the processes that it starts. Memory is the peak of all of
 them together, imports included, sampled twice a second; a page that several of them share counts once (PSS). All sizes run in one go; where
 other work shares the processors, read processor time and memory.
