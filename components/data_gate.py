@@ -24,8 +24,9 @@ from components.data_quality import check_settings, checks, label_consistency
 from components.data_quality.checks import check
 from components.data_quality.expectations import SAMPLE, docs_page, expectation_checks, frame_of
 from components.data_quality.near_duplicates import Signatures
-from components.data_quality.profile import words_of
+from components.data_quality.profile import in_order, words_of
 from components.registry import model_registry
+from components.registry.manifest import label_places
 
 _IGNORED = 50  # files and folders of the source that were not read, as many as the page shows
 
@@ -33,15 +34,19 @@ _IGNORED = 50  # files and folders of the source that were not read, as many as 
 def anomaly_checks(uri: str) -> list[dict]:
     """Findings of TFDV's ExampleValidator, one a split."""
     findings = []
-    for path in sorted(Path(uri).glob("Split-*/SchemaDiff.pb")):
+    for split in records.SPLITS:
+        name, path = f"schema ({split})", Path(uri, f"Split-{split}", "SchemaDiff.pb")
+        if not path.is_file():
+            message = f"ExampleValidator must have compared split {split} with the schema. Received: no {path}"
+            findings.append(check(name, False, 0, 1, message))
+            continue
         anomalies = anomalies_pb2.Anomalies()
         anomalies.ParseFromString(path.read_bytes())
-        split = path.parent.name.removeprefix("Split-")
-        listed = [f"{name}: {info.description}" for name, info in sorted(anomalies.anomaly_info.items())]
+        listed = [f"{feature}: {info.description}" for feature, info in sorted(anomalies.anomaly_info.items())]
         if anomalies.HasField("dataset_anomaly_info"):
             listed.append(anomalies.dataset_anomaly_info.description)
         message = f"{len(listed)} anomalies against the schema in split {split}"
-        findings.append(check(f"schema ({split})", not listed, len(listed), 0, message, listed))
+        findings.append(check(name, not listed, len(listed), 0, message, listed))
     return findings
 
 
@@ -130,6 +135,18 @@ def champion_profile(line: str, champion: dict | None) -> dict | None:
     return fileio.read_json(path)
 
 
+def by_labels(before: dict | None, champion: dict | None, labels: Sequence[str]) -> tuple[dict | None, list[dict]]:
+    """The champion's profile with its classes in the order of `labels`, and a finding on the two lists of labels.
+
+    before: as `champion_profile`. None where it has other classes: words of a class can then be compared with nothing.
+    """
+    if not before or not champion:
+        return None, []
+    places = label_places(champion["labels"], labels)
+    finding = checks.champion_labels_check(champion["version"], champion["labels"], labels)
+    return (None if places is None else in_order(before, labels, places)), [finding]
+
+
 def _profile_path(line: str, card: dict | None) -> str:
     return str(registry_profile(line, card["version"])) if card and card["profile"] else ""
 
@@ -140,18 +157,20 @@ def registry_profile(line: str, version: int) -> Path:
 
 
 def origin_of(record: RunRecord) -> tuple[dict, dict | None]:
-    """Where a run's rows come from, and what the champion's card says of its own rows: None where these are the same files,
-    and comparing them would tell nothing."""
+    """Where a run's rows come from, and what the champion's card says of its own rows: None where these are the same files with
+    the same labels, and comparing them would tell nothing."""
     config, pointer = record.config, record.champion
     ignored = record.ignored[:_IGNORED]
     origin = {"source": config.source, "window": config.window, "ignored": ignored}
     card = model_registry.card(config.line, pointer["version"]) if pointer else None
-    if not card or card.data["hash"] == record.data_hash:
+    labels = model_registry.labels_of(config.line, card.version) if card else []
+    if not card or (card.data["hash"] == record.data_hash and labels == config.labels):
         return origin, None
     origin = {**origin, "late": late_rows(record, card)}
     path = registry_profile(config.line, card.version)
     kept = {key: card.data[key] for key in ("source", "window", "rows")}
-    return origin, {"version": card.version, **kept, "profile": fileio.file_hash(path) if path.is_file() else ""}
+    digest = fileio.file_hash(path) if path.is_file() else ""
+    return origin, {"version": card.version, **kept, "profile": digest, "labels": labels}
 
 
 def late_rows(record: RunRecord, card: VersionCard) -> list[str]:
@@ -192,8 +211,8 @@ def DataGate(
     account = json.loads(Path(quarantine.uri, "report.json").read_text())
     profile = json.loads(Path(quarantine.uri, "profile.json").read_text())
     card = json.loads(champion)
-    before = champion_profile(line, card)
-    folder, findings = Path(verdict.uri), checks.account_checks(account, bounds, names)
+    before, compared = by_labels(champion_profile(line, card), card, names)
+    folder, findings = Path(verdict.uri), [*checks.account_checks(account, bounds, names), *compared]
     findings += checks.source_checks(account, json.loads(origin), card, bounds)
     train_rows = sum(account["splits"]["train"].values())
     if train_rows:

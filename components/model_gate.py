@@ -19,7 +19,9 @@ question: in memory are a row's label, key, number of words and each model's pro
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow_model_analysis as tfma
@@ -31,18 +33,18 @@ from tfx.utils import path_utils
 from components.artifacts import Verdict
 from components.core import fileio, paths
 from components.core.intervals import wilson
-from components.core.states import Decision
+from components.core.states import Decision, Release
 from components.data import rows as streams
 from components.data import tfrecords as records
 from components.data.rows import Rows
 from components.evaluation import behavioural_tests as behavioural
 from components.evaluation import diagnostics, fresh_news, gate_rules, trigger_words
 from components.evaluation.paired_tests import compare
-from components.evaluation.predictions import predictions
+from components.evaluation.predictions import ScoredModel
 from components.evaluation.seen_rows import fair, keys_of
 from components.evaluation.slices import Slice, slices, words_in
 from components.registry import model_registry
-from components.registry.manifest import write_judged
+from components.registry.manifest import label_places, pointed, write_judged
 from components.training import calibration as calibrating
 
 
@@ -87,18 +89,32 @@ def content(folder: Path) -> str:
     return model_registry.content_digest(model_registry.folder_hashes(folder))
 
 
-def serving(folder: Path, digest: str) -> dict:
-    """The champion's manifest, after looking at its files: the node that published it may have been cached.
+class Served(NamedTuple):
+    """What served or serves and can be compared with, by "champion" and "best". others: labels of those that name other classes."""
+
+    models: dict[str, ScoredModel]
+    manifests: dict[str, dict]
+    others: dict[str, dict]
+
+
+def served_models(folders: Mapping[str, tuple[Path, str]], labels: Sequence[str]) -> Served:
+    """Champion and best, after looking at their files: the node that published them may have been cached.
+
+    folders: (folder, digest that a pointer names) by name. labels: of this run; answers are compared by name, not by place.
 
     Raises:
-        model_registry.RegistryError: the files are not the champion's.
+        model_registry.RegistryError: the files are not those of the digest.
     """
-    found = model_registry.verify(folder)
-    if found["digest"] != digest:
-        raise model_registry.RegistryError(
-            f"the champion must be what the pointer names, {digest[:12]}. Received: {folder} holds {found['digest'][:12]}"
-        )
-    return found
+    served = Served({}, {}, {})
+    for name, (folder, digest) in folders.items():
+        found = pointed(folder, digest)
+        own = found.get("labels") or []
+        places = label_places(own, labels)
+        if places is None:
+            served.others[name] = {"version": found["version"], "labels": own, "expected": list(labels)}
+            continue
+        served.models[name], served.manifests[name] = ScoredModel(folder, digest, places), found
+    return served
 
 
 def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
@@ -111,10 +127,12 @@ def by_slice(parts: list[Slice], right: np.ndarray) -> list[dict]:
     return found
 
 
-def behave(path: Path | None, test: Rows, keys: np.ndarray, labels: list[str], models: dict, bounds: dict) -> dict:
+def behave(
+    path: Path | None, test: Rows, keys: np.ndarray, labels: list[str], models: Mapping[str, ScoredModel], bounds: dict
+) -> dict:
     """The behavioural tests: `trouble`, `missing`, `kinds` and `examples` of flipped texts; see `components/evaluation/behavioural_tests.py`.
 
-    keys: uint64[test rows]. models: (folder, digest) by name, "candidate" and, where there is one, "champion".
+    keys: uint64[test rows]. models: by name, "candidate" and, where there is one to compare with, "champion".
     """
     result = {"trouble": "", "missing": "", "kinds": {}, "examples": []}
     try:
@@ -128,26 +146,26 @@ def behave(path: Path | None, test: Rows, keys: np.ndarray, labels: list[str], m
     rows = np.array([text.encode("utf-8", "replace") for text in different], object)
     answers_of = {}
     for name, model in models.items() if different else ():
-        answers_of[name] = dict(zip(different, [labels[i] for i in predictions(*model, rows).argmax(axis=1)]))
+        answers_of[name] = dict(zip(different, [labels[i] for i in model.answers(rows).argmax(axis=1)]))
     flips = {name: behavioural.flipped(asked, answers) for name, answers in answers_of.items()}
     ours = flips.get("candidate", np.zeros(0, bool))
     kinds = behavioural.examine(asked, ours, flips.get("champion"), bounds)
     return {**result, "kinds": kinds, "examples": behavioural.examples(asked, ours, answers_of.get("candidate", {}))}
 
 
-def on_trigger_words(uri: str, test: Rows, answers: np.ndarray, candidate: tuple, labels: list[str], bounds: dict) -> list[dict]:  # fmt: skip
+def on_trigger_words(uri: str, test: Rows, answers: np.ndarray, candidate: ScoredModel, labels: list[str], bounds: dict) -> list[dict]:  # fmt: skip
     """Findings on words of the train rows that alone turn the candidate's answer. answers: to the test rows, as `trigger_words.pull`."""
     train = streams.from_split(uri, "train")
     words = trigger_words.candidates(train.plain(), train.labels, test.plain(), len(labels))
 
     def ask(changed: list[str]) -> np.ndarray:
         rows = np.array([text.encode("utf-8", "replace") for text in changed], object)
-        return predictions(*candidate, rows).argmax(axis=1)
+        return candidate.answers(rows).argmax(axis=1)
 
     return trigger_words.judge(words, trigger_words.pull(words, test.plain(), answers, ask), labels, bounds)
 
 
-def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: dict) -> dict | None:
+def on_fresh_rows(uri: str, models: Mapping[str, ScoredModel], manifests: dict[str, dict], bounds: dict) -> dict | None:
     """What candidate, champion and best say of the fresh rows; see `components.evaluation.fresh_news.examine`."""
     spans = records.fresh_spans(uri)
     if not len(spans):
@@ -155,7 +173,7 @@ def on_fresh_rows(uri: str, models: dict, manifests: dict[str, dict], bounds: di
     fresh = streams.from_split(uri, records.FRESH)
     kept, taken, _ = fair(keys_of(fresh), manifests)
     asked = {name: model for name, model in models.items() if name != "baseline"}
-    answers = {name: predictions(*model, fresh).argmax(axis=1)[kept] for name, model in asked.items()}
+    answers = {name: model.answers(fresh).argmax(axis=1)[kept] for name, model in asked.items()}
     return fresh_news.examine(fresh.labels[kept], spans[kept], answers, taken, bounds)
 
 
@@ -183,10 +201,12 @@ def ModelGate(
     data_verdict: InputArtifact[Verdict] = None,
     best: Parameter[str] = "null",
     behaviour: Parameter[str] = "",
+    release: Parameter[str] = "",
 ):
     """labels: JSON list; limits: JSON of `GateConfig`; champion_digest: "" where the line has no champion.
 
-    best: JSON of `champion_pointer.best_released`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page.
+    best: JSON of `champion_pointer.best_released`. behaviour: the line's `behaviour.toml`. model_run, data_verdict: shown on the page. release: what
+    becomes of a blessed candidate; with `hold` a person decides, so that a champion of other classes is no obstacle.
     """
     names, bounds = json.loads(labels), json.loads(limits)
     test = streams.from_split(examples.uri, "test")
@@ -195,22 +215,20 @@ def ModelGate(
     # What is judged here is what canary, pusher and registrar let through: they compare every file with this list.
     judged = model_registry.folder_hashes(folder)
     digest = write_judged(Path(blessing.uri), judged)
-    models, manifests = {"candidate": (folder, digest)}, {}
+    models, known = {"candidate": ScoredModel(folder, digest)}, json.loads(best)
     if baseline is not None:
         other = Path(path_utils.serving_model_dir(baseline.uri))
-        models["baseline"] = (other, content(other))
-    known = json.loads(best)
+        models["baseline"] = ScoredModel(other, content(other))
+    folders = {}
     if champion is not None:
-        other = Path(path_utils.serving_model_dir(champion.uri)).resolve()
-        manifests["champion"] = serving(other, champion_digest)
-        models["champion"] = (other, champion_digest)
+        folders["champion"] = (Path(path_utils.serving_model_dir(champion.uri)).resolve(), champion_digest)
     if known and known["digest"] != champion_digest:
-        other = Path(known["folder"])
-        manifests["best"] = serving(other, known["digest"])
-        models["best"] = (other, known["digest"])
+        folders["best"] = (Path(known["folder"]), known["digest"])
+    served = served_models(folders, names)
+    models, manifests = {**models, **served.models}, served.manifests
     kept, taken, unlisted = fair(keys, manifests)
     compared, keys = test.where(kept), keys[kept]
-    answers = {name: predictions(*model, test) for name, model in models.items()} if len(truth) else {}
+    answers = {name: model.answers(test) for name, model in models.items()} if len(truth) else {}
     every = answers.get("candidate", np.zeros((0, len(names)), np.float32))
     all_right = every.argmax(axis=1) == truth
     ours, left = every[kept], truth[kept]
@@ -230,7 +248,7 @@ def ModelGate(
         "coverage": diagnostics.coverage(left, ours) if np.isfinite(ours).all() else [],
         "confidence": sureness(ours), **calibration_error(ours, left), "slices": by_slice(parts, right),
         "predicted_classes": len(set(predicted.tolist())), "not_finite": int((~np.isfinite(every).all(axis=1)).sum()),
-        "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - set(comparisons)),
+        "uncompared": sorted({*manifests, *(["champion"] if champion_digest else [])} - {*comparisons, *served.others}),
         "confusion": confusion(left, predicted, len(names)),
     }  # fmt: skip
     unchanged = digest == champion_digest
@@ -239,7 +257,11 @@ def ModelGate(
     if not unchanged:
         behaved = behave(Path(behaviour) if behaviour else None, compared, keys, names, asked, bounds)
     fresh = None if unchanged else on_fresh_rows(examples.uri, models, manifests, bounds)
-    findings = [*gate_rules.judge(metrics, comparisons, behaved, bounds), *fresh_news.judge(fresh, bounds)]
+    findings = [
+        *gate_rules.other_labels(served.others, release == Release.HOLD),
+        *gate_rules.judge(metrics, comparisons, behaved, bounds),
+        *fresh_news.judge(fresh, bounds),
+    ]
     if not unchanged and len(left):
         findings += on_trigger_words(examples.uri, compared, predicted, models["candidate"], names, bounds)
     decision, reasons, warnings = gate_rules.decide(findings, unchanged)

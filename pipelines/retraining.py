@@ -142,7 +142,7 @@ def _release_nodes(
     """Evaluator to Registrar, by name. earlier: the nodes before them."""
     config, code, line = record.config, record.node_code, record.line
     labels, gates, pointer = json.dumps(config.labels), _json(config.gates), _pointer(record)
-    best = model_registry.best_released(line, (record.past or {}).get("sequence"))
+    best = model_registry.best_released(line, (record.past or {}).get("sequence"), config.labels)
     ingester, data_gate, trainer = earlier["Ingester"], earlier["DataGate"], earlier["Trainer"]
     baseline, champion, examples = earlier["Baseline"], earlier["Champion"], ingester.outputs["examples"]
     model = trainer.outputs["model"]
@@ -156,7 +156,7 @@ def _release_nodes(
     model_gate = ModelGate(
         run=record.run, labels=labels, limits=gates, champion_digest=pointer["digest"], examples=examples, model=model,
         evaluation=evaluator.outputs["evaluation"], baseline=baseline.outputs["model"], champion=champion.outputs["model"],
-        best=json.dumps(best), behaviour=str(reviewed / "behaviour.toml"),
+        best=json.dumps(best), behaviour=str(reviewed / "behaviour.toml"), release=config.release,
         model_run=trainer.outputs["model_run"], data_verdict=data_gate.outputs["verdict"],
     )  # fmt: skip
     blessing = model_gate.outputs["blessing"]

@@ -5,13 +5,15 @@ import datetime as dt
 import io
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
+from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import Quarantine, Verdict
 from components.core import paths
-from components.data import demo_corpus, sources
+from components.data import demo_corpus, sources, tfrecords
 from components.data.row_format import form_of
 from components.data_gate import DataGate
 from components.ingester import Ingester
@@ -61,16 +63,26 @@ def listed(folder: Path, window: str = "all") -> list[dict]:
     return [f.to_json() for f in sources.resolve(str(folder), window, AS_OF)[0]]
 
 
-class Ingested:
-    """The Ingester's artifacts on a source: `account`, `profile`, `quarantined` (rows of the file), `examples`, `quarantine`."""
+def no_anomalies(folder: Path) -> Path:
+    """A folder as ExampleValidator leaves it where every split is as the schema says."""
+    for split in tfrecords.SPLITS:
+        path = folder / f"Split-{split}" / "SchemaDiff.pb"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(anomalies_pb2.Anomalies().SerializeToString())
+    return folder
 
-    def __init__(self, folder: Path, out: Path, window: str = "all", **data):
+
+class Ingested:
+    """The Ingester's artifacts on a source: `account`, `profile`, `quarantined` (rows of the file), `examples`, `quarantine`; `labels`."""
+
+    def __init__(self, folder: Path, out: Path, window: str = "all", labels: Sequence[str] = LABELS, **data):
+        self.labels = labels
         self.examples, self.quarantine = Examples(), Quarantine()
         self.examples.uri, self.quarantine.uri = str(out / "examples"), str(out / "quarantine")
         self.limits = run_config.DataConfig(**data)
         Ingester.test_call(
             files=json.dumps(listed(folder, window)), form=json.dumps(run_config.line_file("news")["files"]),
-            labels=json.dumps(LABELS), code="",
+            labels=json.dumps(labels), code="",
             first_label=self.limits.first_label, eval_fraction=self.limits.eval_fraction,
             test_fraction=self.limits.test_fraction, fresh_fraction=self.limits.fresh_fraction,
             fresh_from=self.limits.fresh_from, examples=self.examples, quarantine=self.quarantine,
@@ -90,16 +102,17 @@ class Ingested:
 
 
 class Judged:
-    """DataGate's verdict on what was ingested: `told` (verdict.json), `folder`, `artifact`."""
+    """DataGate's verdict on what was ingested: `told` (verdict.json), `folder`, `artifact`. anomalies: ExampleValidator's folder, by
+    default one that found none."""
 
     def __init__(self, ingested: Ingested, out: Path, origin=None, champion=None, anomalies: Path | None = None):
 
         self.artifact, found = Verdict(), ExampleAnomalies()
         self.folder = out / "verdict"
         self.folder.mkdir(parents=True)
-        self.artifact.uri, found.uri = str(self.folder), str(anomalies or out / "none")
+        self.artifact.uri, found.uri = str(self.folder), str(anomalies or no_anomalies(out / "anomalies"))
         DataGate.test_call(
-            line="news", labels=json.dumps(LABELS), limits=json.dumps(ingested.limits.model_dump()), code="",
+            line="news", labels=json.dumps(ingested.labels), limits=json.dumps(ingested.limits.model_dump()), code="",
             suite=(paths.REPOSITORY / "data_schemas" / "news" / "expectations.json").read_text(),
             origin=json.dumps(origin or {"source": "s", "window": "all", "hash": "h", "ignored": ["2026-11-23/: still being written (no _SUCCESS)"]}), champion=json.dumps(champion),
             examples=ingested.examples, anomalies=found, quarantine=ingested.quarantine, verdict=self.artifact,

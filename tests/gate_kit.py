@@ -49,16 +49,23 @@ def evaluated(tmp_path_factory):
 
 @pytest.fixture
 def gate(evaluated, tmp_path):
-    """Runs the node for a kind of candidate; returns (verdict, blessing artifact). fresh: (text, label id, day) of fresh rows."""
+    """Runs the node for a kind of candidate; returns (verdict, blessing artifact). fresh: (text, label id, day) of fresh rows. best: a
+    kind of model that served before the champion. release: of the run."""
 
-    def work(kind="good", champion=None, baseline=None, digest=None, known=(), spec="", fresh=(), limits=LIMITS):
+    def work(
+        kind="good", champion=None, baseline=None, digest=None, known=(), spec="", fresh=(), limits=LIMITS, best=None, release="auto"
+    ):  # fmt: skip
+        before = published.release("run-0", best) if best else 0
+
         def served(kind, name):
             artifact = Model()
             artifact.uri = str(tmp_path / f"{name}-{kind}")
             link = Path(path_utils.serving_model_dir(artifact.uri))
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
-            link.symlink_to(published.model(kind) if name == "baseline" else paths.serving_dir(published.LINE) / "1")
+            link.symlink_to(
+                published.model(kind) if name == "baseline" else paths.serving_dir(published.LINE) / str(before + 1)
+            )
             return artifact
 
         candidate, examples, evaluation, blessing = Model(), Examples(), ModelEvaluation(), ModelBlessing()
@@ -85,7 +92,8 @@ def gate(evaluated, tmp_path):
             run="run-2", labels=json.dumps(published.LABELS), limits=json.dumps(limits), champion_digest=digest or "",
             examples=examples, model=candidate, evaluation=evaluation, blessing=blessing,
             champion=served(champion, "champion") if champion else None,
-            baseline=served(baseline, "baseline") if baseline else None, behaviour=str(spec),
+            baseline=served(baseline, "baseline") if baseline else None, behaviour=str(spec), release=release,
+            best=json.dumps(model_registry.best_released(published.LINE, until=1, labels=[])) if best else "null",
         )  # fmt: skip
         after_node.draw("ModelGate", "run-2", {})
         return fileio.read_json(paths.run_dir("run-2") / "verdict.json"), blessing

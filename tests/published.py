@@ -21,6 +21,12 @@ WORDS = (
     "shares profit bank merger",
     "chip software orbit browser",
 )
+# Lists of labels that are not LABELS, by kind of model.
+LABELS_OF = {
+    "reordered": ["Sci/Tech", "World", "Sports", "Business"],
+    "wider": [*LABELS, "Weather"],
+    "narrower": LABELS[:3],
+}
 NETWORK = {"length": 8, "width": 4, "buckets": 32, "pair_width": 4, "dropout": 0.0, "word_dropout": 0.0}
 LIMITS = {**run_config.GateConfig().model_dump(), "min_rows": 20}
 
@@ -40,7 +46,8 @@ def model(kind: str) -> Path:
 
     kind: "good"; "shifted", which gives each class's probability to the next; "swapped", with a vocabulary in another
     order; "renamed", with labels in another order; "silent", without signatures; "nan", with weights that are no numbers;
-    "stuck", which always says the same.
+    "stuck", which always says the same; "reordered", the good one with its classes in another order; "wider" and "narrower", with a
+    class more and a class less (`LABELS_OF`).
     """
     bag, tokens = family("bag"), ["", "[UNK]", *" ".join(WORDS).split()]
     folder = Path(tempfile.mkdtemp(prefix="newsdesk-tiny-")) / kind
@@ -49,7 +56,8 @@ def model(kind: str) -> Path:
         return folder
     if kind == "swapped":
         tokens = [*tokens[:2], *tokens[:1:-1]]
-    network = bag.build_network(tokens, NETWORK, len(LABELS))
+    labels = labels_of(kind)
+    network = bag.build_network(tokens, NETWORK, len(labels))
     # What training would find: a word speaks for its class, a pair for none. No fit, which takes ten seconds to build.
     ids = np.repeat(np.arange(4), 4)
     network.get_layer("words").set_weights([np.vstack([np.zeros((2, 4)), np.eye(4)[ids]])])
@@ -58,10 +66,18 @@ def model(kind: str) -> Path:
     if kind == "shifted":
         kernel = np.roll(kernel, 1, axis=1)
     bias = {"nan": bias * np.nan, "stuck": np.array([0.0, 0.0, 99.0, 0.0])}.get(kind, bias)
+    if kind in LABELS_OF:
+        # A class that the others do not have comes last, and nothing speaks for it.
+        order = [LABELS.index(label) if label in LABELS else 4 for label in labels]
+        kernel, bias = np.pad(kernel, ((0, 0), (0, 1)))[:, order], np.append(bias, -9.0)[order]
     network.get_layer("logits").set_weights([kernel, bias])
-    labels = [*LABELS[1:], LABELS[0]] if kind == "renamed" else LABELS
     export.export(folder, bag.build_tokenizer(tokens, NETWORK), network, labels)
     return folder
+
+
+def labels_of(kind: str) -> list[str]:
+    """The labels in the graph of a kind of model."""
+    return [*LABELS[1:], LABELS[0]] if kind == "renamed" else LABELS_OF.get(kind, LABELS)
 
 
 @functools.cache
@@ -75,7 +91,7 @@ def push(run: str, kind: str = "good", line: str = LINE, **more) -> tuple[int, P
     from components import pusher
 
     more = {"judged": model_registry.folder_hashes(model(kind)), "allowed": lambda: None, **more}
-    return pusher.push(model(kind), line, run, LABELS, **more)
+    return pusher.push(model(kind), line, run, LABELS_OF.get(kind, LABELS), **more)
 
 
 def release(run: str, kind: str = "good", line: str = LINE) -> int:

@@ -6,8 +6,8 @@ from components.registry import model_registry
 LINE = "news"
 
 
-def make(number, content="model", held=False):
-    """A complete version with one file in it."""
+def make(number, content="model", held=False, **more):
+    """A complete version with one file in it. more: fields of its manifest."""
     root = model_registry.held_dir(LINE) if held else paths.serving_dir(LINE)
     folder = root / str(number)
     folder.mkdir(parents=True)
@@ -18,6 +18,7 @@ def make(number, content="model", held=False):
         "run": f"run-{number}",
         "digest": model_registry.content_digest(files),
         "files": files,
+        **more,
     }
     fileio.write_json(folder / model_registry.MANIFEST, manifest)
     return folder

@@ -23,6 +23,7 @@ DEFAULTS = {
     "expect": STOP,
     "label-noise": STOP,
     "swapped-labels": STOP,
+    "champion-labels": WARN,
     "shrinking": STOP,
     "repeated": STOP,
     "late-rows": WARN,

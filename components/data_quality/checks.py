@@ -25,6 +25,8 @@ REMEDIES = {
     "near-leakage": "check whether test rows were reprinted in the train files",
     "label-noise": "read some rows: who set the labels, and with which list of classes?",
     "swapped-labels": "compare the order of classes with data_schemas/<line>/line.toml",
+    "champion-labels": "correct the labels in line.toml, or give the new classes a line of their own; the model gate refuses a candidate "
+    "that it cannot compare with the champion, unless release=hold lets a person decide",
     "shrinking": "check that the delivery is complete",
     "repeated": "check that the newest delivery is new",
     "late-rows": "nothing, if these days were completed or corrected; else check what writes into finished days",
@@ -164,6 +166,20 @@ def word_checks(profile: dict, champion: dict | None, new: Sequence, labels: Seq
               otherwise=STOP if worst > 2 * limit else WARN),
         check("swapped labels", not swapped, len(swapped), 0, "labels look swapped" if swapped else "no two labels look swapped", swapped),
     ]  # fmt: skip
+
+
+def champion_labels_check(version: int, own: Sequence[str], labels: Sequence[str]) -> dict:
+    """A finding on a champion of other classes. own: the champion's labels; labels: of this run."""
+    shared = set(own) & set(labels)
+    same = set(own) == set(labels)
+    message = (
+        f"version {version} has other classes, {', '.join(own) or 'unknown ones'}, and this run has {', '.join(labels)}: label "
+        "noise, swapped labels and drift were not compared with its rows"
+    )
+    return check(
+        "champion labels", same, len(shared), len({*own, *labels}), f"version {version} has the same classes" if same else message,
+        otherwise=WARN,
+    )  # fmt: skip
 
 
 def source_checks(account: dict, origin: dict, champion: dict | None, limits: dict) -> list[dict]:

@@ -111,3 +111,24 @@ class Profile:
                 for word, _ in sorted(total.items(), key=lambda item: (-item[1], item[0]))[:kept]
             },
         }
+
+
+def in_order(profile: dict, labels: Sequence[str], places: Sequence[int]) -> dict:
+    """A profile with its classes in another order. places: of `labels` among its own, as `manifest.label_places` gives them.
+
+    A profile that was written by `fileio.write_json` has the names of its `labels` in alphabetical order, and nothing else of it.
+    """
+
+    def put(counts: Sequence) -> list:
+        return [counts[place] for place in places]
+
+    agreement = {
+        name: [put(row) for row in put(matrix)] if matrix else [] for name, matrix in profile["agreement"].items()
+    }
+    return {
+        **profile,
+        "labels": {label: profile["labels"][label] for label in labels},
+        "tokens": put(profile["tokens"]),
+        "words": {word: put(counts) for word, counts in profile["words"].items()},
+        "agreement": agreement,
+    }

@@ -29,6 +29,27 @@ def judge(metrics: Mapping, comparisons: Mapping[str, Mapping], behaviour: Mappi
     return findings + _calibration(metrics) + _behaviour(behaviour, limits)
 
 
+def other_labels(others: Mapping[str, Mapping], hold: bool) -> list[dict]:
+    """A refusal for each model of other classes: nothing shows then that the candidate is no worse. A warning where a person decides.
+
+    others: by name ("champion", "best") `version`, `labels` and `expected`, this run's. hold: whether the candidate waits for a person.
+    """
+    findings = []
+    for name, other in others.items():
+        which = (
+            f"the {name}, version {other['version']}, which has other classes: {', '.join(other['labels']) or 'unknown ones'}, "
+            f"and this run has {', '.join(other['expected'])}"
+        )
+        message = f"nobody compared the candidate with {which}; a person must decide whether it may serve"
+        if not hold:
+            message = (
+                f"the candidate cannot be compared with {which}. Correct the labels in line.toml; or give the new classes a line of "
+                "their own; or run with release=hold and let a person promote the held version"
+            )
+        findings.append(finding(f"classes of the {name}", RuleOutcome.WARN if hold else RuleOutcome.REFUSE, message))
+    return findings
+
+
 def decide(findings: Sequence[Mapping], unchanged: bool) -> tuple[Decision, list[str], list[str]]:
     """(decision, reasons, warnings)."""
     if unchanged:

@@ -3,7 +3,9 @@
 import contextlib
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,20 @@ from components.core import fileio, paths
 from components.data import rows as streams
 from components.data.rows import Rows
 from components.training import export
+
+
+class ScoredModel(NamedTuple):
+    """A model that is asked. places: of the labels that the answers are compared by among its own, as `manifest.label_places`
+    gives them; None where it has the same ones in the same order."""
+
+    folder: Path
+    digest: str
+    places: Sequence[int] | None = None
+
+    def answers(self, texts: Rows | np.ndarray) -> np.ndarray:
+        """As `predictions`, the classes in the order of those labels."""
+        found = predictions(self.folder, self.digest, texts)
+        return found if self.places is None else found[:, self.places]
 
 
 def predictions(model_dir: Path, digest: str, texts: Rows | np.ndarray) -> np.ndarray:

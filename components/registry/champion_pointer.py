@@ -6,10 +6,12 @@
 Standard library only.
 """
 
+from collections.abc import Sequence
+
 from components.core import fileio, paths
 from components.core.states import Move
-from components.registry.manifest import RegistryError
-from components.registry.version_folders import card, folder
+from components.registry.manifest import RegistryError, label_places
+from components.registry.version_folders import card, folder, labels_of
 
 
 class PointerMoved(RegistryError):
@@ -84,15 +86,25 @@ def rollback_target(line: str) -> int | None:
     return next((number for number in reversed(served) if number != serves and folder(line, number)), None)
 
 
-def best_released(line: str, until: int | None = None) -> dict | None:
+def best_released(line: str, until: int | None = None, labels: Sequence[str] | None = None) -> dict | None:
     """The best version that ever served: `version`, `digest`, `folder`, by the test accuracy on its card, the newer of equals.
 
-    Versions that were rolled back or lost, and those whose folder is no longer kept, do not count. None where there is none.
-    until: number of the last move that counts, where not all do.
+    Versions that were rolled back or lost, and those whose folder is no longer kept, do not count, nor those of other classes than
+    `labels`, in any order: an accuracy on other classes says nothing. None where there is none.
+    until: number of the last move that counts, where not all do. labels: None for those of what serves now.
     """
-    served = (card(line, number) for number in set(_served(line, until)) if folder(line, number))
+    if labels is None:
+        pointer = champion(line)
+        labels = labels_of(line, pointer["version"]) if pointer else []
+    kept = [number for number in set(_served(line, until)) if folder(line, number)]
+    # Where labels are not known a version counts: whoever compares with it looks at it again.
+    served = (card(line, number) for number in kept if _same(labels_of(line, number), labels))
     top = max(filter(None, served), key=lambda c: (c.metrics["accuracy"], c.version), default=None)
     return top and {"version": top.version, "digest": top.digest, "folder": str(folder(line, top.version))}
+
+
+def _same(own: Sequence[str], labels: Sequence[str]) -> bool:
+    return not own or not labels or label_places(own, labels) is not None
 
 
 def _served(line: str, until: int | None = None) -> list[int]:

@@ -5,6 +5,7 @@ Standard library only.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from components.core import fileio
@@ -97,3 +98,38 @@ def verify(folder: Path) -> dict:
         raise RegistryError(f"a version must have a {MANIFEST}. Received: {folder} without one")
     compare(folder_hashes(folder), listed, folder, "its manifest")
     return manifest
+
+
+def check_pointed(found: str | None, digest: str, where: Path | str) -> None:
+    """Checks that a version is the one that a pointer names: its content decides, not its number.
+
+    found: the digest in the manifest of what lies at `where`. digest: of the pointer.
+
+    Raises:
+        RegistryError: it is another one.
+    """
+    if found != digest:
+        raise RegistryError(
+            f"a version's content must be what the pointer names, {digest[:12]}. Received: {where} holds {str(found)[:12]}"
+        )
+
+
+def pointed(folder: Path, digest: str) -> dict:
+    """The manifest of the version that a pointer names, after every file was compared with it.
+
+    Raises:
+        RegistryError: it is damaged, or another one.
+    """
+    manifest = verify(folder)
+    check_pointed(manifest["digest"], digest, folder)
+    return manifest
+
+
+def label_places(own: Sequence[str], labels: Sequence[str]) -> list[int] | None:
+    """Where each of `labels` stands among a model's `own`, so that its answers can be put in the order of `labels`.
+
+    None where the two name other classes: then no order makes the answers comparable.
+    """
+    if sorted(own) != sorted(labels):
+        return None
+    return [list(own).index(label) for label in labels]

@@ -21,13 +21,14 @@ from components.registry.champion_pointer import aliases as aliases
 from components.registry.champion_pointer import best_released as best_released
 from components.registry.champion_pointer import champion, history, named, recorded, rollback_target
 from components.registry.manifest import MANIFEST as MANIFEST
-from components.registry.manifest import Differs, RegistryError, verify
+from components.registry.manifest import Differs, RegistryError, pointed, verify
 from components.registry.manifest import content_digest as content_digest
 from components.registry.manifest import folder_hashes as folder_hashes
 from components.registry.staging import clear as clear
 from components.registry.staging import leftovers as leftovers
 from components.registry.version_folders import card, card_path, held_dir, numbered, places, served_folder, user
 from components.registry.version_folders import folder as folder
+from components.registry.version_folders import labels_of as labels_of
 from components.registry.version_folders import lines as lines
 from components.registry.version_folders import must_exist as must_exist
 from components.registry.version_folders import note_removed as note_removed
@@ -269,12 +270,7 @@ def verified_folder(line: str, version: int, digest: str) -> Path:
     """
     folder = served_folder(line, version)
     try:
-        manifest = verify(folder)
+        pointed(folder, digest)
     except RegistryError as error:
         raise RegistryError(f"{error}. `newsdesk doctor` says what to do") from error
-    if manifest["digest"] != digest:
-        raise RegistryError(
-            f"the champion's content must be what the pointer names, {digest[:12]}. "
-            f"Received: {folder} holds {manifest['digest'][:12]}"
-        )
     return folder

@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path, PurePosixPath
 
 from components.core import fileio, paths
-from components.registry.manifest import MANIFEST, Differs, RegistryError, verify
+from components.registry.manifest import MANIFEST, Differs, RegistryError, check_pointed, verify
 from components.registry.object_store import ObjectStore, StoredObject, StoreError
 from components.registry.store_layout import as_pointer, manifest_of, pointer_key, version_key
 
@@ -78,11 +78,9 @@ class StoreReader:
         manifest = manifest_of(self.store, self.line, version)
         if manifest is None:
             return None
-        if pointer and manifest.get("digest") != pointer["digest"]:
-            raise RegistryError(
-                f"version {version} must hold the model that the champion pointer names, {pointer['digest'][:12]}. "
-                f"Received: {self.store.uri}/{version_key(self.line, version)} holds {str(manifest.get('digest'))[:12]}"
-            )
+        if pointer:
+            where = f"{self.store.uri}/{version_key(self.line, version)}"
+            check_pointed(manifest.get("digest"), pointer["digest"], where)
         return self._download(version, manifest)
 
     def _ask(self, known: dict | None) -> dict | None:

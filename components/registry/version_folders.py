@@ -9,13 +9,16 @@
 Standard library only.
 """
 
+import contextlib
+import functools
 import getpass
+import operator
 import os
 from pathlib import Path
 
 from components.core import clock, errors, fileio, paths
 from components.core.records import VersionCard
-from components.registry.manifest import HELD, RegistryError
+from components.registry.manifest import HELD, MANIFEST, RegistryError
 
 
 def folder(line: str, version: int) -> Path | None:
@@ -109,3 +112,12 @@ def user() -> str:
 
 def origin_path(line: str, version: int) -> Path:
     return paths.registry_dir(line) / "versions" / f"{int(version)}.origin.json"
+
+
+def labels_of(line: str, version: int) -> list[str]:
+    """A version's labels in the order of its classes, from its manifest, else from its origin; empty where neither names them."""
+    manifests = [(place / MANIFEST, ("labels",)) for place in places(line, version)]
+    for path, keys in (*manifests, (origin_path(line, version), ("record", "config", "labels"))):
+        with contextlib.suppress(ValueError, OSError, KeyError, TypeError):
+            return list(functools.reduce(operator.getitem, keys, fileio.read_json(path)))
+    return []

@@ -35,7 +35,7 @@ def train(
     """
     started = time.monotonic()
     train_rows = rows.from_split(examples_uri, "train")
-    hindered = warm_start.incompatibility_reason(before, family, network) if before else None
+    hindered = warm_start.incompatibility_reason(before, family, network, labels) if before else None
     module, eval_rows = family_named(family, network), rows.from_split(examples_uri, "eval")
     report, weights = (
         _Report(len(train_rows), settings),

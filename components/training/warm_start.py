@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.core import fileio
+from components.registry.manifest import MANIFEST
 from components.training.calibration import FITTED
 
 FOLDER, BUILT = "assets.extra", "newsdesk.json"
@@ -24,8 +26,10 @@ def note(model_dir: Path, family: str, network: Mapping) -> Path:
     return folder
 
 
-def incompatibility_reason(model_dir: Path, family: str, network: Mapping) -> str | None:
-    """Why a candidate cannot start from this model; None where it can."""
+def incompatibility_reason(
+    model_dir: Path, family: str, network: Mapping, labels: Sequence[str] | None = None
+) -> str | None:
+    """Why a candidate cannot start from this version; None where it can. labels: of the candidate; None where only words matter."""
     try:
         built = json.loads(Path(model_dir, FOLDER, BUILT).read_text())
     except FileNotFoundError:
@@ -35,7 +39,13 @@ def incompatibility_reason(model_dir: Path, family: str, network: Mapping) -> st
     other = sorted(key for key in {*network, *built["network"]} if network.get(key) != built["network"].get(key))
     # The tokens themselves decide a table's size, and dropout has no weights.
     other = [key for key in other if key != "vocabulary" and "dropout" not in key]
-    return f"the champion's network has another {', '.join(other)}" if other else None
+    if other:
+        return f"the champion's network has another {', '.join(other)}"
+    if labels is None:
+        return None
+    known = (fileio.read_json(Path(model_dir, MANIFEST)) or {}).get("labels") or []
+    # Another order would raise no error, and each class would start from the weights of another one.
+    return f"the champion has other labels, {', '.join(known) or 'unknown ones'}" if known != list(labels) else None
 
 
 def weights(model_dir: Path) -> list[np.ndarray]:

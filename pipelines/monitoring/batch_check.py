@@ -126,8 +126,16 @@ def unknown_words(texts: Sequence[Sequence[str]], profile: dict | None) -> tuple
     return unknown / np.maximum(counts, 1), surprise
 
 
+def given_among(given: np.ndarray, names: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    """The labels that articles came with as places among a champion's `labels`, -1 for one that it does not have.
+
+    given: as `Batch.given`, places among `names`, the line's labels: files that number their classes mean these.
+    """
+    return np.array([labels.index(name) if name in labels else -1 for name in names] + [-1], np.int32)[given]
+
+
 def figures(now: dict, given: np.ndarray, probabilities: np.ndarray, unknown: np.ndarray, profile: dict | None) -> dict:
-    """A batch in numbers. now: its profile by predicted label (`Profile.to_json`). given: as `Batch.given`; unknown: the share of
+    """A batch in numbers. now: its profile by predicted label (`Profile.to_json`). given: as `given_among`; unknown: the share of
     `unknown_words`. profile: that of the champion's train rows, None where none was kept; distances are then None.
 
     `drift` (words, lengths, classes: distance 0..1), `classes` (rows by predicted label), `confidence` (mean probability of the

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,9 +65,9 @@ def asked(root: Path) -> set[str]:
 
 
 @contextmanager
-def predictions(path: Path, model) -> Iterator[Callable]:
+def predictions(path: Path, model, given: Sequence[str]) -> Iterator[Callable]:
     """A Parquet file of one row an article, whole when the block ends; gives a function that adds some articles, in the order of the
-    files: (articles, probabilities, shares of unknown words)."""
+    files: (articles, probabilities, shares of unknown words). given: names of the labels that articles came with."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,7 +81,7 @@ def predictions(path: Path, model) -> Iterator[Callable]:
         waiting.clear()
 
     def add(articles, chances, unknown) -> None:
-        waiting.append(_table(articles, chances, unknown, model))
+        waiting.append(_table(articles, chances, unknown, model, given))
         if sum(len(table) for table in waiting) >= _GROUP:
             write()
 
@@ -94,8 +94,8 @@ def predictions(path: Path, model) -> Iterator[Callable]:
             writer.close()
 
 
-def _table(articles, chances, unknown, model):
-    """One row an article; `given` is the label it came with, if any."""
+def _table(articles, chances, unknown, model, given):
+    """One row an article; the column `given` is the label it came with, if any."""
     import pyarrow as pa
 
     from pipelines.monitoring.batch_check import margins
@@ -112,7 +112,7 @@ def _table(articles, chances, unknown, model):
             "margin": pa.array(margins(chances), pa.float32()),
             "probabilities": pa.array(list(chances), pa.list_(pa.float32())),
             "unknown_words": pa.array(unknown, pa.float32()),
-            "given": pa.array([names[a.given] if a.given >= 0 else None for a in articles], pa.string()),
+            "given": pa.array([given[a.given] if a.given >= 0 else None for a in articles], pa.string()),
             "model_version": pa.array([model.version] * len(articles), pa.int64()),
             "file": [article.file for article in articles],
             "row": pa.array([article.line for article in articles], pa.int64()),

@@ -20,6 +20,7 @@ from components.data import file_reader, sources, text_cleaning
 from components.data.row_format import Form, Row
 from components.data_quality import label_review
 from components.registry import model_registry
+from components.registry.manifest import label_places
 from pipelines.monitoring.queue_file import BOM, COLUMNS, ID, RANDOM
 
 ROWS = 5_000  # of the source, the newest: neighbours for the labels
@@ -94,11 +95,12 @@ def _champion(line: str, texts: Sequence[str], names: list[str]) -> dict:
     from pipelines import client
 
     model = client.Client(line, pointer["version"])
-    if list(model.labels) != names:
+    places = label_places(model.labels, names)
+    if places is None:  # it cannot tell whether a label of a class that it lacks is right
         return {}
     card = model_registry.card(line, pointer["version"]) or {"metrics": {}}
     sure = card["metrics"].get("confidence") or 0.9
-    return {"champion": (np.asarray(model.probabilities(list(texts))), np.full(len(names), sure))}
+    return {"champion": (np.asarray(model.probabilities(list(texts)))[:, places], np.full(len(names), sure))}
 
 
 def _neighbours(rows: Sequence[Labelled], labels: np.ndarray, into: Path, form: Form) -> dict:

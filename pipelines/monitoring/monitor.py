@@ -152,7 +152,7 @@ class Scorer:
         self.card = model_registry.card(line, pointer["version"])
         self.profile = fileio.read_json(paths.registry_dir(line) / "versions" / f"{pointer['version']}.profile.json")
         self.model = client.Client(line, pointer["version"])
-        self.form = dataclasses.replace(form, labels=self.model.labels)
+        self.form = form
 
     def score(self, root: Path, name: str, files: list[sources.SourceFile], folder: str) -> Path:
         """Writes one batch's folder, whole or not at all, and its line in the history."""
@@ -178,9 +178,10 @@ class Scorer:
                 "none" if batch.bad is None else "{0}, line {1.line}, column {1.column}: {1.reason}".format(*batch.bad)
             )
             raise sources.SourceError(f"a batch must hold rows that can be read. Received: {where}")
-        with batch_files.predictions(aside / batch_files.PREDICTIONS, self.model) as add:
+        with batch_files.predictions(aside / batch_files.PREDICTIONS, self.model, self.form.labels) as add:
             scores = batch_scores.score(batch, self.model, self.profile, add, name)
-        measured = batch_check.figures(scores.profile, batch.given, scores.chances, scores.unknown, self.profile)
+        given = batch_check.given_among(batch.given, self.form.labels, self.model.labels)
+        measured = batch_check.figures(scores.profile, given, scores.chances, scores.unknown, self.profile)
         expected = self.card["metrics"].get("confidence") if self.card else None  # older versions have none
         measured["expected_accuracy"] = self.card["metrics"].get("accuracy") if self.card else None
         settings = self.settings

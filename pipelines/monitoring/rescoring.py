@@ -19,6 +19,7 @@ from components.data import file_reader, fresh_rows, sources, text_cleaning
 from components.data.row_format import Form, Row, form_of
 from components.evaluation.fresh_news import newest
 from components.registry import model_registry
+from components.registry.manifest import label_places
 from pipelines.config import run_config
 from pipelines.config.settings import zone
 from pipelines.monitoring.label_import import source_of
@@ -45,7 +46,16 @@ def rescore(line: str, version: int, now: datetime) -> dict | None:
         return None
     from pipelines import client
 
-    right = np.asarray(client.Client(line, version).probabilities(texts)).argmax(axis=1) == truth
+    model, labels = client.Client(line, version), run_config.labels_of(line)
+    places = label_places(model.labels, labels)
+    if places is None:
+        print(
+            f"newsdesk monitor: the champion was not scored on the newest labels: it has the classes {', '.join(model.labels)}, and "
+            f"the line has {', '.join(labels)}",
+            file=sys.stderr,
+        )
+        return None
+    right = np.asarray(model.probabilities(texts))[:, places].argmax(axis=1) == truth
     accuracy = float(right.mean())
     entry = {
         "day": day, "version": version, "spans": spans, "rows": len(texts), "accuracy": accuracy,

@@ -6,6 +6,7 @@ from pathlib import Path
 from components.core import fileio, paths, run_record
 from components.core.intervals import wilson
 from components.registry import model_registry
+from components.registry.manifest import label_places
 from pipelines.config.settings import GateConfig
 from pipelines.reports import cost
 
@@ -28,7 +29,7 @@ def collect(line: str, first: int, second: int) -> dict:
     cards = {number: _card(line, number) for number in (first, second)}
     origins = {number: fileio.read_json(model_registry.origin_path(line, number)) or {} for number in cards}
     labels = {number: _manifest(card)["labels"] for number, card in cards.items()}
-    if labels[first] != labels[second]:
+    if label_places(labels[second], labels[first]) is None:
         raise NotComparable(f"versions {first} and {second} have other labels: {labels[first]} and {labels[second]}")
     settings = {number: _settings(cards[number], origins[number]) for number in cards}
     data = {number: _data(cards[number]) for number in cards}
@@ -40,7 +41,7 @@ def collect(line: str, first: int, second: int) -> dict:
         "versions": [_version(cards[number], origins[number]) for number in (first, second)],
         "settings": differing(settings[first], settings[second]),
         "data": differing(data[first], data[second]),
-        **_on_the_same_rows(cards[first], cards[second], labels[first]),
+        **_on_the_same_rows(cards[first], cards[second], labels),
     }
 
 
@@ -109,30 +110,35 @@ def _data(card: Mapping) -> dict:
 
 
 def _test_rows(cards: list[dict]) -> tuple:
-    """(`Rows`, run) of the test split of the first run that still has it."""
+    """(`Rows`, card) of the test split of the first run that still has it. Its label ids are places among that version's labels."""
     from components.data import rows
 
     for card in cards:
         uri = ((run_record.last_event(card["run"], "Ingester") or {}).get("artifacts") or {}).get("examples")
         if uri and Path(uri).is_dir():
-            return rows.from_split(uri, "test"), card["run"]
+            return rows.from_split(uri, "test"), card
     raise NotComparable("the test rows of both runs are gone: retention has removed their examples")
 
 
-def _on_the_same_rows(first: Mapping, second: Mapping, labels: list[str]) -> dict:
-    """Both on the test rows of the newer run, without those that either learned from."""
+def _on_the_same_rows(first: Mapping, second: Mapping, labels_of: Mapping[int, list[str]]) -> dict:
+    """Both on the test rows of the newer run, without those that either learned from. labels_of: by version."""
     from components.evaluation import diagnostics, paired_tests
-    from components.evaluation.predictions import predictions
+    from components.evaluation.predictions import ScoredModel
     from components.evaluation.seen_rows import fair, keys_of
     from components.evaluation.slices import slices, words_in
 
     newer = sorted((first, second), key=lambda card: card["created"], reverse=True)
-    test, run = _test_rows(newer)
+    test, source = _test_rows(newer)
+    run, labels = source["run"], labels_of[source["version"]]
     kept, taken, _ = fair(keys_of(test), {str(card["version"]): card for card in (first, second)})
     rows, truth = test.where(kept), test.labels[kept]
     if not len(truth):
         raise NotComparable(f"every test row of run {run} was trained on by one of the two")
-    ours, theirs = (predictions(Path(card["folder"]), card["digest"], rows) for card in (first, second))
+    places = (label_places(labels_of[card["version"]], labels) for card in (first, second))
+    ours, theirs = (
+        ScoredModel(Path(card["folder"]), card["digest"], own).answers(rows)
+        for card, own in zip((first, second), places)
+    )
     labelled = [answers.argmax(axis=1) for answers in (ours, theirs)]
     shares = [float((one == truth).mean()) for one in labelled]
     compared = paired_tests.compare(truth, *labelled, GateConfig().model_dump(), slices(truth, words_in(rows), labels))

@@ -43,14 +43,15 @@ def replay(line: str, version: int, day: str = "") -> dict:
     day, texts, unread = requests(line, day)
     ours, theirs = Client(line, version), Client(line, pointer["version"])
     answers, others = ours.probabilities(texts), theirs.probabilities(texts)
-    mine, other = answers.argmax(axis=1), others.argmax(axis=1)
+    # By name: versions may have their classes in another order, or other ones.
+    mine, other = (np.array(asked.labels)[own.argmax(axis=1)] for asked, own in ((ours, answers), (theirs, others)))
     rows = np.flatnonzero(mine != other)
     rows = rows[np.argsort(-answers[rows].max(axis=1), kind="stable")]
     result = {
         "line": line, "version": version, "champion": pointer["version"], "day": day, "texts": len(texts), "unread": unread, "differing": len(rows),
         "agreement": 1 - len(rows) / len(texts), "latency": {"version": latency(ours, texts), "champion": latency(theirs, texts)},
         "rows": [
-            {"text": texts[row], "said": ours.labels[mine[row]], "champion": theirs.labels[other[row]], "sure": float(answers[row].max())}
+            {"text": texts[row], "said": str(mine[row]), "champion": str(other[row]), "sure": float(answers[row].max())}
             for row in rows[:KEPT]
         ],
     }  # fmt: skip

@@ -1,8 +1,5 @@
 """Makes the folder of a served version again, where it is damaged or gone: from the object store, else from the model that its run trained."""
 
-import contextlib
-import functools
-import operator
 import os
 import shutil
 import uuid
@@ -80,15 +77,12 @@ def _labels(line: str, version: int) -> list[str]:
     Raises:
         RegistryError: neither names them.
     """
-    for path, keys in (
-        (model_registry.served_folder(line, version) / MANIFEST, ("labels",)),
-        (model_registry.origin_path(line, version), ("record", "config", "labels")),
-    ):
-        with contextlib.suppress(ValueError, OSError, KeyError, TypeError):
-            return functools.reduce(operator.getitem, keys, fileio.read_json(path))
-    raise RegistryError(
-        f"version {version} of {line} must have its labels in its manifest or its origin. Received: neither"
-    )
+    labels = model_registry.labels_of(line, version)
+    if not labels:
+        raise RegistryError(
+            f"version {version} of {line} must have its labels in its manifest or its origin. Received: neither"
+        )
+    return labels
 
 
 def _complete(folder: Path, line: str, card: VersionCard, labels: list[str]) -> None:

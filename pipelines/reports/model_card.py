@@ -202,7 +202,10 @@ def _quality(card: Mapping, origin: Mapping):
             ),
         )
     if "champion" not in card["comparisons"]:
-        yield "text", "No other version served when it was made, so there was no champion to compare it with."
+        yield (
+            "text",
+            "It was compared with no champion: no other version served when it was made, or one of other classes did.",
+        )
     days = (card.get("fresh") or {}).get("days") or []
     if days:
         yield "text", "On fresh news, rows of labelled spans that no version learns from, by day:"

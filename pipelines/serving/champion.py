@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.registry import model_registry
+from components.registry.manifest import check_pointed
 from pipelines.client import Client, source_of
 
 PROBE = ("Stocks slide as oil hits a record", "")
@@ -35,11 +35,7 @@ def load(line: str, version: int, digest: str, store: str = "", cache: str = "")
         NoModel, OSError: it is gone, or needs a library that is not installed.
     """
     client = Client(line, version, store=store, cache=cache)
-    if client.digest != digest:
-        raise model_registry.RegistryError(
-            f"version {version} must hold the model that the champion pointer names, {digest[:12]}. "
-            f"Received: {client.digest[:12]}"
-        )
+    check_pointed(client.digest, digest, f"version {version}")
     answers = client.probabilities(PROBE)
     if answers.shape != (len(PROBE), len(client.labels)) or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
         raise ValueError(

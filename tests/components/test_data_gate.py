@@ -194,11 +194,20 @@ def schema_diff(folder, schema_text):
 @pytest.mark.filterwarnings("ignore")  # Beam's own
 def test_anomalies_against_the_reviewed_schema_stop_with_tfdvs_words(tmp_path):
     schema_diff(tmp_path, (paths.REPOSITORY / "data_schemas" / "news" / "schema.pbtxt").read_text())
-    (found,) = data_gate.anomaly_checks(str(tmp_path))
+    found, *missing = data_gate.anomaly_checks(str(tmp_path))
     assert (found["check"], found["outcome"], found["value"]) == ("schema (train)", "stop", 2)
     assert any(e.startswith("label: ") and "7" in e for e in found["examples"]) and any(
         "text: " in e for e in found["examples"]
     )
+    assert [(one["check"], one["outcome"]) for one in missing] == [("schema (eval)", "stop"), ("schema (test)", "stop")]
+    assert f"no {tmp_path / 'Split-eval' / 'SchemaDiff.pb'}" in missing[0]["message"]
+
+
+def test_a_schema_check_that_left_nothing_stops(good, tmp_path):
+    (tmp_path / "empty").mkdir()
+    judged = Judged(good, tmp_path, anomalies=tmp_path / "empty")
+    assert judged.told["decision"] == "stop" and judged["schema (train)"]["outcome"] == "stop"
+    assert "must have compared split train with the schema" in judged.told["reasons"][0]
 
 
 def test_expectations_that_do_not_hold_stop_with_example_rows(tmp_path):
@@ -232,7 +241,7 @@ def champion_of(ingested, line="news", **changed):
     path = data_gate.registry_profile(line, 1)
     fileio.write_json(path, ingested.profile["train"])
     data = {"source": "s", "window": "all", "rows": 1_200, **changed}
-    return {"version": 1, **data, "profile": fileio.file_hash(path)}
+    return {"version": 1, **data, "profile": fileio.file_hash(path), "labels": ingested.labels}
 
 
 def test_the_champions_own_rows_have_no_drift(good, tmp_path):
@@ -246,6 +255,36 @@ def test_other_words_labels_and_lengths_are_told_with_the_words_that_came(good, 
     judged = Judged(Ingested(source(tmp_path / "s", rows), tmp_path), tmp_path, champion=champion_of(good))
     assert [judged[f"drift {what}"]["outcome"] for what in ("labels", "lengths", "words")] == ["warn"] * 3
     assert re.match(r"\w+: 0\.0 → \d+\.\d in 10,000 words", judged["drift words"]["examples"][0])
+
+
+SWAPPED = ("World", "Business", "Sports", "Sci/Tech")
+
+
+def named(rows, labels):
+    """Rows that carry the names of their classes. labels: the list that their numbers count."""
+    return [(labels[number - 1], title, description) for number, title, description in rows]
+
+
+def test_the_champions_words_are_compared_by_the_names_of_the_classes(good, tmp_path):
+    """The champion's profile has its classes in another order than the run."""
+    rows = named(articles(1_200), LABELS)
+    folder = source(tmp_path / "s", rows, named(articles(100, 2), LABELS))
+    judged = Judged(Ingested(folder, tmp_path, labels=SWAPPED), tmp_path, champion=champion_of(good))
+    assert judged.told["decision"] == "pass" and judged["champion labels"]["outcome"] == "pass"
+    assert [judged[f"drift {what}"]["value"] for what in ("labels", "lengths", "words")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("labels", [(*LABELS, "Weather"), LABELS[:3]], ids=["added", "removed"])
+def test_a_champion_of_other_classes_is_passed_over_with_a_finding_that_says_so(good, tmp_path, labels):
+    rows = [(n, t, d) for n, t, d in articles(1_200) if n <= len(labels)]
+    rows += [(5, f"Rain in {t}", d) for _, t, d in articles(200, 9) if len(labels) > 4]
+    test = [row for row in articles(100, 2) if row[0] <= len(labels)]
+    folder = source(tmp_path / "s", rows, test)
+    judged = Judged(Ingested(folder, tmp_path, labels=labels), tmp_path, champion=champion_of(good))
+    found = judged["champion labels"]
+    assert found["outcome"] == "warn" and "drift words" not in judged.outcomes
+    assert f"other classes, {', '.join(LABELS)}, and this run has {', '.join(labels)}: " in found["message"]
+    assert "release=hold" in found["message"] and judged["swapped labels"]["outcome"] == "pass"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +327,9 @@ def test_what_the_gate_knows_of_the_champion_comes_from_its_card(newsdesk_home):
     card = {"version": 3, "data": {"source": "s", "window": "all", "rows": 5, "hash": "g", "files": 2}}
     fileio.write_json(paths.registry_dir("news") / "versions" / "3.json", card)
     record["champion"] = {"version": 3}
-    known = {"version": 3, "source": "s", "window": "all", "rows": 5}
+    known = {"version": 3, "source": "s", "window": "all", "rows": 5, "labels": ["a", "b"]}
+    fileio.write_json(model_registry.origin_path("news", 3), {"record": {"config": {"labels": ["a", "b"]}}})
+    record["config"]["labels"] = ["a", "b"]
     assert data_gate.origin_of(RunRecord.from_json(record))[1] == {**known, "profile": ""}
     path = data_gate.registry_profile("news", 3)
     path.write_text(json.dumps({}))
@@ -298,3 +339,5 @@ def test_what_the_gate_knows_of_the_champion_comes_from_its_card(newsdesk_home):
     assert data_gate.origin_of(RunRecord.from_json(record))[1] is None, (
         "the champion's own files are compared with themselves"
     )
+    record["config"]["labels"] = ["b", "a"]
+    assert data_gate.origin_of(RunRecord.from_json(record))[1] is not None, "its files mean something else now"

@@ -9,9 +9,10 @@ import pytest
 from gate_kit import evaluated, gate  # noqa: F401  # fixtures
 
 from components import model_gate
-from components.core import intervals, paths
+from components.core import fileio, intervals, paths
 from components.data.text_cleaning import row_hash
 from components.evaluation import behavioural_tests, diagnostics, gate_rules, paired_tests, seen_rows
+from components.evaluation.predictions import predictions
 from components.evaluation.slices import slices
 from components.registry import manifest, model_registry
 from components.training import export
@@ -452,6 +453,50 @@ def test_the_champion_again_is_unchanged(gate):
     assert blessing.get_int_custom_property("blessed") == 0
 
 
+@pytest.mark.parametrize("name", ["champion", "best"])
+def test_a_model_whose_classes_stand_in_another_order_is_compared_by_their_names(gate, tmp_path, name):
+    """By their places it would have every row wrong, and a candidate that is far worse than it would pass."""
+    spec = tmp_path / "behaviour.toml"
+    spec.write_text('[[pairs]]\ntexts = ["goal coach season", "shares profit bank"]\nlabels = ["Sports", "Business"]\n')
+    others = {"champion": "reordered"} if name == "champion" else {"champion": "shifted", "best": "reordered"}
+    fresh = [(text, label, "2026-11-20") for text, label in zip(*published.articles(80, seed=3))]
+    told, _ = gate("swapped", **others, fresh=fresh, spec=spec)
+    found = told["comparisons"][name]
+    assert found["accuracy"] == 1.0 and found["lost"] > 50
+    assert told["decision"] == "refused"
+    assert any(reason.startswith(f"significantly worse than the {name}") for reason in told["reasons"])
+    assert all(day[name] == 1.0 for day in told["fresh"]["days"])
+    if name == "champion":
+        shown = fileio.read_json(paths.run_dir("run-2") / "verdict_page.json")
+        assert {row["champion"] == row["true"] for row in shown["differing"]["lost"]["rows"]} == {True}
+        assert told["behaviour"]["kinds"]["pairs"]["champion"] == 0.0
+
+
+@pytest.mark.parametrize("other", ["wider", "narrower"])
+@pytest.mark.parametrize("name", ["champion", "best"])
+def test_a_model_of_other_classes_refuses_the_candidate_and_says_what_to_do(gate, name, other):
+    told, _ = gate(**({"champion": other} if name == "champion" else {"champion": "shifted", "best": other}))
+    assert told["decision"] == "refused" and name not in told["comparisons"]
+    assert len(told["reasons"]) == 1
+    assert told["reasons"][0].startswith(
+        f"the candidate cannot be compared with the {name}, version 1, which has other classes: "
+        f"{', '.join(published.LABELS_OF[other])}, and this run has {', '.join(published.LABELS)}. "
+    )
+    assert "release=hold" in told["reasons"][0]
+
+
+@pytest.mark.parametrize("other", ["wider", "narrower"])
+def test_where_a_person_decides_a_champion_of_other_classes_is_a_warning(gate, tmp_path, other):
+    spec = tmp_path / "behaviour.toml"
+    spec.write_text('rows = 40\n[swap]\nwords = ["goal", "coach", "season", "striker"]\n')
+    fresh = [(text, label, "2026-11-20") for text, label in zip(*published.articles(80, seed=3))]
+    told, _ = gate(champion=other, release="hold", spec=spec, fresh=fresh)
+    assert told["decision"] == "blessed" and told["comparisons"] == {}
+    assert told["warnings"][0].startswith("nobody compared the candidate with the champion, version 1, which has other")
+    assert told["behaviour"]["kinds"]["entity swap"]["champion"] is None
+    assert told["fresh"]["comparisons"] == {}
+
+
 def test_a_champion_that_gave_no_answers_is_not_taken_for_none(gate):
     told, _ = gate(digest="f" * 64)
     assert told["decision"] == "refused"
@@ -471,18 +516,18 @@ def test_a_model_and_rows_are_scored_once_and_a_damaged_result_is_scored_again(m
     calls = []
     real = export.predict
     monkeypatch.setattr(export, "predict", lambda *given: calls.append(given) or real(*given))
-    first = model_gate.predictions(folder, "d" * 64, texts)
-    np.testing.assert_array_equal(model_gate.predictions(folder, "d" * 64, texts), first)
+    first = predictions(folder, "d" * 64, texts)
+    np.testing.assert_array_equal(predictions(folder, "d" * 64, texts), first)
     assert len(calls) == 1
     (kept,) = (paths.home() / "predictions").iterdir()
     whole = kept.read_bytes()
     middle = len(whole) // 2
     for damaged in (b"", whole[:middle], whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]):
         kept.write_bytes(damaged)
-        np.testing.assert_array_equal(model_gate.predictions(folder, "d" * 64, texts), first)
+        np.testing.assert_array_equal(predictions(folder, "d" * 64, texts), first)
     assert len(calls) == 4
-    model_gate.predictions(folder, "d" * 64, texts[:10])
-    model_gate.predictions(folder, "e" * 64, texts)
+    predictions(folder, "d" * 64, texts[:10])
+    predictions(folder, "e" * 64, texts)
     assert len(calls) == 6
 
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from data_kit import Ingested, Judged, articles, as_csv, judge, source, span
+from data_kit import LABELS, Ingested, Judged, articles, as_csv, judge, source, span
 
 from components.core import clock, fileio
 from components.data import sources
@@ -186,7 +186,7 @@ def before(tmp_path_factory):
     return Ingested(source(folder / "s", articles(3_000), articles(600, 2)), folder)
 
 
-def against(before, rows, tmp_path, test=None) -> Judged:
+def against(before, rows, tmp_path, test=None, labels=LABELS) -> Judged:
     from components import data_gate
 
     path = data_gate.registry_profile("news", 1)
@@ -198,8 +198,10 @@ def against(before, rows, tmp_path, test=None) -> Judged:
         "rows": 3_000,
         "hash": "old",
         "profile": fileio.file_hash(path),
+        "labels": before.labels,
     }
-    done = Ingested(source(tmp_path / "s", rows, articles(600, 2) if test is None else test), tmp_path)
+    folder = source(tmp_path / "s", rows, articles(600, 2) if test is None else test)
+    done = Ingested(folder, tmp_path, labels=labels)
     assert done.balanced
     return Judged(done, tmp_path, champion=champion)
 
@@ -236,6 +238,13 @@ def test_two_labels_that_changed_places_stop(tmp_path, before, test_too):
 
     judged = against(before, swap(articles(3_000, 7)), tmp_path, swap(articles(600, 2)) if test_too else None)
     assert "Business and Sports" in stopped(judged, "swapped labels")
+
+
+def test_two_names_that_changed_places_in_the_line_stop_on_the_champions_own_files(tmp_path, before):
+    """The files number their classes, so that each row of two classes gets the other's name."""
+    judged = against(before, articles(3_000), tmp_path, labels=("World", "Business", "Sports", "Sci/Tech"))
+    message = stopped(judged, "swapped labels")
+    assert "Sports and Business (these rows, by the champion's words)" in message, message
 
 
 def test_good_new_rows_pass_beside_the_champions(tmp_path, before):

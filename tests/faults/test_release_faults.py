@@ -11,9 +11,10 @@ from datetime import datetime, timedelta, timezone
 import published
 import pytest
 
-from components import model_gate, pusher
+from components import pusher
 from components.core import fileio, locks, paths
 from components.registry import model_registry
+from components.registry.manifest import pointed
 from pipelines import client
 from pipelines.cli import release
 from pipelines.config import run_config
@@ -280,6 +281,6 @@ def test_a_missing_or_corrupt_champion_is_reported_and_who_has_it_loaded_goes_on
     with pytest.raises(model_registry.RegistryError, match=r"must match its manifest"):
         client.Client(LINE)
     with pytest.raises(model_registry.RegistryError):
-        model_gate.serving(paths.serving_dir(LINE) / "1", model_registry.champion(LINE)["digest"])
+        pointed(paths.serving_dir(LINE) / "1", model_registry.champion(LINE)["digest"])
     assert reader.refresh() is False
     assert reader.classify(["goal coach"])[0]["label"] == "Sports"

@@ -103,6 +103,7 @@ ALL_LABELS = {"Ingester", "DataGate", "Tuner", "Trainer", "Baseline", "ModelGate
         ("config/baseline/family", None, {"Baseline"}),
         ("config/gates/floor", None, {"ModelGate", "Canary"}),
         ("config/window", None, {"DataGate"}),
+        ("config/release", "hold", {"ModelGate", "Pusher"}),
         ("config/preset", None, set()),
         ("data_hash", None, set()),
         ("code", None, set()),

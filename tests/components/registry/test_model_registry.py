@@ -183,6 +183,19 @@ def test_the_best_version_is_the_most_accurate_that_served_was_not_rolled_back_a
     assert model_registry.best_released(LINE)["version"] == 3
 
 
+def test_the_best_version_is_one_of_the_same_classes_whatever_their_order():
+    made = ((1, 0.99, ["a", "b", "c"]), (2, 0.91, ["a", "b"]), (3, 0.95, ["b", "a"]), (4, 0.9, ["a", "b"]))
+    for number, accuracy, labels in made:
+        folder = make(number, f"model {number}", labels=labels)
+        card = {"version": number, "digest": digest(number), "folder": str(folder), "metrics": {"accuracy": accuracy}}
+        fileio.write_json(path("versions") / f"{number}.json", card)
+        move(number)
+    assert model_registry.labels_of(LINE, 3) == ["b", "a"]
+    assert model_registry.best_released(LINE)["version"] == 3, "of the classes that the champion has"
+    assert model_registry.best_released(LINE, labels=["c", "b", "a"])["version"] == 1
+    assert model_registry.best_released(LINE, labels=["a", "b", "d"]) is None
+
+
 # --- one run at a time ---
 
 

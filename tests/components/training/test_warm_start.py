@@ -5,9 +5,11 @@ import components  # noqa: F401, it sets what TensorFlow reads at its own import
 # isort: split
 import numpy as np
 import pytest
+import record_kit
 
+from components.core import fileio
 from components.models import family
-from components.training import calibration, export, loop, vocabulary, warm_start
+from components.training import calibration, export, loop, run_fn, vocabulary, warm_start
 from pipelines.config.presets import TRAINING
 
 NETWORK = {
@@ -81,6 +83,11 @@ def test_another_network_is_no_start_and_says_so(champion):
         warm_start.incompatibility_reason(folder, "bag", {**NETWORK, "width": 8})
         == "the champion's network has another width"
     )
+    fileio.write_json(folder / "manifest.json", {"labels": ["a", "b", "c", "d"]})
+    assert warm_start.incompatibility_reason(folder, "bag", NETWORK, ["a", "b", "c", "d"]) is None
+    for labels in (["b", "a", "c", "d"], ["a", "b", "c", "d", "e"], ["a", "b", "c"]):
+        reason = warm_start.incompatibility_reason(folder, "bag", NETWORK, labels)
+        assert reason == "the champion has other labels, a, b, c, d"
     assert "family bag" in warm_start.incompatibility_reason(folder, "transformer", NETWORK)
     (folder / warm_start.FOLDER / warm_start.BUILT).unlink()
     assert "does not hold its settings" in warm_start.incompatibility_reason(folder, "bag", NETWORK)
@@ -93,3 +100,17 @@ def test_weights_that_do_not_fit_are_refused():
         warm_start.merged([np.zeros((3, 2))], [np.zeros((4, 2))])
     with pytest.raises(ValueError, match="as many weights"):
         warm_start.merged([np.zeros(3)], [])
+
+
+def test_a_run_of_other_labels_starts_fresh_and_says_so(champion, tmp_path):
+    folder, _ = champion
+    fileio.write_json(folder / "manifest.json", {"labels": ["a", "b", "c", "d"]})
+    with record_kit.Writer(tmp_path / "examples") as writer:
+        for split in ("train", "eval"):
+            for at in range(10):
+                writer.write(split, f"goal coach {at}", at % 5)
+    settings = {**TRAINING, "calibrate": "none", "epochs": 1, "batch_size": 4}
+    places = tmp_path / "examples", tmp_path / "candidate", tmp_path / "work"
+    given = ("bag", TOKENS, NETWORK, settings, 3, ["a", "b", "c", "d", "e"])
+    history = run_fn.train(*given, str(places[0]), *places[1:], before=folder)
+    assert history["start"] == "started fresh: the champion has other labels, a, b, c, d"

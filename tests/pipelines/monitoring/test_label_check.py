@@ -135,3 +135,12 @@ def test_where_nobody_can_check_that_is_said(tmp_path, capsys):
     assert main.main(["label", str(path), "--into", str(tmp_path / "empty"), "--line", "news"]) == 0
     assert "nobody could check the labels" in capsys.readouterr().out
     assert len(fileio.read_json_lines(paths.monitor_dir("news") / "labels.jsonl")) == 1
+
+
+def test_a_champion_is_asked_by_the_names_of_its_classes_and_not_at_all_about_others(source, tmp_path, capsys):
+    published.release("run-2", "reordered")
+    told = label(queue(tmp_path / "q.csv", distinct(80, 2)), source, capsys, 0)
+    assert told["agreement"]["champion"]["agreed"] == 80
+    published.release("run-3", "wider")
+    told = label(queue(tmp_path / "r.csv", distinct(80, 3)), source, capsys, 0, "--span", "2026-02-02")
+    assert set(told["agreement"]) == {"neighbours"}

@@ -22,7 +22,7 @@ from components.registry import model_registry
 from pipelines.cli import main
 from pipelines.config import run_config
 from pipelines.config.run_config import ConfigError
-from pipelines.monitoring import batch_files, batch_scores, drift_notices, monitor
+from pipelines.monitoring import batch_check, batch_files, batch_scores, drift_notices, monitor
 
 LINE = published.LINE
 
@@ -109,6 +109,23 @@ def test_files_of_every_form_with_and_without_labels_are_read(champion, tmp_path
         ("merger", None), ("season", "Sports"), ("minister", None),
     ]  # fmt: skip
     assert told["batches"][0]["labelled"] == {"rows": 2, "accuracy": 1.0}
+
+
+def test_labels_that_articles_came_with_are_those_of_the_line_whatever_the_champion_s_order(tmp_path, capsys):
+    """Files number the classes in the line's order; a class that the champion lacks counts as no label."""
+    published.release("run-1", "reordered")
+    texts, ids = published.articles(40)
+    with_profile([(t.decode(), "", int(i)) for t, i in zip(texts, ids)])
+    rows = [(int(i) + 1, t.decode(), "") for t, i in zip(texts, ids)]
+    told = run(folder_of(tmp_path / "in", rows, ("label", "title", "description")), capsys)
+    assert told["batches"][0]["labelled"] == {"rows": told["batches"][0]["rows"]["out"], "accuracy": 1.0}
+    rows = pq.read_table(batch_dir(told) / "predictions.parquet").to_pylist()
+    assert all(row["given"] == row["label"] for row in rows)
+
+
+def test_a_label_that_the_champion_does_not_have_counts_as_none():
+    given = np.array([0, 1, 2, -1], np.int32)
+    assert batch_check.given_among(given, ("a", "b", "c"), ("c", "a")).tolist() == [1, -1, 0, -1]
 
 
 def test_bad_rows_are_kept_with_their_reason_and_every_row_is_accounted_for(champion, tmp_path, capsys):

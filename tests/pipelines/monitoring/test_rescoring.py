@@ -73,6 +73,15 @@ def test_only_fresh_rows_of_the_newest_labelled_spans_are_scored_once_a_day_and_
     assert mirrored[-1] == (2, ["2026-11-23", "2026-11-24", "2026-11-24"]) and len(mirrored) == 3
 
 
+def test_a_champion_is_scored_by_the_names_of_its_classes(source, capsys):
+    span(source, "2026-11-03", toy(120, 1))
+    for run, kind in (("run-2", "reordered"), ("run-3", "wider")):
+        published.release(run, kind)
+    assert rescoring.rescore(LINE, 2, MONDAY)["accuracy"] == 1.0
+    assert rescoring.rescore(LINE, 3, MONDAY) is None
+    assert "it has the classes World, Sports, Business, Sci/Tech, Weather, and the line has" in capsys.readouterr().err
+
+
 def test_without_labels_or_with_a_source_that_is_gone_nothing_is_scored_and_the_monitor_goes_on(source, capsys):
     assert rescoring.rescore(LINE, 1, MONDAY) is None
     assert "was not scored on the newest labels" in capsys.readouterr().err

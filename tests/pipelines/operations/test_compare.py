@@ -83,6 +83,24 @@ def test_text_json_page_and_file_come_from_one_command(versions, capsys):
     assert json.loads(capsys.readouterr().out)["rows"] == 80
 
 
+def test_classes_in_another_order_are_compared_by_name_and_other_classes_not_at_all(versions):
+    for run, kind in (("run-3", "reordered"), ("run-4", "wider")):
+        published.release(run, kind)
+    good, reordered = (compare.collect(LINE, version, 2) for version in (1, 3))
+    assert reordered["differing"] == good["differing"] and reordered["comparison"] == good["comparison"]
+    places = [published.LABELS_OF["reordered"].index(label) for label in published.LABELS]
+    with record_kit.Writer(paths.home() / "reordered") as writer:
+        for text, label in zip(*versions):
+            writer.write("test", text.decode(), places[label])
+    run_record.add_event("run-3", "Ingester", "done", artifacts={"examples": str(paths.home() / "reordered")})
+    compared = compare.collect(LINE, 3, 1)
+    assert [own["accuracy"] for own in compared["accuracy"]] == [1.0, 1.0], (
+        "the rows are numbered as the run's own labels"
+    )
+    with pytest.raises(compare.NotComparable, match=r"versions 1 and 4 have other labels: .*Weather"):
+        compare.collect(LINE, 1, 4)
+
+
 def test_a_version_that_does_not_exist_and_missing_rows_are_reported(versions, capsys):
     assert main.main(["compare", "1", "9", "--line", LINE]) == 1
     assert f"version 9 of line {LINE} does not exist" in capsys.readouterr().err

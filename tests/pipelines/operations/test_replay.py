@@ -52,6 +52,14 @@ def test_the_last_days_texts_are_asked_once_and_differing_answers_shown(versions
     assert "1 lines of the log are no requests and were left out" in capsys.readouterr().out
 
 
+def test_answers_are_compared_by_the_names_of_the_classes(versions, capsys):
+    version, folder = published.push("run-3", "reordered", hold=True)
+    published.register(version, folder, "run-3")
+    logged(["goal coach season", "shares profit bank"])
+    assert main.main(["replay", str(version), "--line", LINE, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["agreement"] == 1.0
+
+
 def test_without_requests_or_another_version_it_says_what_is_missing(versions, capsys):
     assert run() == 1
     assert "newsdesk serve --log-requests" in capsys.readouterr().err
