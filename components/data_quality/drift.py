@@ -38,12 +38,17 @@ def lengths(first: dict, second: dict) -> float:
 
 def words(first: dict, second: dict) -> float:
     """Words come in bursts (a name is repeated within a text): two counts equal one independent draw."""
-    union = dict.fromkeys([*list(first["words"])[:WORDS], *list(second["words"])[:WORDS]])
+    union = dict.fromkeys([*_most_frequent(first), *_most_frequent(second)])
     counts = []
     for profile in (first, second):
         own = [sum(profile["words"].get(word, ())) for word in union]
         counts.append([*own, max(0, sum(profile["tokens"]) - sum(own))])
     return distance(*counts, burst=2.0)
+
+
+def _most_frequent(profile: dict) -> list[str]:
+    """A profile that was read from a file has its words in alphabetical order."""
+    return sorted(profile["words"], key=lambda word: (-sum(profile["words"][word]), word))[:WORDS]
 
 
 def new_words(before: dict, now: dict, count: int = 15) -> list[tuple[str, float, float]]:
