@@ -7,6 +7,7 @@ import record_kit
 from components import model_gate
 from components.data import rows as streams
 from components.evaluation import trigger_words
+from components.evaluation.predictions import ScoredModel
 
 LIMITS = {"max_pull": 0.1}
 TEST = [f"report {at}th paper about coach goal season" if at % 2 else f"report {at}th paper about treaty minister" for at in range(300)]  # fmt: skip
@@ -62,7 +63,7 @@ def test_a_real_model_is_asked_about_the_train_rows_words(tmp_path):
         for at in range(60):
             writer.write("train", f"goal {at}", 1)
             writer.write("train", f"treaty {at}", 0)
-    model = published.model("good"), "d" * 64
+    model = ScoredModel(published.model("good"), "d" * 64)
 
     def outcome(texts, answers):
         rows = streams.of([text.encode() for text in texts])
