@@ -16,7 +16,7 @@ from components.data import rows
 from components.data.text_ops import PADDING, UNKNOWN, clean_tensor, split_words_and_marks
 
 # Rows that are counted and fitted, at most; of more a sample is drawn (`components.data.rows.Rows.sample`). The solver wants its whole
-# matrix in memory: fitted on the sample of 600,000 rows, the whole node peaks at 1,113 MiB (tests/benchmarks/SCALE.md).
+# matrix in memory: fitted on the sample of 600,000 rows, the whole node peaks at 1,108 MiB (tests/benchmarks/SCALE.md).
 MOST_ROWS = 200_000
 # Different features that are counted at a time, 16 bytes each; 63,455 rows of AG News have 814,760.
 COUNTED = 6_000_000
