@@ -6,8 +6,9 @@ FOLDER holds `train.csv` and `test.csv` in AG News's form. The second size adds 
 copies of those, each with a word of its own.
 
 Each node runs in a process of its own through `run_node`, without the warm server. Time is the node's own, without the imports
-of TFX, which the warm server pays once. Processor time is that of the node and of the processes that it starts. Memory is the peak of all of
-them together, imports included, sampled twice a second; a page that several of them share counts once (PSS). All sizes run in one go; where
+of TFX, which the warm server pays once. Processor time is that of the node and of the processes that it starts. Memory is the peak of what all
+of them together hold themselves (`RssAnon`), imports included, sampled five times a second: pages of files are not counted, because the system can
+drop them. All sizes run in one go; where
 other work shares the processors, read processor time and memory.
 
 Two things keep memory flat. Great Expectations sees at most 50,000 train rows, drawn evenly (`components/data_quality/expectations.py`
@@ -30,10 +31,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from measure import anonymous
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NODES = ("Ingester", "StatisticsGen", "ImportSchemaGen", "ExampleValidator", "DataGate")
-EVERY = 0.5  # seconds between two looks at the memory
+EVERY = 0.2  # seconds between two looks at the memory
 _TIMED = """
 import os, sys, time
 import components
@@ -54,14 +56,14 @@ def peak_of(process: subprocess.Popen) -> int:
     peak = 0
     while process.poll() is None:
         held = 0
-        with contextlib.suppress(psutil.Error):  # one has just ended
+        with contextlib.suppress(psutil.Error, OSError):  # one has just ended
             root = psutil.Process(process.pid)
             for each in (root, *root.children(recursive=True)):
-                held += each.memory_full_info().pss
+                held += anonymous(each.pid)
         peak = max(peak, held)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(EVERY)
-    return peak >> 20
+    return peak >> 10
 
 
 def train_rows(source: Path) -> int:

@@ -94,6 +94,12 @@ def descendants() -> float:
     return total
 
 
+def anonymous(pid: int | str = "self") -> int:
+    """KiB of memory that a process holds itself: pages of files, such as libraries, are not counted, because the system can drop them."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("RssAnon")), 0)
+
+
 def reap() -> None:
     """Takes note of orphans that ended. Only between commands, else it would take their exit codes from `subprocess`."""
     with contextlib.suppress(ChildProcessError):

@@ -31,6 +31,7 @@ import threading
 import time
 from pathlib import Path
 
+import measure
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 from tfx.utils import path_utils
 
@@ -201,24 +202,18 @@ def evaluate(folder: Path, model) -> None:
     )
 
 
-def anonymous() -> int:
-    """KiB of memory that the process holds itself."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
-
-
 def measured(node: str, rows: int, seconds: float) -> dict:
     """Runs a node here and measures it."""
     folder, highest, ended = written(rows), [0], threading.Event()
 
     def sample() -> None:
         while not ended.wait(0.02):
-            highest[0] = max(highest[0], anonymous())
+            highest[0] = max(highest[0], measure.anonymous())
 
     from components import model_gate  # noqa: F401  # what a node's process imports
     from pipelines import retraining  # noqa: F401
 
-    highest[0], started, used = anonymous(), time.monotonic(), time.process_time()
+    highest[0], started, used = measure.anonymous(), time.monotonic(), time.process_time()
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
     remark = run(node, folder, seconds)
