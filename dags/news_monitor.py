@@ -17,9 +17,8 @@ from pipelines.monitoring import drift_notices
 from pipelines.notifications import notices
 
 TIMEOUT = timedelta(hours=2)
-HANDED_ON = (
-    100  # warnings, and files that cannot be read: what one task hands to the next is a row in Airflow's database
-)
+# Warnings, and files that cannot be read: what one task hands to the next is a row in Airflow's database.
+HANDED_ON = 100
 DOC = """Scores a folder of recent articles with the champion (`newsdesk monitor`), keeps the predictions, sets words, lengths, answers and
 confidence against the champion's train rows, and chooses the texts that a person should label. A batch that was scored by this
 champion before is not scored again. Files: `monitor/<line>/` in NEWSDESK_HOME, the page `report.html` among them.

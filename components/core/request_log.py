@@ -3,8 +3,8 @@
 The server's folder is `requests/<line>`; a client is given one. The folder is a source like any other: `newsdesk monitor $NEWSDESK_HOME/requests/news --window "last 7d"` compares what is asked
 with what the champion was trained on. Rows hold the texts themselves; the files can be read by this user alone.
 A row: `id` (the request's id and the text's number in it), `time`, `version`, `digest`, `title` (the text), `description` (empty),
-`answer` (the model's label, which is no true one), `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that ends
-unawares would lose its day, and two processes could not share one.
+`answer` (the model's label, which is no true one), `probability`. JSON lines and not Parquet: a Parquet file cannot be read until it is closed, so that a process that crashes
+would lose its day, and two processes could not share one.
 """
 
 import contextlib
